@@ -1,0 +1,136 @@
+"""Component: declared fields around one pure function on plain tensors."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from crest_core.errors import StateError
+from crest_core.fields import FieldSpec
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Sizes of the dims a component runs on, the leading dims, and the number type.
+
+    >>> Sizes({"cell": 3}, lead=(2,)).full(FieldSpec(name="swe", units="kg m-2"), 5.0).shape
+    torch.Size([2, 3])
+    """
+
+    dims: Mapping[str, int]
+    lead: tuple[int, ...] = ()
+    dtype: torch.dtype = field(default=torch.float32)
+    device: torch.device | str = "cpu"
+
+    def shape(self, spec: FieldSpec) -> tuple[int, ...]:
+        """Return the shape of one time of a field: (*lead, *dims)."""
+        return (*self.lead, *(self.dims[name] for name in spec.dims))
+
+    def full(self, spec: FieldSpec, value: float) -> Tensor:
+        """Return a tensor (*lead, *dims) that holds one value, in the units of the field."""
+        return torch.full(self.shape(spec), value, dtype=self.dtype, device=self.device)
+
+    def zeros(self, spec: FieldSpec) -> Tensor:
+        """Return a tensor (*lead, *dims) of zeros."""
+        return self.full(spec, 0.0)
+
+
+class Component(nn.Module, ABC):
+    """A model with declared fields; write a StepComponent or a SequenceComponent.
+
+    Shapes: (time, *lead, *dims); a step has no time axis; static inputs have none either; an input with
+    window n > 1 has it right after time. Leading dims (member, sample) pass through.
+    `step` and `sequence` are pure: no memory outside `state`, arguments are not changed.
+    """
+
+    inputs: tuple[FieldSpec, ...] = ()
+    outputs: tuple[FieldSpec, ...] = ()
+    states: tuple[FieldSpec, ...] = ()
+    parameter_specs: tuple[FieldSpec, ...] = ()
+    timestep: str = "1D"
+    grid: str | None = None
+    dim_sizes: Mapping[str, int] = {}
+    """Sizes of the dims that the component brings itself, such as {"soil_layer": 3}."""
+    gradient_policy: str = "autograd"
+    """autograd, pullback, finite_difference, spsa or none."""
+    opaque: bool = False
+    """True if the model hides its state: no gradient and no restart."""
+
+    def initial_state(self, sizes: Sizes) -> Tensors:
+        """Return the state before the first step, each (*lead, *dims)."""
+        if self.states:
+            names = [spec.name for spec in self.states]
+            raise StateError(
+                f"{type(self).__name__} declares the states {names} but no initial_state(sizes); "
+                f"write one that returns a tensor for each"
+            )
+        return {}
+
+    @abstractmethod
+    def step(self, state: Tensors, inputs: Tensors, time: Any) -> tuple[Tensors, Tensors]:
+        """Return (outputs, state at the end) of one timestep that starts at `time`."""
+
+    @abstractmethod
+    def sequence(
+        self, state: Tensors, inputs: Tensors, times: Sequence[Any]
+    ) -> tuple[Tensors, Tensors]:
+        """Return (outputs with time first, state after the last step) of T timesteps."""
+
+    def forward(
+        self, state: Tensors, inputs: Tensors, times: Sequence[Any]
+    ) -> tuple[Tensors, Tensors]:
+        """Run `sequence`."""
+        return self.sequence(state, inputs, times)
+
+
+class StepComponent(Component):
+    """A component whose author writes `step`; `sequence` loops over it.
+
+    >>> class Store(StepComponent):
+    ...     inputs = (FieldSpec(name="rain", units="mm day-1"),)
+    ...     states = outputs = (FieldSpec(name="water", units="mm", cell_methods="time: point"),)
+    ...     def initial_state(self, sizes):
+    ...         return {"water": sizes.zeros(self.states[0])}
+    ...     def step(self, state, inputs, time):
+    ...         water = state["water"] + inputs["rain"]
+    ...         return {"water": water}, {"water": water}
+    >>> outputs, state = Store()({"water": torch.zeros(1)}, {"rain": torch.ones(3, 1)}, range(3))
+    >>> outputs["water"].flatten().tolist()
+    [1.0, 2.0, 3.0]
+    """
+
+    def sequence(
+        self, state: Tensors, inputs: Tensors, times: Sequence[Any]
+    ) -> tuple[Tensors, Tensors]:
+        """Return the stacked outputs and the last state of a loop over `step`."""
+        static = {spec.name: inputs[spec.name] for spec in self.inputs if spec.static}
+        moving = {
+            spec.name: inputs[spec.name].unbind(0) for spec in self.inputs if not spec.static
+        }
+        collected: dict[str, list[Tensor]] = {spec.name: [] for spec in self.outputs}
+        for index, time in enumerate(times):
+            now = {name: values[index] for name, values in moving.items()}
+            outputs, state = self.step(state, static | now, time)
+            for name, values in collected.items():
+                values.append(outputs[name])
+        return {name: torch.stack(values) for name, values in collected.items()}, state
+
+
+class SequenceComponent(Component):
+    """A component whose author writes a causal `sequence`; `step` is a sequence of length 1."""
+
+    def step(self, state: Tensors, inputs: Tensors, time: Any) -> tuple[Tensors, Tensors]:
+        """Return the outputs and state of a sequence of length 1."""
+        static = {spec.name for spec in self.inputs if spec.static}
+        batch = {
+            name: value if name in static else value.unsqueeze(0) for name, value in inputs.items()
+        }
+        outputs, state = self.sequence(state, batch, [time])
+        return {name: value.squeeze(0) for name, value in outputs.items()}, state

@@ -1,0 +1,60 @@
+"""Errors of CREST: each is a CrestError and a built-in, so callers may catch either.
+
+A message says who, which field, what was expected, what came and what to do.
+"""
+
+
+class CrestError(Exception):
+    """Any error that CREST raises on purpose."""
+
+
+class FieldError(CrestError, ValueError):
+    """A field specification contradicts itself or the dictionary."""
+
+
+class UnitError(CrestError, ValueError):
+    """Units that cannot be read, or that cannot be converted into each other."""
+
+
+class DictionaryError(CrestError, ValueError):
+    """A field dictionary file that cannot be used."""
+
+
+class TimeError(CrestError, ValueError):
+    """A time, calendar, frequency or period that does not fit."""
+
+
+class GridError(CrestError, ValueError):
+    """A grid that contradicts itself or does not fit another."""
+
+
+class CouplingError(CrestError, ValueError):
+    """Components that cannot be joined as asked: raised while a graph is built."""
+
+
+class ForcingError(CrestError, ValueError):
+    """Forcing data that a graph cannot take as they are."""
+
+
+class StateError(CrestError, ValueError):
+    """A state or restart that does not fit the component."""
+
+
+class GradientError(CrestError, ValueError):
+    """A gradient that was asked for but cannot be given."""
+
+
+class ComponentError(CrestError, RuntimeError):
+    """A component failed, or returned something that it did not declare."""
+
+
+class PluginError(CrestError, LookupError):
+    """A plugin or a registered name that cannot be found or loaded."""
+
+
+class RunFileError(CrestError, ValueError):
+    """A run file that does not follow its schema."""
+
+
+class StoreError(CrestError, OSError):
+    """A store that cannot be read or written."""
