@@ -1,0 +1,235 @@
+"""Plugins: discovery over metadata on disk; each failure stays with the plugin that owns it."""
+
+import subprocess
+import sys
+
+import pytest
+
+from crest_core.errors import PluginError
+from crest_core.plugins import KINDS, PluginWarning, Registry, discover
+
+
+@pytest.fixture
+def site(site):
+    """A site with one plugin that works."""
+    site.good = site.hook('"good-model", "good.model:Model", summary="A model that works"')
+    site.install("good", site.good, modules={"model": "class Model: pass"})
+    return site
+
+
+def found(site) -> Registry:
+    return discover(path=[str(site.path)])
+
+
+def broken_registry(site, *words: str) -> Registry:
+    """Discover, expect one warning with these words, and check that the good plugin is there."""
+    with pytest.warns(PluginWarning) as caught:
+        registry = found(site)
+    assert len(caught) == 1
+    for word in words:
+        assert word in str(caught[0].message)
+    assert registry.load("components", "good-model").__name__ == "Model"
+    return registry
+
+
+def test_a_registered_name_has_summary_distribution_and_version(site):
+    (entry,) = found(site).entries
+    assert (entry.kind, entry.name, entry.summary) == (
+        "components",
+        "good-model",
+        "A model that works",
+    )
+    assert (entry.distribution, entry.version, entry.error) == ("good", "1.0", "")
+
+
+def test_a_target_is_imported_on_first_use_only(site):
+    registry = found(site)
+    assert "good.model" not in sys.modules
+    assert registry.load("components", "good-model") is sys.modules["good.model"].Model
+
+
+def test_every_kind_has_a_hook(site):
+    source = "".join(
+        site.hook(f'"thing-{i}", "math:pi"', kind=kind) for i, kind in enumerate(KINDS)
+    )
+    site.install("many", source)
+    registry = found(site)
+    assert len(KINDS) == 9
+    for i, kind in enumerate(KINDS):
+        assert registry.load(kind, f"thing-{i}") == pytest.approx(3.14159, abs=1e-5)
+
+
+def test_a_plugin_that_raises_at_import_is_listed_and_the_others_go_on(site):
+    site.install("bad-one", "raise RuntimeError('no licence file')", version="2.1")
+    registry = broken_registry(
+        site,
+        "plugin 'bad_one' of bad-one 2.1 is left out",
+        "RuntimeError: no licence file",
+        "pip uninstall bad-one",
+        "CREST_PLUGINS",
+    )
+    (entry,) = [entry for entry in registry.entries if entry.error]
+    assert (entry.kind, entry.name, entry.version) == ("plugin", "bad_one", "2.1")
+
+
+def test_a_plugin_that_exits_at_import_does_not_end_the_program(site):
+    site.install("quitter", "raise SystemExit(3)")
+    broken_registry(site, "quitter", "SystemExit: 3")
+
+
+def test_a_missing_plugin_module_is_listed_with_its_name(site):
+    site.install("hollow", None)
+    broken_registry(site, "plugin 'hollow' of hollow 1.0", "No module named 'hollow._plugin'")
+
+
+def test_an_entry_point_that_is_no_module_is_named(site):
+    site.install("crooked", site.good, point="not a module!")
+    broken_registry(site, "entry point 'not a module!' is not package.module")
+
+
+def test_metadata_that_cannot_be_read_stay_with_their_distribution(site):
+    site.install("garbled", site.good)
+    (site.path / "garbled-1.0.dist-info" / "entry_points.txt").write_bytes(
+        b"[crest.plugins]\n\xff\xfe"
+    )
+    broken_registry(site, "its metadata cannot be read", "UnicodeDecodeError")
+
+
+def test_a_hook_that_raises_keeps_what_the_other_hooks_registered(site):
+    source = site.hook('"half", "math:pi"') + site.hook("1 / 0", kind="metrics")
+    site.install("halfway", source)
+    registry = broken_registry(site, "register_metrics raised ZeroDivisionError: division by zero")
+    assert registry.load("components", "half") > 3
+
+
+def test_an_unknown_hook_is_named_with_the_known_ones(site):
+    source = site.hook('"x", "math:pi"', kind="widgets") + site.hook('"y", "math:pi"')
+    site.install("wide", source)
+    registry = broken_registry(
+        site, "unknown hook 'register_widgets'", "hooks: register_components, register_backends"
+    )
+    assert registry.find("components", "y").distribution == "wide"
+
+
+def test_a_hook_that_asks_for_unknown_arguments_is_named(site):
+    site.install("greedy", "@hookimpl\ndef register_metrics(register, config): pass")
+    broken_registry(site, "plugin 'greedy'", "register_metrics", "config")
+
+
+def test_a_plugin_without_decorated_hooks_says_so(site):
+    site.install("silent", "def register_components(register): register('x', 'math:pi')")
+    broken_registry(site, "it registers nothing", "hookimpl")
+
+
+@pytest.mark.parametrize("name", ["Soil", "soil_bucket", "1soil", "", "soil bucket"])
+def test_a_name_must_be_lower_case_with_hyphens(site, name):
+    site.install("misnamed", site.hook(f'"{name}", "math:pi"'))
+    broken_registry(site, f"name {name!r} is not [a-z][a-z0-9-]*, such as 'soil-bucket'")
+
+
+@pytest.mark.parametrize("target", ["math", "math.pi", "math:", ":pi", "ma th:pi", "os:system()"])
+def test_a_target_must_be_module_colon_object(site, target):
+    site.install("missed", site.hook(f'"aim", "{target}"', '"true-aim", "math:pi"'))
+    registry = broken_registry(site, f"target {target!r} is not 'package.module:Object'")
+    with pytest.raises(PluginError, match="components: 'aim' cannot be used: target"):
+        registry.load("components", "aim")
+    assert registry.load("components", "true-aim") > 3
+
+
+def test_a_name_claimed_twice_names_both_distributions(site):
+    site.install("first", site.hook('"twin", "math:pi"'))
+    site.install("second", site.hook('"twin", "math:e"'), version="3.0")
+    with pytest.warns(PluginWarning, match="claimed by") as caught:
+        registry = found(site)
+    assert len(caught) == 2
+    with pytest.raises(PluginError) as error:
+        registry.load("components", "twin")
+    for word in ("first 1.0", "second 3.0", "keep one", "pip uninstall", "CREST_PLUGINS"):
+        assert word in str(error.value)
+    assert registry.load("components", "good-model")
+
+
+def test_one_name_may_be_used_in_two_kinds(site):
+    source = site.hook('"same", "math:pi"') + site.hook('"same", "math:e"', kind="metrics")
+    site.install("pair", source)
+    registry = found(site)
+    assert registry.load("components", "same") > registry.load("metrics", "same")
+
+
+def test_a_plugin_that_claims_a_name_twice_is_told(site):
+    site.install("echo", site.hook('"again", "math:pi"', '"again", "math:e"'))
+    with pytest.warns(PluginWarning, match="claimed twice by echo 1.0"):
+        found(site)
+
+
+def test_a_target_that_cannot_be_imported_names_plugin_and_reason(site):
+    source = site.hook('"heavy", "absent_library.net:Net"', '"gone", "math:tau_squared"')
+    site.install("loader", source)
+    registry = found(site)
+    with pytest.raises(PluginError) as error:
+        registry.load("components", "heavy")
+    for word in ("'heavy' of loader 1.0", "absent_library.net:Net", "No module named"):
+        assert word in str(error.value)
+    assert "install what it lacks, or: pip uninstall loader" in str(error.value)
+    with pytest.raises(PluginError, match="AttributeError: .*tau_squared"):
+        registry.load("components", "gone")
+
+
+def test_an_unknown_name_lists_near_and_installed_names(site):
+    with pytest.raises(PluginError) as error:
+        found(site).load("components", "good-modle")
+    assert "'good-modle' is not installed; did you mean 'good-model'?" in str(error.value)
+    assert "installed: good-model" in str(error.value)
+    with pytest.raises(PluginError, match="metrics: 'nse' is not installed; installed: none"):
+        found(site).load("metrics", "nse")
+
+
+def test_an_unknown_name_points_at_broken_plugins(site):
+    site.install("bad-two", "import absent_library")
+    registry = broken_registry(site, "absent_library")
+    with pytest.raises(PluginError, match="broken plugins, see `crest list`: bad-two"):
+        registry.load("components", "model-of-bad-two")
+
+
+def test_an_unknown_kind_lists_the_kinds(site):
+    with pytest.raises(PluginError, match="kind 'component' is unknown; did you mean 'components'"):
+        found(site).load("component", "good-model")
+
+
+def test_another_version_of_the_interface_is_refused(site):
+    site.install("future", "CREST_API = '2.0'\n" + site.good)
+    broken_registry(site, "it needs plugin interface 2.0, this crest-core has 1")
+
+
+def test_a_distribution_found_twice_counts_once(site, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    site.install("good", site.good, version="0.9", path=other)
+    registry = discover(path=[str(site.path), str(other)])
+    assert [entry.version for entry in registry.entries] == ["1.0"]
+
+
+def test_the_allow_list_limits_plugins_by_entry_point_or_distribution(site, monkeypatch):
+    site.install("model-two", site.hook('"two", "math:e"'))
+    site.install("bad-three", "raise RuntimeError")
+    for listed, names in {"model_two": ["two"], "good, model-two": ["good-model", "two"]}.items():
+        monkeypatch.setenv("CREST_PLUGINS", listed)
+        assert [entry.name for entry in found(site).entries] == names
+
+
+def test_the_allow_list_reports_what_is_not_installed(site, monkeypatch):
+    monkeypatch.setenv("CREST_PLUGINS", "good,absent")
+    broken_registry(site, "'absent'", "CREST_PLUGINS names it; installed: good")
+
+
+def test_autoload_can_be_switched_off(site, monkeypatch):
+    monkeypatch.setenv("CREST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    assert found(site).entries == ()
+    monkeypatch.setenv("CREST_PLUGINS", "good")
+    assert [entry.name for entry in found(site).entries] == ["good-model"]
+
+
+def test_importing_plugins_reads_no_plugin_and_nothing_heavy():
+    code = "import sys, crest_core.plugins; print({m.split('.')[0] for m in sys.modules})"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+    for heavy in ("torch", "numpy", "xarray", "pint", "pandas", "pydantic", "typer", "rich"):
+        assert f"'{heavy}'" not in modules
