@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from functools import cached_property
 from typing import Any, TypeAlias
 
-import cftime  # type: ignore[import-untyped]
+import cftime
 import numpy as np
 
 from crest_core.errors import TimeError
@@ -182,11 +182,11 @@ class Clock:
         if length % self.timestep:
             raise TimeError(
                 f"the period from {self.start.isoformat()} to {self.end.isoformat()} lasts "
-                f"{length}, not a multiple of the timestep {step}; move the end or change the timestep"
+                f"{length}, not a multiple of the timestep {step}; move the end or change the step"
             )
 
     def __len__(self) -> int:
-        return (self.end - self.start) // self.timestep  # type: ignore[no-any-return]
+        return (self.end - self.start) // self.timestep
 
     @property
     def seconds(self) -> float:

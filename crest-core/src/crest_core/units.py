@@ -67,7 +67,7 @@ class Conversion:
             result = result * self.scale
         if self.offset != 0.0:
             result = result + self.offset
-        return result  # type: ignore[no-any-return]
+        return result
 
     def describe(self) -> str:
         """Return the conversion as a plan shows it: "x 86400", "/ 100", "+ 273.15"."""
