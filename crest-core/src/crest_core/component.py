@@ -58,10 +58,14 @@ class Component(nn.Module, ABC):
     grid: str | None = None
     dim_sizes: Mapping[str, int] = {}
     """Sizes of the dims that the component brings itself, such as {"soil_layer": 3}."""
+    layers: Mapping[str, tuple[tuple[float, float], ...]] = {}
+    """Depth bounds [m, positive down] of vertical dims: {"soil_layer": ((0.0, 0.2), (0.2, 0.6))}."""
     gradient_policy: str = "autograd"
     """autograd, pullback, finite_difference, spsa or none."""
     opaque: bool = False
     """True if the model hides its state: no gradient and no restart."""
+    history: Mapping[str, int] = {}
+    """Steps before the first that must be handed to `prime`, by input; windows of a graph need them."""
 
     def initial_state(self, sizes: Sizes) -> Tensors:
         """Return the state before the first step, each (*lead, *dims)."""
@@ -72,6 +76,10 @@ class Component(nn.Module, ABC):
                 f"write one that returns a tensor for each"
             )
         return {}
+
+    def prime(self, state: Tensors, earlier: Tensors) -> Tensors:
+        """Return the state with its input windows filled from `earlier`, each (steps, *lead, *dims)."""
+        return state
 
     @abstractmethod
     def step(self, state: Tensors, inputs: Tensors, time: Any) -> tuple[Tensors, Tensors]:

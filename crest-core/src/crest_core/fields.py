@@ -11,7 +11,7 @@ from crest_core.units import check_units
 
 STATISTICS = ("mean", "sum", "point", "minimum", "maximum")
 HORIZONTAL = ("cell", "y", "x")  # dims along which columns lie side by side
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")  # dots: states of a graph's children
 
 
 class Quantity(NamedTuple):
@@ -31,7 +31,7 @@ class FieldSpec:
     """
 
     name: str
-    """Key inside the component, [a-z][a-z0-9_]*."""
+    """Key inside the component, [a-z][a-z0-9_]*; dots only in the states of a graph."""
     units: str
     """UDUNITS text, for example "kg m-2 s-1"."""
     standard_name: str = ""

@@ -53,6 +53,11 @@ class Entry:
     target: str
     error: str = ""
 
+    def complaint(self) -> str:
+        """Return who is left out, and why."""
+        who = f"{self.kind} {self.name!r} of {self.distribution} {self.version}".rstrip()
+        return f"{who} is left out: {self.error}"
+
 
 @dataclass(frozen=True, slots=True)
 class Registry:
@@ -121,8 +126,7 @@ def discover(path: Sequence[str] | None = None) -> Registry:
     entries = _mark_duplicates(entries + _missing(wanted or set(), plugins))
     for entry in entries:
         if entry.error:
-            who = f"{entry.kind} {entry.name!r} of {entry.distribution} {entry.version}".strip()
-            warnings.warn(f"{who} is left out: {entry.error}", PluginWarning, stacklevel=2)
+            warnings.warn(entry.complaint(), PluginWarning, stacklevel=2)
     return Registry(tuple(sorted(entries, key=lambda entry: (entry.kind, entry.name))))
 
 

@@ -1,0 +1,5 @@
+"""Run `crest` as `python -m crest_core`."""
+
+from crest_core.cli import main
+
+main()

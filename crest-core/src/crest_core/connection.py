@@ -1,0 +1,174 @@
+"""Connection: one export to one import, with the chain of transforms between them in sight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from torch import Tensor
+
+from crest_core.dictionary import Dictionary
+from crest_core.errors import CouplingError, UnitError
+from crest_core.fields import FieldSpec
+from crest_core.units import (
+    WATER_DENSITY,
+    Conversion,
+    conversion,
+    is_rate_pair,
+    is_water_pair,
+    rate_conversion,
+    water_conversion,
+)
+
+if TYPE_CHECKING:
+    from crest_core.grid import Regridder
+
+
+class Transform(Protocol):
+    """One visible step between an export and an import: linear and differentiable."""
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Return the transformed values."""
+        ...
+
+    def units(self, source: str) -> str:
+        """Return the units after this step for the units before it."""
+        ...
+
+    def describe(self) -> str:
+        """Return a few words for the plan."""
+        ...
+
+
+@dataclass(frozen=True)
+class Linear:
+    """values * scale + offset: unit conversion, density, sign and amount <-> rate."""
+
+    label: str
+    target_units: str
+    conversion: Conversion
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Return values * scale + offset."""
+        return self.conversion(values)
+
+    def units(self, source: str) -> str:
+        """Return the units after the conversion."""
+        return self.target_units
+
+    def describe(self) -> str:
+        """Return label and numbers."""
+        return f"{self.label} ({self.conversion.describe()})"
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Join `source` ("component.field", "forcing" or "forcing.name") to `target` ("component.field").
+
+    `lagged` hands over the value of the previous step; `initial` is the source's value before the first step, in
+    the units of the source, and is never assumed. An import with a window also fills it with `initial`.
+
+    >>> Connection("soil.soil_moisture", "et.soil_moisture", lagged=True, initial=0.3).source_component
+    'soil'
+    """
+
+    source: str
+    target: str
+    lagged: bool = False
+    initial: float | Tensor | None = None
+    transforms: tuple[Transform, ...] = ()
+    regrid: Regridder | None = None
+    water_density: float | None = None
+    """Density [kg m-3] that turns water depth into mass or back; 1000 for fields known to be water."""
+
+    def __post_init__(self) -> None:
+        if self.target.count(".") != 1 or (
+            self.source.count(".") != 1 and self.source != "forcing"
+        ):
+            raise CouplingError(
+                f"Connection({self.source!r}, {self.target!r}): expected 'component.field' at both ends, "
+                f"or 'forcing' as the source"
+            )
+        if self.lagged and self.initial is None:
+            raise CouplingError(
+                f"Connection({self.source!r}, {self.target!r}, lagged=True) needs initial=, the source's "
+                f"value before the first step"
+            )
+
+    @property
+    def source_component(self) -> str:
+        """The part before the dot; "forcing" for external data."""
+        return self.source.partition(".")[0]
+
+    def __repr__(self) -> str:
+        lag = f", lagged=True, initial={self.initial}" if self.lagged else ""
+        return f'Connection("{self.source}", "{self.target}"{lag})'
+
+
+def compile_transforms(
+    source: FieldSpec,
+    target: FieldSpec,
+    *,
+    ends: str,
+    seconds: float,
+    dictionary: Dictionary,
+    given: tuple[Transform, ...] = (),
+    water_density: float | None = None,
+) -> tuple[Transform, ...]:
+    """Return the chain that turns `source` values into the units, sign and time meaning of `target`.
+
+    `ends` names both ends for messages; `seconds` is the timestep. Raises CouplingError if there is no fixed
+    linear way.
+    """
+    chain: list[Transform] = []
+    units = source.units
+    for transform in given:
+        chain.append(transform)
+        units = transform.units(units)
+    if water_density is None and _is_water(source, target, dictionary):
+        water_density = WATER_DENSITY
+    sums = {source.statistic, target.statistic} == {"sum", "mean"}
+    change, label = _unit_change(units, target.units, ends, water_density, seconds if sums else None)
+    if not change.is_identity:
+        chain.append(Linear(label, target.units, change))
+    if _flips(source, target, dictionary):
+        chain.append(Linear("sign", target.units, Conversion(-1.0, 0.0)))
+    return tuple(chain)
+
+
+def _unit_change(
+    source: str, target: str, ends: str, density: float | None, seconds: float | None
+) -> tuple[Conversion, str]:
+    """Return the conversion and its name; `seconds` is the step where one end is a sum over it."""
+    water = is_water_pair(source, target)
+    amount = seconds is not None and is_rate_pair(source, target)
+    named = "" if density is None else f", water density {density:g} kg m-3"
+    try:
+        if amount and seconds is not None:
+            change = rate_conversion(source, target, seconds, density=density)
+            return change, f"{source} per step of {seconds:g} s -> {target}{named}"
+        if water and density is not None:
+            return water_conversion(source, target, density), f"{source} -> {target}{named}"
+        return conversion(source, target), f"{source} -> {target}"
+    except UnitError as error:
+        advice = (
+            "neither field is known to be water; add a Connection with water_density=1000.0 [kg m-3]"
+            if water
+            else "correct the units of one end, or put a component between them that computes the other"
+        )
+        raise CouplingError(f"{ends}: {error}; {advice}") from error
+
+
+def _is_water(source: FieldSpec, target: FieldSpec, dictionary: Dictionary) -> bool:
+    for name in (source.standard_name, target.standard_name):
+        entry = dictionary.get(name)
+        if entry is not None and entry.water:
+            return True
+    return False
+
+
+def _flips(source: FieldSpec, target: FieldSpec, dictionary: Dictionary) -> bool:
+    """Return whether the sign changes: opposite `positive`, or one name the negative of the other."""
+    opposite = bool(source.positive and target.positive and source.positive != target.positive)
+    negative = dictionary.resolve(source.standard_name)[1] != dictionary.resolve(target.standard_name)[1]
+    return opposite or negative

@@ -1,0 +1,152 @@
+"""Driver: run a model over a period in time windows, xarray in and xarray out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+import xarray as xr
+
+from crest_core.clock import Clock
+from crest_core.component import Component, Sizes, Tensors
+from crest_core.dictionary import default_dictionary
+from crest_core.errors import StateError
+from crest_core.forcing import Forcing
+from crest_core.graph import Graph
+from crest_core.output import finish, to_dataset
+from crest_core.provenance import graph_hash, provenance
+from crest_core.store import Store
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that a run needs as plain tensors: call `graph(state, inputs, clock.times)` for outputs on the tape."""
+
+    graph: Graph
+    forcing: Forcing
+    clock: Clock
+    sizes: Sizes
+    state: Tensors
+
+    def inputs(self, first: int = 0, stop: int | None = None) -> Tensors:
+        """Return the forcing of the steps first, ..., stop - 1: (time, *lead, *dims)."""
+        clock = self.clock.sub(first, len(self.clock) if stop is None else stop)
+        return self.forcing.tensors(clock.start, len(clock), self.sizes.dtype)
+
+
+def prepare(
+    model: Component,
+    forcing: xr.Dataset,
+    *,
+    start: Any = None,
+    end: Any = None,
+    calendar: str | None = None,
+    state: Tensors | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Prepared:
+    """Check forcing against a model and return tensors, clock and the primed state before the first step."""
+    graph = model if isinstance(model, Graph) else Graph({"model": model})
+    data = Forcing(
+        forcing,
+        graph.inputs,
+        timestep=graph.timestep,
+        dictionary=default_dictionary(),
+        calendar=calendar,
+        near=graph.near,
+    )
+    steps = max(graph.history.values(), default=0) if state is None else 0
+    clock = data.clock(start, end, steps)
+    sizes = data.sizes(dtype)
+    if state is None:
+        state = graph.initial_state(sizes)
+        if steps:
+            earlier = clock.start - steps * clock.timestep
+            state = graph.prime(state, data.tensors(earlier, steps, dtype))
+    return Prepared(graph, data, clock, sizes, state)
+
+
+def simulate(
+    model: Component,
+    forcing: xr.Dataset,
+    *,
+    start: Any = None,
+    end: Any = None,
+    calendar: str | None = None,
+    window: str = "365D",
+    state: Tensors | None = None,
+    resume: Store | None = None,
+    store: Store | None = None,
+    outputs: Sequence[str] | None = None,
+    dtype: torch.dtype = torch.float32,
+    seed: int | None = None,
+    progress: bool | None = None,
+) -> xr.Dataset:
+    """Return the outputs of a run over [start, end) as a CF Dataset, without gradients.
+
+    Forcing is read and run in windows cut at multiples of `window` since 2000-01-01. `store` receives the state at the
+    end of every window; `resume` takes state and start from one. `seed` is only written to the record. `progress`
+    None shows a bar on a terminal.
+    """
+    attributes: dict[str, Any] = {}
+    if resume is not None:
+        state, attributes = resume.load()
+        start, calendar = attributes["time"], attributes["calendar"]
+    run = prepare(
+        model, forcing, start=start, end=end, calendar=calendar, state=state, dtype=dtype
+    )
+    identity = graph_hash(run.graph)
+    if attributes.get("graph_hash", identity) != identity:
+        raise StateError(
+            f"the restart of {attributes['time']} was written by another graph (hash {attributes['graph_hash'][:12]}, "
+            f"this one {identity[:12]}); run the graph that wrote it, or start anew"
+        )
+    names = _chosen(run.graph, outputs)
+    if store is not None and run.graph.opaque:
+        raise StateError("a graph with an opaque component hides state and cannot write a restart")
+    state, pieces = run.state, []
+    torch.set_flush_denormal(True)  # decaying hidden states become denormal and run many times slower
+    with torch.no_grad():
+        for first, stop in _progress(run.clock, window, progress):
+            clock = run.clock.sub(first, stop)
+            values, state = run.graph(state, run.inputs(first, stop), clock.times)
+            kept = {name: values[name] for name in names}
+            pieces.append(to_dataset(run.graph, kept, clock, run.forcing.lead, run.forcing.dictionary))
+            if store is not None:
+                note = {"time": clock.end.isoformat(), "calendar": clock.calendar, "graph_hash": identity}
+                store.save(state, note)
+    joined = pieces[0] if len(pieces) == 1 else xr.concat(pieces, "time", data_vars="minimal", coords="minimal",
+                                                          compat="override", join="exact")  # fmt: skip
+    return finish(joined, forcing, provenance(run.graph, forcing_hash=run.forcing.digest, seed=seed))
+
+
+def _chosen(graph: Graph, outputs: Sequence[str] | None) -> tuple[str, ...]:
+    names = tuple(spec.name for spec in graph.outputs)
+    unknown = sorted(set(outputs or ()) - set(names))
+    if unknown:
+        raise StateError(f"outputs {unknown} do not exist; the graph has {', '.join(names)}")
+    return tuple(outputs) if outputs is not None else names
+
+
+def _progress(clock: Clock, window: str, shown: bool | None) -> Iterator[tuple[int, int]]:
+    """Yield the windows of a clock, with a bar that shows rate and remaining time."""
+    windows = clock.windows(window)
+    if shown is None:
+        shown = sys.stderr.isatty() and len(windows) > 1
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("simulate"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("steps, {task.speed:.0f} steps/s" if False else "steps"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
+        task = bar.add_task("", total=len(clock))
+        for first, stop in windows:
+            yield first, stop
+            bar.update(task, completed=stop)

@@ -1,0 +1,173 @@
+"""Exchange: how values travel along links, as whole sequences or step by step inside a loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from crest_core.component import Component, Tensors
+from crest_core.errors import ComponentError
+from crest_core.matching import Link, Port
+
+Call = Callable[[Tensors, Tensors, Any], tuple[Tensors, Tensors]]
+
+
+def lag_key(link: Link) -> str:
+    """Return the state name of the value that a lagged link hands over next."""
+    return f"{link.target}.lag"
+
+
+def window_key(link: Link) -> str:
+    """Return the state name of the earlier values of a link with a window."""
+    return f"{link.target}.window"
+
+
+def deliver(link: Link, values: Tensor, memory: Tensors) -> Tensor:
+    """Return a whole sequence (time, ...) as the target receives it; `memory` is brought up to date."""
+    if link.source_spec.static:
+        return link.apply(values)
+    if link.lagged:
+        before = memory[lag_key(link)].expand_as(values[0]).unsqueeze(0)
+        memory[lag_key(link)] = values[-1]
+        values = torch.cat([before, values[:-1]])
+    values = link.apply(values)
+    if link.window > 1:
+        before = memory[window_key(link)]
+        values = torch.cat([before.expand(-1, *values.shape[1:]).to(values), values])
+        memory[window_key(link)] = values[1 - link.window :]
+        values = values.unfold(0, link.window, 1).movedim(-1, 1)
+    return values
+
+
+@contextmanager
+def naming(name: Callable[[], str], when: Callable[[], Any]) -> Iterator[None]:
+    """Turn any exception of a component into a ComponentError that names component and time.
+
+    Components are other people's code, so that everything is caught here, as it is when plugins are loaded.
+    """
+    try:
+        yield
+    except Exception as error:
+        kind = "" if isinstance(error, ComponentError) else f"{type(error).__name__}: "
+        raise ComponentError(f"component {name()} at {when()}: {kind}{error}") from error
+
+
+def check_names(name: str, component: Component, outputs: Tensors, state: Tensors) -> None:
+    """Raise ComponentError if a component did not return what it declares."""
+    for word, specs, got in (
+        ("outputs", component.outputs, outputs),
+        ("states", component.states, state),
+    ):
+        declared = {spec.name for spec in specs}
+        if declared != set(got):
+            missing, extra = sorted(declared - set(got)), sorted(set(got) - declared)
+            raise ComponentError(
+                f"component {name}: expected the {word} {sorted(declared)}; missing {missing}, "
+                f"undeclared {extra}"
+            )
+
+
+def call_of(component: Component, stepping: bool) -> Call:
+    """Return `step` or `sequence`, taken off the tape where the gradient policy is none."""
+    function = component.step if stepping else component.sequence
+    if component.gradient_policy != "none":
+        return function
+
+    def blocked(state: Tensors, inputs: Tensors, time: Any) -> tuple[Tensors, Tensors]:
+        with torch.no_grad():
+            return function(state, inputs, time)
+
+    return blocked
+
+
+@dataclass(slots=True)
+class _Node:
+    name: str
+    call: Call
+    static: Tensors
+    series: list[tuple[str, tuple[Tensor, ...]]]
+    inner: list[tuple[str, str, str, str, Callable[[Tensor], Tensor] | None, str]]
+    """(input, source component, source field, lag key, transform, window key) of links inside the loop"""
+
+
+def run_loop(
+    members: Sequence[str],
+    components: Mapping[str, Component],
+    links: Iterable[Link],
+    outside: Mapping[Port, Tensor],
+    states: dict[str, Tensors],
+    memory: Tensors,
+    times: Sequence[Any],
+) -> dict[str, Tensors]:
+    """Return the outputs (time first) of components that step together; states and memory advance.
+
+    `outside` holds, for every import fed from outside the loop, the sequence as `deliver` returns it.
+    """
+    links = tuple(links)
+    nodes = [_node(name, components[name], links, outside) for name in members]
+    lags = [(lag_key(k), k.source.component, k.source.field) for k in links if k.lagged]
+    kept: dict[str, list[Tensors]] = {name: [] for name in members}
+    current: dict[str, Tensors] = {}
+    active, index = members[0], 0
+    with naming(lambda: active, lambda: times[index]):
+        for index, time in enumerate(times):
+            for node in nodes:
+                active = node.name
+                inputs = {name: values[index] for name, values in node.series}
+                if node.static:
+                    inputs.update(node.static)
+                for name, source, field, lag, transform, window in node.inner:
+                    value = memory[lag] if lag else current[source][field]
+                    if transform is not None:
+                        value = transform(value)
+                    if window:
+                        value = torch.cat([memory[window], value.unsqueeze(0)])
+                        memory[window] = value[1:]
+                    inputs[name] = value
+                outputs, states[active] = node.call(states[active], inputs, time)
+                if index == 0:
+                    check_names(active, components[active], outputs, states[active])
+                current[active] = outputs
+                kept[active].append(outputs)
+            for lag, source, field in lags:
+                memory[lag] = current[source][field]
+    return {
+        name: {
+            spec.name: torch.stack([outputs[spec.name] for outputs in kept[name]])
+            for spec in components[name].outputs
+        }
+        for name in members
+    }
+
+
+def _node(
+    name: str, component: Component, links: Sequence[Link], outside: Mapping[Port, Tensor]
+) -> _Node:
+    static: Tensors = {}
+    series: list[tuple[str, tuple[Tensor, ...]]] = []
+    for spec in component.inputs:
+        port = Port(name, spec.name)
+        if port not in outside:
+            continue
+        if spec.static:
+            static[spec.name] = outside[port]
+        else:
+            series.append((spec.name, outside[port].unbind(0)))
+    inner = [
+        (
+            link.target.field,
+            link.source.component,
+            link.source.field,
+            lag_key(link) if link.lagged else "",
+            link.apply if link.transforms else None,
+            window_key(link) if link.window > 1 else "",
+        )
+        for link in links
+        if link.target.component == name
+    ]
+    return _Node(name, call_of(component, stepping=True), static, series, inner)

@@ -1,0 +1,228 @@
+"""Run file: YAML that says which components, forcing, period and outputs make a run.
+
+Relative paths in it are relative to its folder. Faults are told by file, line and key.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from crest_core.clock import parse_time, parse_timestep
+from crest_core.errors import RunFileError, TimeError
+from crest_core.plugins import near
+from crest_core.yaml_lines import Place, read_yaml, where
+
+
+def _resolve(value: Any, info: ValidationInfo) -> Path:
+    if not isinstance(value, str | Path) or not str(value):
+        raise PydanticCustomError("path", "expected the path of a file")
+    folder = (info.context or {}).get("folder", Path())
+    return Path(folder) / Path(value).expanduser()
+
+
+def _numbers(value: Any) -> Any:
+    values = value if isinstance(value, list) else [value]
+    if not values or not all(type(number) in (int, float) for number in values):
+        raise PydanticCustomError("numbers", "expected a number, or a list of numbers")
+    return value
+
+
+def _length(text: str) -> str:
+    parse_timestep(text)
+    return text
+
+
+FilePath = Annotated[Path, BeforeValidator(_resolve)]
+Numbers = Annotated[float | list[float], BeforeValidator(_numbers)]
+
+
+class Section(BaseModel):
+    """A mapping of a run file, without unknown keys."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+
+class ComponentSection(Section):
+    """One component of the graph."""
+
+    use: str
+    """Registered name of the component, as in `crest list --kind components`."""
+    arguments: dict[str, Any] = Field(default={}, alias="with")
+    """Arguments of its constructor."""
+    parameters: dict[str, Numbers] = {}
+    """Physical parameters in their own units; they overrule those in the weights."""
+    weights: FilePath | None = None
+    """Trained weights, a .safetensors file."""
+
+
+class ConnectionSection(Section):
+    """A connection that is not found, or not wanted, by standard name."""
+
+    source: str = Field(alias="from")
+    """component.field, or forcing.field."""
+    target: str = Field(alias="to")
+    """component.field."""
+    lagged: bool = False
+    """True: the value of the previous step; needed once in every loop."""
+    initial: float | None = None
+    """A lagged connection's value before the first step, in the units of the source."""
+    water_density: float | None = None
+    """Density [kg m-3] that turns water depth into water mass."""
+
+
+class GraphSection(Section):
+    """Components and the connections between them."""
+
+    components: dict[str, ComponentSection] = Field(min_length=1)
+    """Components by their names in this graph."""
+    connections: list[ConnectionSection] = []
+    """Connections; all others are found by standard name."""
+
+
+class ForcingSection(Section):
+    """Where the forcing comes from: a data source, or a file."""
+
+    source: str | None = None
+    """Registered name of a data source, as in `crest list --kind data_sources`."""
+    arguments: dict[str, Any] = Field(default={}, alias="with")
+    """Arguments of the data source."""
+    path: FilePath | None = None
+    """A NetCDF file that follows the CF conventions."""
+
+    @model_validator(mode="after")
+    def _one(self) -> ForcingSection:
+        if (self.source is None) == (self.path is None):
+            raise PydanticCustomError("forcing", "expected one of the keys source and path")
+        if self.path and self.arguments:
+            raise PydanticCustomError("forcing", "the key with belongs to source, not to path")
+        return self
+
+
+class PeriodSection(Section):
+    """The run covers [start, end)."""
+
+    start: str
+    """First day or time, as 2014-01-01 or 2014-01-01T06:00."""
+    end: str
+    """The end, itself excluded."""
+
+
+class OutputSection(Section):
+    """What a run leaves behind."""
+
+    path: FilePath | None = None
+    """NetCDF file of the results."""
+    fields: list[str] = []
+    """Names of the outputs to keep; all where the list is empty."""
+    restart: FilePath | None = None
+    """The state after the last step, a .safetensors file."""
+    record: FilePath | None = None
+    """Versions, hashes and seed of the run, a .json file."""
+
+
+class RunFile(Section):
+    """A run: graph, forcing, period and outputs."""
+
+    graph: GraphSection
+    """What is run."""
+    forcing: ForcingSection
+    """What drives it."""
+    period: PeriodSection | None = None
+    """When; by default all of the forcing."""
+    calendar: Literal["standard", "proleptic_gregorian", "noleap", "360_day"] = "standard"
+    """Calendar of all dates."""
+    window: Annotated[str, AfterValidator(_length)] = "365D"
+    """Length of the time windows that are read, run and written at once."""
+    seed: Annotated[int, Field(ge=0)] | None = None
+    """Seed of all that is drawn at random, such as weights that are not loaded from a file."""
+    dtype: Literal["float32", "float64"] = "float32"
+    """Number type of the tensors."""
+    output: OutputSection = OutputSection()
+    """Where results go."""
+    resume: FilePath | None = None
+    """A restart to go on from."""
+
+    _file: str = PrivateAttr("run file")
+    _lines: dict[Place, int] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _dates(self) -> RunFile:
+        for key in ("start", "end") if self.period else ():
+            try:
+                parse_time(getattr(self.period, key), self.calendar)
+            except TimeError as error:
+                at = {"text": str(error), "at": ("period", key)}
+                raise PydanticCustomError("time", "{text}", at) from error
+        return self
+
+    def where(self, *place: str | int) -> str:
+        """Return "file:line: key" for messages."""
+        return where(self._file, self._lines, place)
+
+
+def load_run(path: str | Path) -> RunFile:
+    """Return the run file, checked; RunFileError lists all faults by file, line and key."""
+    path = Path(path)
+    data, lines = read_yaml(path)
+    try:
+        run = RunFile.model_validate(data, context={"folder": path.parent})
+    except ValidationError as error:
+        faults = [_fault(str(path), lines, detail) for detail in error.errors()]
+        raise RunFileError("\n".join(faults)) from error
+    run._file, run._lines = str(path), lines
+    return run
+
+
+def _fault(file: str, lines: dict[Place, int], detail: ErrorDetails) -> str:
+    context = detail.get("ctx", {})
+    place = (*detail["loc"], *context.get("at", ()))
+    kind, got = detail["type"], detail["input"]
+    text = detail["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    if kind == "extra_forbidden":
+        known = _keys(place[:-1])
+        text = f"unknown key; allowed: {', '.join(known)}{near(str(place[-1]), known)}"
+    elif kind == "missing":
+        text = "missing key"
+    elif kind in ("model_type", "dict_type"):
+        text = f"expected the keys {', '.join(_keys(place)) or 'name: value'}, got {got!r}"
+    elif kind not in ("value_error", "time", "forcing"):
+        text += f", got {got!r}"
+    if kind == "literal_error":
+        text += near(str(got), re.findall(r"'(\w+)'", context["expected"]))
+    return f"{where(file, lines, place)}: {text}"
+
+
+def _keys(place: Place) -> list[str]:
+    """Return the known keys at a place, as the JSON Schema has them."""
+    schema = RunFile.model_json_schema()
+    node = schema
+    for part in place:
+        node = (
+            node.get("properties", {}).get(part)
+            or node.get("additionalProperties")
+            or node["items"]
+        )
+        node = node.get("anyOf", [node])[0]
+        node = schema["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
+    return list(node.get("properties", {}))

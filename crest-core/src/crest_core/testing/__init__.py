@@ -1,0 +1,17 @@
+"""Laws and small models for the tests of components, the core's own and those of plugins."""
+
+from crest_core.testing.laws import dot_product_error, materialised_vjp, relative_difference, taylor_orders
+from crest_core.testing.models import LinearReservoir, NumpyBucket, SmallLSTM, Stress, TorchBucket, weather
+
+__all__ = [
+    "LinearReservoir",
+    "NumpyBucket",
+    "SmallLSTM",
+    "Stress",
+    "TorchBucket",
+    "dot_product_error",
+    "materialised_vjp",
+    "relative_difference",
+    "taylor_orders",
+    "weather",
+]
