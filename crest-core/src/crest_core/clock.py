@@ -32,9 +32,7 @@ _REAL = CALENDARS[:2]  # the same since the reform of 15 October 1582
 _REFORM = (1582, 10, 15)
 _SECONDS = {"D": 86400, "h": 3600, "min": 60, "s": 1}
 _STEP = re.compile(r"(\d*)\s*([A-Za-z]+)")
-_ISO = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d)(?::(\d\d)(?::(\d\d)(?:\.0+)?)?)?)?\s*(Z|[+-]\d\d:?\d\d)?"
-)
+_ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d)(?::(\d\d)(?::(\d\d)(?:\.0+)?)?)?)?\s*(Z|[+-]\d\d:?\d\d)?")
 
 
 def check_calendar(name: str) -> str:
@@ -61,8 +59,7 @@ def parse_timestep(text: str | timedelta) -> timedelta:
             )
         if not match or match[2] not in _SECONDS:
             raise TimeError(
-                f"timestep {text!r} is not a whole number and one of {', '.join(_SECONDS)}, "
-                f"as '1D', '6h' or '30min'"
+                f"timestep {text!r} is not a whole number and one of {', '.join(_SECONDS)}, as '1D', '6h' or '30min'"
             )
         step = timedelta(seconds=int(match[1] or 1) * _SECONDS[match[2]])
     if step <= timedelta(0) or step.microseconds:
@@ -100,9 +97,7 @@ def parse_time(value: Instant, calendar: str = "standard") -> Any:
     try:
         return _DATES[calendar](*parts)
     except ValueError as error:
-        raise TimeError(
-            f"time {str(value)!r} does not exist in the calendar {calendar}: {error}"
-        ) from error
+        raise TimeError(f"time {str(value)!r} does not exist in the calendar {calendar}: {error}") from error
 
 
 def to_xarray_time(times: Any, calendar: str) -> np.ndarray:
@@ -130,16 +125,14 @@ def from_xarray_time(values: Any, calendar: str) -> np.ndarray:
             f"times are datetime64, so their calendar is standard; expected {calendar}: convert "
             f"with xarray's convert_calendar({calendar!r}), or run the model in 'standard'"
         )
-    if array.dtype.kind != "M" or not array.size or array.min() < np.datetime64("1582-10-15"):
+    seconds = array.astype("datetime64[s]") if array.dtype.kind == "M" else np.empty(0)
+    if not seconds.size or seconds.min() < np.datetime64("1582-10-15"):
         dates = np.empty(array.size, dtype=object)
         dates[:] = [parse_time(value, calendar) for value in array.ravel()]
         return dates.reshape(array.shape)
-    seconds = array.astype("datetime64[s]")
     odd = np.isnat(array) | (seconds != array)
     if odd.any():
-        raise TimeError(
-            f"time {str(array[odd][0])!r} is missing or not at a whole second; repair the data"
-        )
+        raise TimeError(f"time {str(array[odd][0])!r} is missing or not at a whole second; repair the data")
     return np.asarray(_number_to_date(seconds.astype("int64"), "1970-01-01", calendar))
 
 
@@ -231,8 +224,7 @@ class Clock:
         """Return the clock of the steps first, ..., stop - 1."""
         if not 0 <= first < stop <= len(self):
             raise TimeError(
-                f"steps {first} to {stop} do not lie within the {len(self)} steps of the clock "
-                f"{self.describe()}"
+                f"steps {first} to {stop} do not lie within the {len(self)} steps of the clock {self.describe()}"
             )
         begin = self.start + first * self.timestep
         return Clock(begin, self.start + stop * self.timestep, self.timestep, self.calendar)
@@ -264,12 +256,7 @@ def _cftime_parts(time: Any, calendar: str) -> tuple[int, ...]:
 def _text_parts(text: str) -> tuple[int, ...]:
     match = _ISO.fullmatch(text.strip())
     if match is None:
-        raise TimeError(
-            f"time {text!r} is not an ISO date at a whole second, as 2014-01-01 or 2014-01-01T06:00"
-        )
+        raise TimeError(f"time {text!r} is not an ISO date at a whole second, as 2014-01-01 or 2014-01-01T06:00")
     if match[7]:
-        raise TimeError(
-            f"time {text!r} has a time zone; convert it to UTC and drop the zone, "
-            f"as 2014-01-01T06:00"
-        )
+        raise TimeError(f"time {text!r} has a time zone; convert it to UTC and drop the zone, as 2014-01-01T06:00")
     return tuple(int(part or 0) for part in match.groups()[:6])

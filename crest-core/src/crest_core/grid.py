@@ -6,7 +6,7 @@ Regridding methods are plugins; the core only checks that two grids are the same
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,7 +17,6 @@ from crest_core.errors import GridError
 TOLERANCE = 1e-6  # degrees, about 0.1 m
 
 
-@runtime_checkable
 class Grid(Protocol):
     """Named places on the globe along one or more horizontal dims."""
 
@@ -67,8 +66,8 @@ class Regridder(Protocol):
 class PointGrid:
     """Points (towers, basins, columns) along the dim "cell".
 
-    >>> PointGrid([50.50, 50.52], [8.53, 368.55], names=["forest", "meadow"]).lon.tolist()
-    [8.53, 8.55]
+    >>> PointGrid([50.50, 50.52], [8.53, 351.45], names=["forest", "meadow"]).lon.tolist()
+    [8.53, -8.55]
     """
 
     dims: tuple[str, ...] = ("cell",)
@@ -86,14 +85,11 @@ class PointGrid:
         self.lon = _longitudes(lon, name)
         if self.lat.shape != self.lon.shape:
             raise GridError(
-                f"grid {name}: {self.lat.size} latitudes and {self.lon.size} longitudes; "
-                f"a point needs both"
+                f"grid {name}: {self.lat.size} latitudes and {self.lon.size} longitudes; a point needs both"
             )
-        self.names = tuple(str(index) for index in range(self.lat.size)) if names is None else names
+        self.names = tuple(map(str, range(self.lat.size) if names is None else names))
         if len(self.names) != self.lat.size or len(set(self.names)) != len(self.names):
-            raise GridError(
-                f"grid {name}: expected {self.lat.size} distinct names, got {list(self.names)}"
-            )
+            raise GridError(f"grid {name}: expected {self.lat.size} distinct names, got {list(self.names)}")
 
     @property
     def sizes(self) -> Mapping[str, int]:
@@ -102,7 +98,7 @@ class PointGrid:
 
     @property
     def coordinates(self) -> Mapping[str, tuple[tuple[str, ...], np.ndarray]]:
-        """lat, lon and cell (the names of the points)."""
+        """Places lat and lon, and cell, the names of the points."""
         names = np.array(self.names, dtype=str)
         return {
             "cell": (self.dims, names),
@@ -133,8 +129,7 @@ class RectilinearGrid:
         turns = np.diff(self.lon) % 360.0
         if self.lon.size > 1 and not ((turns > 0).all() and turns.sum() < 360.0):
             raise GridError(
-                f"grid {name}: lon {_shown(self.lon)} does not rise eastward once around; "
-                f"sort it and drop doubles"
+                f"grid {name}: lon {_shown(self.lon)} does not rise eastward once around; sort it and drop doubles"
             )
 
     @property
@@ -144,7 +139,7 @@ class RectilinearGrid:
 
     @property
     def coordinates(self) -> Mapping[str, tuple[tuple[str, ...], np.ndarray]]:
-        """lat along y and lon along x."""
+        """Latitudes lat along y and longitudes lon along x."""
         return {"lat": (("y",), self.lat), "lon": (("x",), self.lon)}
 
     def __repr__(self) -> str:
@@ -159,29 +154,18 @@ def check_same_grid(first: Grid, second: Grid) -> None:
     ends = f"grids {first.name} and {second.name}"
     if first.dims != second.dims or dict(first.sizes) != dict(second.sizes):
         raise GridError(
-            f"{ends} differ: {dict(first.sizes)} and {dict(second.sizes)}; add a regridder to the "
-            f"Connection"
+            f"{ends} differ: {dict(first.sizes)} and {dict(second.sizes)}; add a regridder to the Connection"
         )
-    for key, period in (("lat", np.inf), ("lon", 360.0)):
+    for key in ("lat", "lon"):
         ours, theirs = first.coordinates[key][1], second.coordinates[key][1]
-        apart = np.abs(ours - theirs)
-        apart = np.minimum(apart, np.abs(period - apart)) if np.isfinite(period) else apart
+        apart = np.abs((ours - theirs + 180.0) % 360.0 - 180.0)
         if (apart > TOLERANCE).any():
             place = tuple(int(index) for index in np.argwhere(apart > TOLERANCE)[0])
             raise GridError(
-                f"{ends} differ in {key} at index {place[0] if len(place) == 1 else place}: "
+                f"{ends} differ in {key} at index {', '.join(str(index) for index in place)}: "
                 f"{ours[place]:.9g} and {theirs[place]:.9g}; add a regridder to the Connection or "
                 f"correct the coordinates"
             )
-
-
-def same_grid(first: Grid, second: Grid) -> bool:
-    """Return whether `check_same_grid` passes."""
-    try:
-        check_same_grid(first, second)
-    except GridError:
-        return False
-    return True
 
 
 def _latitudes(values: ArrayLike, grid: str) -> np.ndarray:
@@ -193,7 +177,7 @@ def _latitudes(values: ArrayLike, grid: str) -> np.ndarray:
 
 def _longitudes(values: ArrayLike, grid: str) -> np.ndarray:
     lon = _degrees(values, grid, "lon")
-    if ((lon < -180.0) | (lon >= 540.0)).any():
+    if ((lon < -180.0) | (lon > 360.0)).any():
         raise GridError(f"grid {grid}: lon {_shown(lon)} leaves -180 to 360 degrees")
     return np.where(lon >= 180.0, np.round(lon - 360.0, 9), lon)
 
@@ -201,9 +185,7 @@ def _longitudes(values: ArrayLike, grid: str) -> np.ndarray:
 def _degrees(values: ArrayLike, grid: str, what: str) -> np.ndarray:
     array = np.array(values, dtype=np.float64)
     if array.ndim != 1 or array.size == 0 or not np.isfinite(array).all():
-        raise GridError(
-            f"grid {grid}: {what} must be a list of one or more finite degrees, got {_shown(array)}"
-        )
+        raise GridError(f"grid {grid}: {what} must be a list of one or more finite degrees, got {_shown(array)}")
     return array
 
 

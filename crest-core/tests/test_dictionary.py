@@ -1,0 +1,237 @@
+"""Field dictionary: signs, names and units hold; NUOPC files are read; odd files are refused."""
+
+from pathlib import Path
+
+import pytest
+
+from crest_core.dictionary import Dictionary, Entry, default_dictionary, load_dictionary
+from crest_core.errors import DictionaryError
+from crest_core.units import is_water_pair
+
+NET_DOWNWARD = "surface_net_downward_mass_flux_of_carbon_dioxide_expressed_as_carbon_due_to_all_land_processes"
+
+# As NUOPC writes and reads them: units that are numbers or no units at all, aliases as text or list,
+# before or beside the entry they stand for, one alias of two names.
+NUOPC = """
+ field_dictionary:
+   version_number: 0.0.1
+   last_modified: 2018-03-14T11:01:19Z
+   institution: National ESPC, CSC & MCL Working Groups
+   contact: esmf_support@example.org
+   source: written for this test
+   description: Community-based dictionary for shared coupling fields
+   entries:
+     #
+     - alias: [p, pres]
+       standard_name: air_pressure
+     - standard_name: air_pressure
+       canonical_units: Pa
+       description: Air pressure
+     - {alias: temp, standard_name: air_temperature, canonical_units: K}
+     - standard_name: cpl_scalars
+       canonical_units: unitless
+       description:
+     - standard_name: Sl_lfrin
+       canonical_units: 1
+     - standard_name: specific_humidity
+       canonical_units: kg kg-1
+     - standard_name: Fall_sen
+       alias: mean_sensi_heat_flx
+       canonical_units: W m-2
+     - standard_name: Faii_sen
+       alias: mean_sensi_heat_flx
+       canonical_units: W m-2
+"""
+
+
+def written(folder: Path, text: str, name: str = "fields.yaml") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def file_of(folder: Path, *rows: str) -> Path:
+    return written(folder, "field_dictionary:\n  entries:\n" + "".join(f"  - {{{row}}}\n" for row in rows))
+
+
+def test_net_ecosystem_exchange_is_the_negative_of_the_net_downward_carbon_flux():
+    dictionary = default_dictionary()
+    nee, uptake = dictionary["net_ecosystem_exchange"], dictionary[NET_DOWNWARD]
+    assert nee.standard_name == "net_ecosystem_exchange_of_carbon" and not nee.cf
+    assert (nee.positive, uptake.positive) == ("up", "down")
+    assert nee.negative_of == NET_DOWNWARD
+    assert dictionary.resolve("net_ecosystem_exchange") == (NET_DOWNWARD, -1)
+    assert dictionary.resolve(NET_DOWNWARD) == (NET_DOWNWARD, 1)
+    taken_up = 2.0  # g m-2 day-1; a growing forest
+    assert dictionary.resolve("net_ecosystem_exchange")[1] * taken_up == -2.0
+
+
+def test_every_negative_has_the_other_direction_and_mirrored_bounds():
+    dictionary = default_dictionary()
+    negatives = [entry for entry in dictionary.values() if entry.negative_of]
+    assert len(negatives) >= 5
+    for entry in negatives:
+        opposite = dictionary[entry.negative_of]
+        assert {entry.positive, opposite.positive} == {"up", "down"}
+        if opposite.bounds is not None:
+            assert entry.bounds == (-opposite.bounds[1], -opposite.bounds[0])
+
+
+def test_every_entry_of_the_package_has_units_and_a_kind():
+    for name, entry in default_dictionary().items():
+        assert entry.standard_name == name and entry.kind and entry.grid_method
+        assert entry.has_units, name
+
+
+def test_what_conserves_water_has_units_of_water():
+    for entry in default_dictionary().values():
+        if entry.conserves == "water":
+            units = [("kg m-2", "mm"), ("kg m-2 s-1", "mm day-1"), ("m", "kg m-2"), ("m3 s-1", "kg s-1")]
+            other = dict(units)[entry.canonical_units]
+            assert entry.water and is_water_pair(entry.canonical_units, other)
+
+
+def test_the_thickness_of_snow_is_no_depth_of_water():
+    dictionary = default_dictionary()
+    assert dictionary["lwe_thickness_of_surface_snow_amount"].water
+    assert not dictionary["surface_snow_thickness"].water
+
+
+def test_missing_value_codes_lie_outside_the_bounds_of_weather():
+    dictionary = default_dictionary()
+    for name in ("air_temperature", "precipitation_flux", "wind_speed", "surface_air_pressure"):
+        bounds = dictionary[name].bounds
+        assert bounds is not None and not bounds[0] <= -9999 <= bounds[1]
+
+
+def test_a_nuopc_file_is_read_unchanged(tmp_path):
+    dictionary = load_dictionary(written(tmp_path, NUOPC))
+    assert len(dictionary) == 7
+    assert dictionary["pres"] == dictionary["p"] == dictionary["air_pressure"]
+    assert dictionary["air_pressure"].description == "Air pressure"
+    assert dictionary["temp"].canonical_units == "K"
+    assert dictionary["Sl_lfrin"].canonical_units == "1"
+    assert dictionary["cpl_scalars"].canonical_units == "unitless"
+    assert not dictionary["cpl_scalars"].has_units and not dictionary["temp"].cf
+
+
+def test_an_alias_of_two_names_is_refused_when_it_is_asked_for(tmp_path):
+    dictionary = load_dictionary(written(tmp_path, NUOPC))
+    assert dictionary.get("mean_sensi_heat_flx") is None
+    with pytest.raises(DictionaryError, match="alias of 'Fall_sen', 'Faii_sen'; name one of them"):
+        dictionary["mean_sensi_heat_flx"]
+
+
+def test_a_nuopc_file_that_contradicts_itself_is_read_with_a_warning(tmp_path):
+    rows = ("standard_name: lat_flx, canonical_units: W m-2", "standard_name: lat_flx, canonical_units: N m-2")
+    with pytest.warns(UserWarning, match="'W m-2' and 'N m-2' contradict .* the first one counts"):
+        dictionary = load_dictionary(file_of(tmp_path, *rows))
+    assert dictionary["lat_flx"].canonical_units == "W m-2"
+
+
+def test_plugins_extend_the_dictionary(tmp_path):
+    nuopc = load_dictionary(written(tmp_path, NUOPC))
+    own = file_of(tmp_path, "standard_name: soil_colour, canonical_units: '1', kind: parameter, cf: false")
+    dictionary = default_dictionary([nuopc, own])
+    assert len(dictionary) == len(default_dictionary()) + 4 + 1
+    assert dictionary["temp"].kind == "state"
+    assert dictionary["soil_colour"].grid_method == "nearest"
+    assert "soil_colour" not in default_dictionary()
+
+
+def test_an_unknown_name_stands_for_itself():
+    dictionary = default_dictionary()
+    assert dictionary.resolve("my_own_flux") == ("my_own_flux", 1)
+    assert dictionary.get("my_own_flux") is None and "my_own_flux" not in dictionary
+    assert dictionary.near("air_temprature")[0] == "air_temperature"
+
+
+def test_an_unknown_name_is_refused_with_near_names():
+    with pytest.raises(DictionaryError, match="'air_temprature' is not in .*near: 'air_temperature'"):
+        default_dictionary()["air_temprature"]
+
+
+def test_a_repeated_entry_adds_what_was_left_open():
+    first = Entry(standard_name="q", canonical_units="1", kind="state")
+    second = Entry(standard_name="q", canonical_units="kg kg-1", bounds=(0.0, 1.0), description="Humidity")
+    joined = Dictionary([first, second])["q"]
+    assert (joined.kind, joined.bounds, joined.description) == ("state", (0.0, 1.0), "Humidity")
+    assert joined.canonical_units == "1"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"canonical_units": "degC"}, "key canonical_units: 'K' and 'degC' contradict"),
+        ({"kind": "flux"}, "key kind: 'state' and 'flux' contradict"),
+        ({"bounds": (0.0, 1.0)}, "key bounds: .* contradict"),
+    ],
+)
+def test_contradictory_entries_are_refused(change, words):
+    values = {"standard_name": "air_temperature", "canonical_units": "K", **change}
+    with pytest.raises(DictionaryError, match=f"entry air_temperature, {words}"):
+        default_dictionary([Dictionary([Entry(**values)])])
+
+
+def test_contradictory_aliases_are_refused():
+    entry = Entry(standard_name="a", canonical_units="1")
+    first = Dictionary([entry], [("x", "a")], "first.yaml")
+    with pytest.raises(DictionaryError, match="alias 'x' stands for 'a', 'b', in first.yaml and second"):
+        first.merged(Dictionary([entry], [("x", "b")], "second.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("standard_name: a, canonical_units: K, kind: flow", "a, key kind: 'flow' is not one of flux, state"),
+        ("standard_name: a, canonical_units: K, postive: up", "key 'postive' is unknown; near: 'positive'"),
+        ("standard_name: a, canonical_units: K, bounds: [1]", r"key bounds: \[1\] is no list \[low, high\]"),
+        ("standard_name: a, canonical_units: K, bounds: [2, 1]", r"key bounds: \[2.0, 1.0\] is not \[low"),
+        ("standard_name: a, canonical_units: K, water: 1", "key water: 1 is no true or false"),
+        ("standard_name: a, canonical_units: K, kind: 1", "key kind: 1 is no text"),
+        ("standard_name: a, canonical_units: tbd, kind: flux", "'tbd' cannot be read as units"),
+        ("standard_name: a, canonical_units: K, alias: 3", "key alias: 3 is not a text or list"),
+        ("standard_name: a, description: b", "a: canonical_units are missing"),
+        ("canonical_units: K", "expected a mapping with a text standard_name"),
+        ("standard_name: a, canonical_units: K, canonical_units: K", "'canonical_units' is given twice, line 3"),
+        ("standard_name: a, canonical_units: K, negative_of: a", "cannot be the negative of itself"),
+    ],
+)
+def test_odd_entries_are_refused_with_file_and_key(tmp_path, row, words):
+    with pytest.raises(DictionaryError, match=rf"fields\.yaml.*{words}"):
+        load_dictionary(file_of(tmp_path, row))
+
+
+def test_a_negative_needs_an_opposite_direction_and_equal_units(tmp_path):
+    up = "standard_name: up, canonical_units: W m-2, positive: up"
+    for row in (
+        "standard_name: down, canonical_units: W m-2, positive: up, negative_of: up",
+        "standard_name: down, canonical_units: K, positive: down, negative_of: up",
+    ):
+        with pytest.raises(DictionaryError, match="fields.yaml: entry down, key negative_of: up must have"):
+            load_dictionary(file_of(tmp_path, up, row))
+
+
+def test_two_own_entries_of_one_name_must_agree(tmp_path):
+    rows = [f"standard_name: a, canonical_units: {units}, kind: state" for units in ("K", "m")]
+    with pytest.raises(DictionaryError, match="entry 2: entry a, key canonical_units: 'K' and 'm'"):
+        load_dictionary(file_of(tmp_path, *rows))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("field_dictionary: [", "is not valid YAML"),
+        ("fields: []", "has no list 'field_dictionary: entries:'"),
+        ("field_dictionary: {entries: 3}", "has no list"),
+        ("field_dictionary: {entries: [!!python/name:os.system ]}", "is not valid YAML"),
+    ],
+)
+def test_odd_files_are_refused(tmp_path, text, words):
+    with pytest.raises(DictionaryError, match=words):
+        load_dictionary(written(tmp_path, text))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DictionaryError, match="absent.yaml cannot be read"):
+        load_dictionary(tmp_path / "absent.yaml")
