@@ -66,6 +66,15 @@ def test_net_ecosystem_exchange_is_the_negative_of_the_net_downward_carbon_flux(
     assert dictionary.resolve("net_ecosystem_exchange")[1] * taken_up == -2.0
 
 
+def test_the_stated_direction_and_the_name_make_one_sign():
+    dictionary = default_dictionary()
+    assert dictionary.resolve("net_ecosystem_exchange", "up") == (NET_DOWNWARD, -1)
+    assert dictionary.resolve("net_ecosystem_exchange", "down") == (NET_DOWNWARD, 1)
+    assert dictionary.resolve(NET_DOWNWARD, "down") == (NET_DOWNWARD, 1)
+    assert dictionary.resolve(NET_DOWNWARD, "up") == (NET_DOWNWARD, -1)
+    assert dictionary.resolve("runoff_flux", "down") == ("runoff_flux", 1)
+
+
 def test_every_negative_has_the_other_direction_and_mirrored_bounds():
     dictionary = default_dictionary()
     negatives = [entry for entry in dictionary.values() if entry.negative_of]

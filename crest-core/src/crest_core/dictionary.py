@@ -34,9 +34,7 @@ class Dictionary(Mapping[str, Entry]):
     -1
     """
 
-    def __init__(
-        self, entries: Iterable[Entry], aliases: Iterable[tuple[str, str]] = (), source: str = ""
-    ) -> None:
+    def __init__(self, entries: Iterable[Entry], aliases: Iterable[tuple[str, str]] = (), source: str = "") -> None:
         self.source = source
         self._entries: dict[str, Entry] = {}
         self._aliases: dict[str, tuple[str, ...]] = {}
@@ -54,9 +52,7 @@ class Dictionary(Mapping[str, Entry]):
         if entry is None:
             meanings = self._aliases.get(name, ())
             if len(meanings) > 1:
-                raise DictionaryError(
-                    f"{name!r} is an alias of {_listed(meanings)}; name one of them"
-                )
+                raise DictionaryError(f"{name!r} is an alias of {_listed(meanings)}; name one of them")
             near = self.near(name)
             hint = f"; near: {_listed(near)}" if near else ""
             raise DictionaryError(f"{name!r} is not in the field dictionary {self.source}{hint}")
@@ -81,15 +77,17 @@ class Dictionary(Mapping[str, Entry]):
     def __repr__(self) -> str:
         return f"<Dictionary {self.source} of {len(self)} fields>"
 
-    def resolve(self, name: str) -> tuple[str, int]:
+    def resolve(self, name: str, positive: str = "") -> tuple[str, int]:
         """Return (the name that carries no sign, +1 or -1); an unknown name stands for itself.
 
-        Values of `name` times the sign are values of the returned name.
+        Values of `name` times the sign are values of the returned name. `positive` ("up", "down") is
+        the direction that the values count as positive, where it is not the dictionary's.
         """
         entry = self.get(name)
         if entry is None:
             return name, 1
-        return (entry.negative_of, -1) if entry.negative_of else (entry.standard_name, 1)
+        sign = -1 if positive and entry.positive and positive != entry.positive else 1
+        return (entry.negative_of, -sign) if entry.negative_of else (entry.standard_name, sign)
 
     def near(self, name: str, count: int = 3) -> list[str]:
         """Return the names and aliases most like `name`, best first."""
@@ -101,8 +99,7 @@ class Dictionary(Mapping[str, Entry]):
             if self._aliases[alias] != other._aliases[alias]:
                 both = [*self._aliases[alias], *other._aliases[alias]]
                 raise DictionaryError(
-                    f"alias {alias!r} stands for {_listed(both)}, in {self.source} and "
-                    f"{other.source}"
+                    f"alias {alias!r} stands for {_listed(both)}, in {self.source} and {other.source}"
                 )
         pairs = [(a, n) for d in (self, other) for a, names in d._aliases.items() for n in names]
         source = " and ".join(dict.fromkeys(part for part in (self.source, other.source) if part))
@@ -183,15 +180,11 @@ def _entry_of(row: dict[str, Any], cf: bool) -> Entry:
             value = str(value)  # YAML reads 1 as a number
         if key not in (*types, "alias"):
             near = get_close_matches(str(key), types, n=1) or types
-            raise DictionaryError(
-                f"{row['standard_name']}: key {key!r} is unknown; near: {_listed(near)}"
-            )
+            raise DictionaryError(f"{row['standard_name']}: key {key!r} is unknown; near: {_listed(near)}")
         if value is None or key == "alias":
             continue
         if not _is(types[key], value):
-            raise DictionaryError(
-                f"{row['standard_name']}, key {key}: {value!r} is no {types[key]}"
-            )
+            raise DictionaryError(f"{row['standard_name']}, key {key}: {value!r} is no {types[key]}")
         values[key] = value
     if "canonical_units" not in values:
         raise DictionaryError(f"{row['standard_name']}: canonical_units are missing")
