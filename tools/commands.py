@@ -42,7 +42,8 @@ def run_logged(command: list[str], environment: dict[str, str] | None = None) ->
         log.write(f"\n$ {' '.join(command)}\n")
         log.flush()
         start = log.tell()
-        result = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
+        # The lock of environment.py stays open in the command: it may outlive this process.
+        result = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, env=environment, close_fds=False)
     if result.returncode < 0:
         # Killed by a signal: it may have left anything behind, so this is no orderly failure.
         raise KeyboardInterrupt

@@ -84,9 +84,7 @@ def clean_environment() -> dict[str, str]:
     environment = {name: value for name, value in os.environ.items() if name not in left_out}
     environment["PYTHONNOUSERSITE"] = "1"
     environment["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
-    environment["PATH"] = os.pathsep.join(
-        [str(venv_python().parent), environment.get("PATH", os.defpath)]
-    )
+    environment["PATH"] = os.pathsep.join([str(venv_python().parent), environment.get("PATH", os.defpath)])
     return environment
 
 
@@ -110,9 +108,7 @@ def _torch_and_third_party(stamp: dict[str, Any], constraints: str, outside: lis
 def _workspace_packages(stamp: dict[str, Any], packages: list[Package]) -> None:
     wanted = {package.name: fingerprint(package) for package in packages}
     installed: dict[str, str] = stamp["packages"]
-    changed = [
-        package for package in packages if installed.get(package.name) != wanted[package.name]
-    ]
+    changed = [package for package in packages if installed.get(package.name) != wanted[package.name]]
     gone = sorted(set(installed) - set(wanted))
     if not changed and not gone:
         return
@@ -122,9 +118,7 @@ def _workspace_packages(stamp: dict[str, Any], packages: list[Package]) -> None:
         if gone:
             stage(f"removing {', '.join(gone)}", lambda: _pip("uninstall", "-y", *gone))
         if changed:
-            names = ", ".join(
-                package.name + (" (compiling)" if package.compiled else "") for package in changed
-            )
+            names = ", ".join(package.name + (" (compiling)" if package.compiled else "") for package in changed)
             stage(f"installing {names}", lambda: _pip(*install_arguments(changed)))
         stamp["packages"] = wanted
 
@@ -184,6 +178,7 @@ def _only_one_at_a_time() -> Iterator[None]:
 
     LOCK.parent.mkdir(exist_ok=True)
     with LOCK.open("w") as lock:
+        os.set_inheritable(lock.fileno(), True)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

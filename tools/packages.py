@@ -45,11 +45,7 @@ class Package:
 
 def find_packages(root: Path = ROOT) -> list[Package]:
     """Return the packages of the workspace, crest-core first, the others by folder name."""
-    files = [
-        file
-        for pattern in PACKAGE_FOLDERS
-        for file in sorted(root.glob(f"{pattern}/pyproject.toml"))
-    ]
+    files = [file for pattern in PACKAGE_FOLDERS for file in sorted(root.glob(f"{pattern}/pyproject.toml"))]
     return [read_package(file) for file in files]
 
 

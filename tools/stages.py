@@ -28,8 +28,7 @@ def summary_table(results: list[tuple[str, bool, float]]) -> str:
     """Return one line per stage: name, outcome, seconds."""
     width = max(len(name) for name, _, _ in results)
     lines = [
-        f"{name:<{width}}  {'passed' if passed else 'FAILED'}  {seconds:7.1f} s"
-        for name, passed, seconds in results
+        f"{name:<{width}}  {'passed' if passed else 'FAILED'}  {seconds:7.1f} s" for name, passed, seconds in results
     ]
     return "\n".join(lines)
 
@@ -72,9 +71,7 @@ def run_pytest(arguments: list[str]) -> int:
 
 def _succeeds(*arguments: str, **variables: str) -> bool:
     environment = {**clean_environment(), **variables}
-    return (
-        subprocess.run([str(venv_python()), *arguments], cwd=ROOT, env=environment).returncode == 0
-    )
+    return subprocess.run([str(venv_python()), *arguments], cwd=ROOT, env=environment).returncode == 0
 
 
 def _consistent() -> bool:

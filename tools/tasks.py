@@ -12,9 +12,7 @@ from environment import clean_environment, prepare, venv_python
 from packages import ROOT
 from stages import STAGES, run_pytest, summary_table
 
-USAGE = (
-    "usage: bootstrap.py env | demo [ARGS] | test [PYTEST ARGS] | check [STAGE...] | docs [serve]"
-)
+USAGE = "usage: bootstrap.py env | demo [ARGS] | test [PYTEST ARGS] | check [STAGE...] | docs [serve]"
 DEMO = "examples/schwingbach/demo.py"
 
 
@@ -74,9 +72,7 @@ def _docs(arguments: list[str]) -> int:
 def _check(arguments: list[str]) -> int:
     unknown = [name for name in arguments if name not in STAGES]
     if unknown:
-        raise ValueError(
-            f"no stage is called {', '.join(unknown)}; the stages are {', '.join(STAGES)}"
-        )
+        raise ValueError(f"no stage is called {', '.join(unknown)}; the stages are {', '.join(STAGES)}")
     results = []
     for name in arguments or STAGES:
         print(f"\n=== {name}: {STAGES[name].what}", flush=True)
