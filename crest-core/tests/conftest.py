@@ -6,6 +6,8 @@ from textwrap import dedent
 
 import pytest
 
+from crest_core.plugins import registry
+
 HEAD = "from crest_core.plugins import hookimpl\n"
 
 
@@ -46,7 +48,36 @@ def site(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(folder)
     monkeypatch.delenv("CREST_PLUGINS", raising=False)
     monkeypatch.delenv("CREST_DISABLE_PLUGIN_AUTOLOAD", raising=False)
+    registry.cache_clear()
     yield Site(folder)
+    registry.cache_clear()
     for name in set(sys.modules) - before:
         if str(getattr(sys.modules[name], "__file__", "")).startswith(str(folder)):
             del sys.modules[name]
+
+
+@pytest.fixture
+def models(site, monkeypatch):
+    """A site whose one plugin has small models and synthetic weather; other plugins are left out."""
+    testing = "crest_core.testing.models"
+    source = site.hook(
+        f'"bucket", "{testing}:TorchBucket", summary="A bucket of water"',
+        f'"black-bucket", "{testing}:NumpyBucket", summary="The same in numpy"',
+        f'"stress", "{testing}:Stress", summary="Evaporation that a dry soil limits"',
+        f'"lstm", "{testing}:SmallLSTM"',
+        '"needy", "models.more:Needy"',
+    ) + site.hook('"weather", "models.more:weather_of"', kind="data_sources")
+    more = """
+        from crest_core.testing.models import TorchBucket, weather
+
+        def weather_of(days: int, seed: int = 1):
+            return weather(days, cells=2, seed=seed)
+
+        class Needy(TorchBucket):
+            inputs = property(lambda self: TorchBucket.inputs)
+            def __init__(self, size):
+                super().__init__(capacity=size)
+    """
+    site.install("models", source, modules={"more": more})
+    monkeypatch.setenv("CREST_PLUGINS", "models")
+    return site

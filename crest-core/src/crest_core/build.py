@@ -1,14 +1,16 @@
 """From a run file to graph, forcing and results; `crest run` does no more than this.
 
-    run = load_run("run.yaml")
-    results = execute(run)
+run = load_run("run.yaml")
+results = execute(run)
 """
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,11 +23,12 @@ from safetensors.torch import load_file
 
 from crest_core.component import Component
 from crest_core.connection import Connection
+from crest_core.dictionary import Dictionary, default_dictionary
 from crest_core.driver import simulate
 from crest_core.errors import CrestError, RunFileError, StoreError
 from crest_core.graph import Graph
 from crest_core.parameters import PhysicalParameters
-from crest_core.plugins import near, registry
+from crest_core.plugins import PluginWarning, near, registry
 from crest_core.runfile import ComponentSection, RunFile
 from crest_core.store import SafetensorsStore, write_atomically
 
@@ -37,15 +40,25 @@ def build_graph(run: RunFile) -> Graph:
     with torch.random.fork_rng(devices=[]):
         if run.seed is not None:
             torch.manual_seed(run.seed)
-        components = {
-            name: _component(run, name, section) for name, section in run.graph.components.items()
-        }
+        components = {name: _component(run, name, section) for name, section in run.graph.components.items()}
     connections = []
     for i, section in enumerate(run.graph.connections):
         with _at(run, "graph", "connections", i):
             connections.append(Connection(**section.model_dump()))
     with _at(run, "graph"):
-        return Graph(components, connections).to(getattr(torch, run.dtype))
+        graph = Graph(components, connections, dictionary=plugin_dictionary())
+        return graph.to(getattr(torch, run.dtype))
+
+
+def plugin_dictionary() -> Dictionary:
+    """Return the field dictionary with the entries of all plugins; a broken one warns."""
+    extra = []
+    for entry in registry().of_kind("dictionaries"):
+        try:
+            extra.append(default_dictionary([registry().load(entry.kind, entry.name)]))
+        except CrestError as error:
+            warnings.warn(f"left out: {error}", PluginWarning, stacklevel=2)
+    return default_dictionary(extra)
 
 
 def open_forcing(run: RunFile) -> xr.Dataset:
@@ -86,7 +99,7 @@ def execute(run: RunFile, *, progress: bool | None = None) -> xr.Dataset:
         _write(results, output.path)
     if output.record:
         record = {**results.attrs, "versions": json.loads(results.attrs["versions"])}
-        record["run"] = run.model_dump(mode="json", by_alias=True)
+        record |= {"seed": run.seed, "run": run.model_dump(mode="json", by_alias=True)}
         write_atomically(output.record, json.dumps(record, indent=2, default=str).encode())
     return results
 
@@ -95,8 +108,14 @@ def _component(run: RunFile, name: str, section: ComponentSection) -> Component:
     place = ("graph", "components", name)
     with _at(run, *place, "use"):
         target = registry().load("components", section.use)
-    with _at(run, *place):
-        component: Component = _call(target, section.arguments)
+    seed = None if run.seed is None else _seed(run.seed, name)
+    with _at(run, *place), torch.random.fork_rng(devices=[]):
+        arguments = dict(section.arguments)
+        if seed is not None:
+            torch.manual_seed(seed)
+            if "generator" in inspect.signature(target).parameters:
+                arguments["generator"] = torch.Generator().manual_seed(seed)
+        component: Component = _call(target, arguments)
     if section.weights:
         with _at(run, *place, "weights"):
             component.load_state_dict(load_file(section.weights))
@@ -106,12 +125,15 @@ def _component(run: RunFile, name: str, section: ComponentSection) -> Component:
         with _at(run, *place, "parameters", key):
             if key not in known:
                 names = ", ".join(known) or "none"
-                raise RunFileError(
-                    f"{section.use} has no such parameter{near(key, known)}; parameters: {names}"
-                )
+                raise RunFileError(f"{section.use} has no such parameter{near(key, known)}; parameters: {names}")
             for holder in holders:
                 holder.assign({key: torch.tensor(value, dtype=torch.float64)})
     return component
+
+
+def _seed(seed: int, name: str) -> int:
+    """Return a seed of a component's own: one seed for all would make their numbers equal."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:7])
 
 
 def _call(target: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:

@@ -72,9 +72,7 @@ class Registry:
     def of_kind(self, kind: str) -> list[Entry]:
         """Return the entries of one kind."""
         if kind not in KINDS:
-            raise PluginError(
-                f"kind {kind!r} is unknown{near(kind, KINDS)}; kinds: {', '.join(KINDS)}"
-            )
+            raise PluginError(f"kind {kind!r} is unknown{near(kind, KINDS)}; kinds: {', '.join(KINDS)}")
         return [entry for entry in self.entries if entry.kind == kind]
 
     def find(self, kind: str, name: str) -> Entry:
@@ -117,12 +115,7 @@ def discover(path: Sequence[str] | None = None) -> Registry:
     """Return what the plugins of a path (default: sys.path) register; warns of what is broken."""
     plugins = list(_plugins(path))
     wanted = _wanted()
-    entries = [
-        entry
-        for plugin in plugins
-        if wanted is None or _names(plugin) & wanted
-        for entry in _register(plugin)
-    ]
+    entries = [entry for plugin in plugins if wanted is None or _names(plugin) & wanted for entry in _register(plugin)]
     entries = _mark_duplicates(entries + _missing(wanted or set(), plugins))
     for entry in entries:
         if entry.error:
@@ -223,19 +216,14 @@ def _mark_duplicates(entries: Sequence[Entry]) -> list[Entry]:
     claims: dict[tuple[str, str], list[Entry]] = defaultdict(list)
     for entry in entries:
         claims[entry.kind, entry.name].append(entry)
-    return [
-        entry if entry.kind == "plugin" else _claimed(entry, claims[entry.kind, entry.name])
-        for entry in entries
-    ]
+    return [entry if entry.kind == "plugin" else _claimed(entry, claims[entry.kind, entry.name]) for entry in entries]
 
 
 def _claimed(entry: Entry, claims: Sequence[Entry]) -> Entry:
     if len(claims) < 2:
         return entry
     owners = list(dict.fromkeys(f"{claim.distribution} {claim.version}" for claim in claims))
-    text = (
-        f"claimed by {' and by '.join(owners)}" if owners[1:] else f"claimed twice by {owners[0]}"
-    )
+    text = f"claimed by {' and by '.join(owners)}" if owners[1:] else f"claimed twice by {owners[0]}"
     return replace(entry, error=f"{text}; keep one: {_advice(entry)}")
 
 

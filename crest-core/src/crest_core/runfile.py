@@ -25,7 +25,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from crest_core.clock import parse_time, parse_timestep
 from crest_core.errors import RunFileError, TimeError
 from crest_core.plugins import near
-from crest_core.yaml_lines import Place, read_yaml, where
+from crest_core.yaml_lines import Place, line_of, read_yaml, where
 
 
 def _resolve(value: Any, info: ValidationInfo) -> Path:
@@ -188,13 +188,14 @@ def load_run(path: str | Path) -> RunFile:
     try:
         run = RunFile.model_validate(data, context={"folder": path.parent})
     except ValidationError as error:
-        faults = [_fault(str(path), lines, detail) for detail in error.errors()]
-        raise RunFileError("\n".join(faults)) from error
+        faults = sorted(_fault(str(path), lines, detail) for detail in error.errors())
+        raise RunFileError("\n".join(text for _, text in faults)) from error
     run._file, run._lines = str(path), lines
     return run
 
 
-def _fault(file: str, lines: dict[Place, int], detail: ErrorDetails) -> str:
+def _fault(file: str, lines: dict[Place, int], detail: ErrorDetails) -> tuple[int, str]:
+    """Return line and message of one fault."""
     context = detail.get("ctx", {})
     place = (*detail["loc"], *context.get("at", ()))
     kind, got = detail["type"], detail["input"]
@@ -210,7 +211,7 @@ def _fault(file: str, lines: dict[Place, int], detail: ErrorDetails) -> str:
         text += f", got {got!r}"
     if kind == "literal_error":
         text += near(str(got), re.findall(r"'(\w+)'", context["expected"]))
-    return f"{where(file, lines, place)}: {text}"
+    return line_of(lines, place), f"{where(file, lines, place)}: {text}"
 
 
 def _keys(place: Place) -> list[str]:
@@ -218,11 +219,7 @@ def _keys(place: Place) -> list[str]:
     schema = RunFile.model_json_schema()
     node = schema
     for part in place:
-        node = (
-            node.get("properties", {}).get(part)
-            or node.get("additionalProperties")
-            or node["items"]
-        )
+        node = node.get("properties", {}).get(part) or node.get("additionalProperties") or node["items"]
         node = node.get("anyOf", [node])[0]
         node = schema["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
     return list(node.get("properties", {}))

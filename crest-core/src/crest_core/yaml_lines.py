@@ -1,7 +1,7 @@
 """YAML as plain values with the line of every key, for messages that name file, line and key.
 
 Nothing is executed. Words and numbers follow YAML 1.2, so that 1e-5 is a number, NO and 12:30 are
-text; dates stay text, since 30 February exists in some calendars.
+text. Dates stay text, since 30 February exists in some calendars; so does 0123, a station's name.
 """
 
 from __future__ import annotations
@@ -36,10 +36,14 @@ def read_yaml(path: Path) -> tuple[Any, dict[Place, int]]:
 
 
 def where(file: str, lines: dict[Place, int], place: Place) -> str:
-    """Return "file:line: key", with the line of the nearest key around it that has one."""
-    known = next(place[:n] for n in range(len(place), -1, -1) if not n or place[:n] in lines)
-    line = f":{lines[known]}" if known in lines else ""
+    """Return "file:line: key" for messages."""
+    line = f":{line_of(lines, place)}" if lines else ""
     return f"{file}{line}: {'.'.join(map(str, place)) or 'run'}"
+
+
+def line_of(lines: dict[Place, int], place: Place) -> int:
+    """Return the line of a key, or of the nearest key around it that is there."""
+    return next(lines[place[:n]] for n in range(len(place), -1, -1) if place[:n] in lines)
 
 
 class _Loader(yaml.SafeLoader):
@@ -56,7 +60,8 @@ for _tag, _pattern, _first in (
     ("int", r"[-+]?(0|[1-9][0-9]*)", list("-+0123456789")),
     (
         "float",
-        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
+        r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
         list("-+.0123456789"),
     ),
 ):
@@ -68,7 +73,7 @@ class _Document:
 
     def __init__(self, file: str, loader: _Loader) -> None:
         self.file, self.loader = file, loader
-        self.lines: dict[Place, int] = {}
+        self.lines: dict[Place, int] = {(): 1}
         self.seen: set[int] = set()
 
     def plain(self, node: yaml.Node, place: Place) -> Any:
