@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from torch.nn.functional import cosine_similarity
+
 from crest_core import (
     SPSA,
     Connection,
@@ -25,7 +27,6 @@ from crest_core.testing import (
     relative_difference,
     taylor_orders,
 )
-from torch.nn.functional import cosine_similarity
 
 DAYS, CELLS = 365, 2
 LAG = Connection("soil.storage", "plant.storage", lagged=True, initial=50.0)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from crest_core import Connection, Graph, Sizes
 from crest_core.component import StepComponent
 from crest_core.errors import ComponentError, CouplingError, StateError
@@ -60,9 +61,7 @@ class WindowMean(StepComponent):
 
 
 class StorageMean(StepComponent):
-    inputs = (
-        FieldSpec(name="storage", units="kg m-2", standard_name="mass_content_of_water_in_soil", window=3),
-    )
+    inputs = (FieldSpec(name="storage", units="kg m-2", standard_name="mass_content_of_water_in_soil", window=3),)
     outputs = (FieldSpec(name="antecedent", units="kg m-2"),)
 
     def step(self, state, inputs, time):

@@ -9,7 +9,7 @@ _PUBLIC = {
     "clock": ("Clock",),
     "connection": ("Connection",),
     "dictionary": ("Dictionary", "default_dictionary", "load_dictionary"),
-    "driver": ("Prepared", "prepare", "simulate"),
+    "driver": ("Prepared", "flushed_denormals", "prepare", "simulate"),
     "errors": (
         "ComponentError", "CouplingError", "CrestError", "DictionaryError", "FieldError", "ForcingError",
         "GradientError", "GridError", "PluginError", "RunFileError", "StateError", "StoreError", "TimeError",

@@ -26,9 +26,7 @@ class BlackBoxComponent(StepComponent):
 
     independent_columns: bool = True
 
-    def __init__(
-        self, *, gradient: Gradient, parameters: Mapping[str, float | Tensor] | None = None
-    ) -> None:
+    def __init__(self, *, gradient: Gradient, parameters: Mapping[str, float | Tensor] | None = None) -> None:
         super().__init__()
         self.gradient = gradient
         self.physical = PhysicalParameters(self.parameter_specs, parameters or {})
@@ -39,23 +37,19 @@ class BlackBoxComponent(StepComponent):
             )
 
     @property
-    def gradient_policy(self) -> str:  # type: ignore[override]
+    def gradient_policy(self) -> str:
         """Return the policy of the gradient strategy."""
         return self.gradient.policy
 
     @abstractmethod
-    def evaluate(
-        self, state: Tensors, inputs: Tensors, parameters: Tensors
-    ) -> tuple[Tensors, Tensors]:
+    def evaluate(self, state: Tensors, inputs: Tensors, parameters: Tensors) -> tuple[Tensors, Tensors]:
         """Return (outputs, new state), all float64 (*lead, *dims); leading dims must pass through."""
 
     def pullback(
         self, state: Tensors, inputs: Tensors, parameters: Tensors, outputs: Tensors, new_state: Tensors
     ) -> tuple[Tensors, Tensors, Tensors]:
         """Return gradients (state, inputs, parameters) for cotangents of outputs and new state."""
-        raise GradientError(
-            f"{type(self).__name__} has no pullback(); write one or use FiniteDifference()"
-        )
+        raise GradientError(f"{type(self).__name__} has no pullback(); write one or use FiniteDifference()")
 
     def step(self, state: Tensors, inputs: Tensors, time: Any) -> tuple[Tensors, Tensors]:
         """Return (outputs, state) of one timestep, with the gradient of the strategy."""
@@ -99,13 +93,12 @@ class BlackBoxComponent(StepComponent):
 
         def pull(arguments: list[Tensor], cotangents: list[Tensor]) -> list[Tensor]:
             outputs, new_state = _split((self.outputs, self.states), cotangents)
-            grads = self.pullback(*_split(parts, arguments), outputs, new_state)
+            state, inputs, parameters = _split(parts, arguments)
+            grads = self.pullback(state, inputs, parameters, outputs, new_state)
             return [g[s.name] for specs, g in zip(parts, grads, strict=True) for s in specs]
 
         spread = tuple(_as_columns(spec, self._horizontal()) for part in parts for spec in part)
-        return Evaluation(
-            function, spread, self.outputs + self.states, self.independent_columns, pull
-        )
+        return Evaluation(function, spread, self.outputs + self.states, self.independent_columns, pull)
 
     def _horizontal(self) -> tuple[str, ...]:
         for spec in (*self.inputs, *self.states, *self.outputs):
@@ -158,9 +151,7 @@ def _as_columns(spec: FieldSpec, horizontal: tuple[str, ...]) -> FieldSpec:
     return replace(spec, dims=(*window, *dims))
 
 
-def _spread(
-    spec: FieldSpec, value: Tensor, lead: tuple[int, ...], columns: tuple[int, ...]
-) -> Tensor:
+def _spread(spec: FieldSpec, value: Tensor, lead: tuple[int, ...], columns: tuple[int, ...]) -> Tensor:
     count = len(spec.dims) + (spec.window > 1)
     own = tuple(value.shape[value.dim() - count :]) if count else ()
     if not _columns(spec):

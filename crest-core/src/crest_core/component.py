@@ -86,14 +86,10 @@ class Component(nn.Module, ABC):
         """Return (outputs, state at the end) of one timestep that starts at `time`."""
 
     @abstractmethod
-    def sequence(
-        self, state: Tensors, inputs: Tensors, times: Sequence[Any]
-    ) -> tuple[Tensors, Tensors]:
+    def sequence(self, state: Tensors, inputs: Tensors, times: Sequence[Any]) -> tuple[Tensors, Tensors]:
         """Return (outputs with time first, state after the last step) of T timesteps."""
 
-    def forward(
-        self, state: Tensors, inputs: Tensors, times: Sequence[Any]
-    ) -> tuple[Tensors, Tensors]:
+    def forward(self, state: Tensors, inputs: Tensors, times: Sequence[Any]) -> tuple[Tensors, Tensors]:
         """Run `sequence`."""
         return self.sequence(state, inputs, times)
 
@@ -114,14 +110,10 @@ class StepComponent(Component):
     [1.0, 2.0, 3.0]
     """
 
-    def sequence(
-        self, state: Tensors, inputs: Tensors, times: Sequence[Any]
-    ) -> tuple[Tensors, Tensors]:
+    def sequence(self, state: Tensors, inputs: Tensors, times: Sequence[Any]) -> tuple[Tensors, Tensors]:
         """Return the stacked outputs and the last state of a loop over `step`."""
         static = {spec.name: inputs[spec.name] for spec in self.inputs if spec.static}
-        moving = {
-            spec.name: inputs[spec.name].unbind(0) for spec in self.inputs if not spec.static
-        }
+        moving = {spec.name: inputs[spec.name].unbind(0) for spec in self.inputs if not spec.static}
         collected: dict[str, list[Tensor]] = {spec.name: [] for spec in self.outputs}
         for index, time in enumerate(times):
             now = {name: values[index] for name, values in moving.items()}
@@ -137,8 +129,6 @@ class SequenceComponent(Component):
     def step(self, state: Tensors, inputs: Tensors, time: Any) -> tuple[Tensors, Tensors]:
         """Return the outputs and state of a sequence of length 1."""
         static = {spec.name for spec in self.inputs if spec.static}
-        batch = {
-            name: value if name in static else value.unsqueeze(0) for name, value in inputs.items()
-        }
+        batch = {name: value if name in static else value.unsqueeze(0) for name, value in inputs.items()}
         outputs, state = self.sequence(state, batch, [time])
         return {name: value.squeeze(0) for name, value in outputs.items()}, state

@@ -82,9 +82,7 @@ class Connection:
     """Density [kg m-3] that turns water depth into mass or back; 1000 for fields known to be water."""
 
     def __post_init__(self) -> None:
-        if self.target.count(".") != 1 or (
-            self.source.count(".") != 1 and self.source != "forcing"
-        ):
+        if self.target.count(".") != 1 or (self.source.count(".") != 1 and self.source != "forcing"):
             raise CouplingError(
                 f"Connection({self.source!r}, {self.target!r}): expected 'component.field' at both ends, "
                 f"or 'forcing' as the source"
@@ -168,7 +166,9 @@ def _is_water(source: FieldSpec, target: FieldSpec, dictionary: Dictionary) -> b
 
 
 def _flips(source: FieldSpec, target: FieldSpec, dictionary: Dictionary) -> bool:
-    """Return whether the sign changes: opposite `positive`, or one name the negative of the other."""
-    opposite = bool(source.positive and target.positive and source.positive != target.positive)
-    negative = dictionary.resolve(source.standard_name)[1] != dictionary.resolve(target.standard_name)[1]
-    return opposite or negative
+    """Return whether the sign changes, by name (NEE and its negative) and by the declared directions."""
+    entries = [dictionary.get(spec.standard_name) for spec in (source, target)]
+    if not all(entry is not None and entry.positive for entry in entries):
+        return bool(source.positive and target.positive and source.positive != target.positive)
+    signs = [dictionary.resolve(spec.standard_name, spec.positive)[1] for spec in (source, target)]
+    return signs[0] != signs[1]

@@ -67,8 +67,7 @@ def check_names(name: str, component: Component, outputs: Tensors, state: Tensor
         if declared != set(got):
             missing, extra = sorted(declared - set(got)), sorted(set(got) - declared)
             raise ComponentError(
-                f"component {name}: expected the {word} {sorted(declared)}; missing {missing}, "
-                f"undeclared {extra}"
+                f"component {name}: expected the {word} {sorted(declared)}; missing {missing}, undeclared {extra}"
             )
 
 
@@ -138,16 +137,13 @@ def run_loop(
                 memory[lag] = current[source][field]
     return {
         name: {
-            spec.name: torch.stack([outputs[spec.name] for outputs in kept[name]])
-            for spec in components[name].outputs
+            spec.name: torch.stack([outputs[spec.name] for outputs in kept[name]]) for spec in components[name].outputs
         }
         for name in members
     }
 
 
-def _node(
-    name: str, component: Component, links: Sequence[Link], outside: Mapping[Port, Tensor]
-) -> _Node:
+def _node(name: str, component: Component, links: Sequence[Link], outside: Mapping[Port, Tensor]) -> _Node:
     static: Tensors = {}
     series: list[tuple[str, tuple[Tensor, ...]]] = []
     for spec in component.inputs:

@@ -54,30 +54,22 @@ class FieldSpec:
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
-            raise FieldError(
-                f"field name {self.name!r}: expected [a-z][a-z0-9_]*, such as 'soil_moisture'"
-            )
+            raise FieldError(f"field name {self.name!r}: expected [a-z][a-z0-9_]*, such as 'soil_moisture'")
         try:
             check_units(self.units)
         except ValueError as error:
             raise FieldError(f"field {self.name}: {error}") from error
         if not isinstance(self.dims, tuple) or len(set(self.dims)) != len(self.dims):
-            raise FieldError(
-                f"field {self.name}: dims are a tuple of distinct names, got {self.dims!r}"
-            )
+            raise FieldError(f"field {self.name}: dims are a tuple of distinct names, got {self.dims!r}")
         if self.statistic not in STATISTICS:
             raise FieldError(
                 f"field {self.name}: cell_methods {self.cell_methods!r} is not 'time: ' and one of "
                 f"{', '.join(STATISTICS)}"
             )
         if self.positive not in ("", "up", "down"):
-            raise FieldError(
-                f"field {self.name}: positive {self.positive!r} is not 'up', 'down' or ''"
-            )
+            raise FieldError(f"field {self.name}: positive {self.positive!r} is not 'up', 'down' or ''")
         if self.window < 1 or (self.static and self.window > 1):
-            raise FieldError(
-                f"field {self.name}: window {self.window} must be 1 or more, and 1 for a static field"
-            )
+            raise FieldError(f"field {self.name}: window {self.window} must be 1 or more, and 1 for a static field")
         for text, pair in (("bounds", self.bounds), ("vertical", self.vertical)):
             if pair is not None and not (len(pair) == 2 and pair[0] < pair[1]):
                 raise FieldError(f"field {self.name}: {text} {pair!r} is not (low, high)")

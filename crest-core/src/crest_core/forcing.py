@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 import xarray as xr
 
@@ -166,6 +167,12 @@ class Forcing:
                 f"{index.size} values; open the file with decode_times=True, select a period that is not empty, and "
                 f"convert times with a time zone to UTC without one"
             )
+        zone = index.to_index().dtype
+        if isinstance(zone, pd.DatetimeTZDtype):
+            raise ForcingError(
+                f"forcing time: expected UTC without a time zone, got {zone}; convert with tz_convert('UTC') and "
+                f"tz_localize(None)"
+            )
         times = from_xarray_time(index.values, self.calendar)
         self._check_steps(times)
         self._check_labels(times)
@@ -251,9 +258,7 @@ class Forcing:
         own = len(leading) + len(self.lead)
         return tensor.expand(*tensor.shape[: len(leading)], *sizes, *tensor.shape[own:])
 
-    def _check_values(
-        self, spec: FieldSpec, values: torch.Tensor, order: tuple[str, ...], first: int
-    ) -> None:
+    def _check_values(self, spec: FieldSpec, values: torch.Tensor, order: tuple[str, ...], first: int) -> None:
         low, high = self._bounds(spec)
         good = torch.isfinite(values) & (values >= low) & (values <= high)
         for fill in _FILL_VALUES:

@@ -50,9 +50,7 @@ class GradientReport:
                 mine = [path for path in chosen if path.origin == origin]
                 reason = ", ".join(dict.fromkeys(why for path in mine for why in path.through))
                 outputs = ", ".join(path.output for path in mine)
-                lines.append(
-                    f"  {status}: {origin} -> {outputs}" + (f"  (by {reason})" if reason else "")
-                )
+                lines.append(f"  {status}: {origin} -> {outputs}" + (f"  (by {reason})" if reason else ""))
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -61,10 +59,7 @@ class GradientReport:
             f"<td>{escape(', '.join(p.through))}</td></tr>"
             for p in self.paths
         )
-        return (
-            "<table><tr><th>from</th><th>to</th><th>gradient</th><th>because of</th></tr>"
-            f"{rows}</table>"
-        )
+        return f"<table><tr><th>from</th><th>to</th><th>gradient</th><th>because of</th></tr>{rows}</table>"
 
 
 def gradient_report(graph: Graph) -> GradientReport:
@@ -87,9 +82,7 @@ def gradient_report(graph: Graph) -> GradientReport:
     return GradientReport(policies, tuple(paths))
 
 
-def _flatten(
-    graph: Graph, prefix: str
-) -> tuple[dict[str, Component], set[tuple[str, str]], dict[str, set[str]]]:
+def _flatten(graph: Graph, prefix: str) -> tuple[dict[str, Component], set[tuple[str, str]], dict[str, set[str]]]:
     """Return leaf components, edges between them, and for every forcing field the leaves it enters."""
     from crest_core.graph import Graph
 

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -169,9 +170,7 @@ class SPSA(Gradient):
         """Return an estimate from `pairs` random directions, drawn for every scalar of every column."""
         directions, moves = [], []
         for x, need in zip(arguments, needed, strict=True):
-            sign = torch.randint(
-                0, 2, (self.pairs, *x.shape), generator=self.generator, dtype=torch.int64
-            )
+            sign = torch.randint(0, 2, (self.pairs, *x.shape), generator=self.generator, dtype=torch.int64)
             directions.append((2 * sign - 1).to(x) if need else torch.zeros(self.pairs, *x.shape).to(x))
         for spec, x, direction in zip(evaluation.arguments, arguments, directions, strict=True):
             moves.append(self.step * _size(spec, x) * direction)
@@ -183,9 +182,7 @@ class SPSA(Gradient):
         change = [y[: self.pairs] - y[self.pairs :] for y in results]
         slope = evaluation.contract([c.unsqueeze(0) for c in cotangents], change)
         gradients: list[Tensor | None] = []
-        for spec, x, need, direction in zip(
-            evaluation.arguments, arguments, needed, directions, strict=True
-        ):
+        for spec, x, need, direction in zip(evaluation.arguments, arguments, needed, directions, strict=True):
             if not need:
                 gradients.append(None)
                 continue
@@ -214,9 +211,7 @@ def spsa_gradient(
     try:
         with torch.no_grad():
             for _ in range(pairs):
-                signs = [
-                    (2 * torch.randint(0, 2, p.shape, generator=generator) - 1).to(p) for p in saved
-                ]
+                signs = [(2 * torch.randint(0, 2, p.shape, generator=generator) - 1).to(p) for p in saved]
                 values = []
                 for direction in (1.0, -1.0):
                     for parameter, base, sign in zip(parameters, saved, signs, strict=True):
@@ -232,7 +227,7 @@ def spsa_gradient(
     return gradients
 
 
-def _positions(x: Tensor, spec: FieldSpec, free: int) -> list[tuple[object, ...]]:
+def _positions(x: Tensor, spec: FieldSpec, free: int) -> list[tuple[Any, ...]]:
     first = x.dim() - len(spec.dims)
     sizes = x.shape[first : first + free]
     return [(..., *index, *[slice(None)] * (len(spec.dims) - free)) for index in product(*map(range, sizes))]

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from crest_core.component import Component, Sizes, Tensors
@@ -62,21 +61,18 @@ class Graph(Component):
         self.blocks = plan_blocks(tuple(components), self.links)
         self.dim_sizes = self._merged_dims()
         self.output_ports = _public_names(components)
-        self.outputs = tuple(
-            replace(_export(components, port), name=name)
-            for name, port in self.output_ports.items()
-        )
+        self.outputs = tuple(replace(_export(components, port), name=name) for name, port in self.output_ports.items())
         self.timestep = next(iter(components.values())).timestep
         self.states = tuple(self._state_specs())
         self.history = self._needed_history()
 
     @property
-    def opaque(self) -> bool:  # type: ignore[override]
+    def opaque(self) -> bool:
         """Return whether any component hides its state."""
         return any(child.opaque for child in self.components.values())
 
     @property
-    def gradient_policy(self) -> str:  # type: ignore[override]
+    def gradient_policy(self) -> str:
         """Return the policy of all components, or "mixed"."""
         policies = {child.gradient_policy for child in self.components.values()}
         return policies.pop() if len(policies) == 1 else "mixed"
@@ -132,8 +128,7 @@ class Graph(Component):
                 continue
             if len(values) < steps:
                 raise StateError(
-                    f"{link.target} needs {steps} steps of {link.source.field} before the first one, "
-                    f"got {len(values)}"
+                    f"{link.target} needs {steps} steps of {link.source.field} before the first one, got {len(values)}"
                 )
             values = link.apply(values[len(values) - steps :])
             if link.window > 1:
@@ -145,15 +140,11 @@ class Graph(Component):
     def step(self, state: Tensors, inputs: Tensors, time: Any) -> tuple[Tensors, Tensors]:
         """Return (outputs, state) of one timestep: a sequence of length 1."""
         static = {spec.name for spec in self.inputs if spec.static}
-        batch = {
-            name: value if name in static else value.unsqueeze(0) for name, value in inputs.items()
-        }
+        batch = {name: value if name in static else value.unsqueeze(0) for name, value in inputs.items()}
         outputs, state = self.sequence(state, batch, [time])
         return {name: value[0] for name, value in outputs.items()}, state
 
-    def sequence(
-        self, state: Tensors, inputs: Tensors, times: Sequence[Any]
-    ) -> tuple[Tensors, Tensors]:
+    def sequence(self, state: Tensors, inputs: Tensors, times: Sequence[Any]) -> tuple[Tensors, Tensors]:
         """Return (outputs, state) of T timesteps, block by block as planned."""
         states, memory = self._split(state)
         produced: dict[str, Tensors] = {FORCING: self._checked(inputs)}
@@ -168,29 +159,23 @@ class Graph(Component):
                 values = produced[link.source.component][link.source.field]
                 outside[link.target] = deliver(link, values, memory)
             if block.loop:
-                produced |= run_loop(
-                    block.members, self.components, inner, outside, states, memory, times
-                )
+                produced |= run_loop(block.members, self.components, inner, outside, states, memory, times)
                 continue
             (name,) = block.members
             child = self.components[name]
             arguments = {port.field: value for port, value in outside.items()}
-            with naming(lambda name=name: name, lambda: f"{times[0]} to {times[-1]}"):  # type: ignore[misc]
+            with naming(lambda name=name: name, lambda: f"{times[0]} to {times[-1]}"):
                 call = call_of(child, stepping=False)
                 produced[name], states[name] = call(states[name], arguments, times)
             check_names(name, child, produced[name], states[name])
-        outputs = {
-            name: produced[port.component][port.field] for name, port in self.output_ports.items()
-        }
+        outputs = {name: produced[port.component][port.field] for name, port in self.output_ports.items()}
         for name, own in states.items():
             memory |= {f"{name}.{key}": value for key, value in own.items()}
         return outputs, memory
 
     def _check_child(self, name: str, child: Component) -> None:
         if not name.isidentifier() or name != name.lower() or name == FORCING:
-            raise CouplingError(
-                f"component name {name!r}: expected [a-z][a-z0-9_]*, and not {FORCING!r}"
-            )
+            raise CouplingError(f"component name {name!r}: expected [a-z][a-z0-9_]*, and not {FORCING!r}")
         if child.grid is not None and child.grid not in self.grids:
             raise CouplingError(
                 f"component {name} is on grid {child.grid!r}, which the graph does not have; "
@@ -203,9 +188,7 @@ class Graph(Component):
             for dim, size in child.dim_sizes.items():
                 other, known = merged.setdefault(dim, (name, size))
                 if known != size:
-                    raise CouplingError(
-                        f"dim {dim!r} has size {known} in {other} and {size} in {name}; rename one"
-                    )
+                    raise CouplingError(f"dim {dim!r} has size {known} in {other} and {size} in {name}; rename one")
         return {dim: size for dim, (_, size) in merged.items()}
 
     def _state_specs(self) -> Iterable[FieldSpec]:
@@ -238,8 +221,7 @@ class Graph(Component):
         return [
             link
             for link in self.links
-            if link.source.component != FORCING
-            and link.target.field in self.components[link.target.component].history
+            if link.source.component != FORCING and link.target.field in self.components[link.target.component].history
         ]
 
     def _prime_child(self, state: Tensors, link: Link, values: Tensor) -> None:
@@ -266,8 +248,7 @@ class Graph(Component):
             )
         memory = dict(state)
         states = {
-            name: {key: memory.pop(f"{name}.{key}") for key in self._state_names(name)}
-            for name in self.components
+            name: {key: memory.pop(f"{name}.{key}") for key in self._state_names(name)} for name in self.components
         }
         return states, memory
 
@@ -277,8 +258,7 @@ class Graph(Component):
             missing = sorted(declared - set(inputs))
             hints = "; ".join(self.near[name] for name in missing if name in self.near)
             raise StateError(
-                f"the graph needs the forcing {sorted(declared)}; missing {missing}"
-                + (f". {hints}" if hints else "")
+                f"the graph needs the forcing {sorted(declared)}; missing {missing}" + (f". {hints}" if hints else "")
             )
         return inputs
 
@@ -289,16 +269,9 @@ def _export(components: Mapping[str, Component], port: Port) -> FieldSpec:
 
 def _public_names(components: Mapping[str, Component]) -> dict[str, Port]:
     """Return the graph's output names: the field's own where it is unique, else component_field."""
-    ports = [
-        Port(name, spec.name) for name, child in components.items() for spec in child.outputs
-    ]
+    ports = [Port(name, spec.name) for name, child in components.items() for spec in child.outputs]
     fields = [port.field for port in ports]
-    return {
-        port.field
-        if fields.count(port.field) == 1
-        else f"{port.component}_{port.field}": port
-        for port in ports
-    }
+    return {port.field if fields.count(port.field) == 1 else f"{port.component}_{port.field}": port for port in ports}
 
 
 def _filled(sizes: Sizes, spec: FieldSpec, value: float | Tensor) -> Tensor:

@@ -79,18 +79,14 @@ class Matched:
     """For a forcing name, the exports that nearly fit and why they do not."""
 
 
-def match(
-    components: Mapping[str, Component], connections: Iterable[Connection], dictionary: Dictionary
-) -> Matched:
+def match(components: Mapping[str, Component], connections: Iterable[Connection], dictionary: Dictionary) -> Matched:
     """Return the links between components; imports without an export become forcing.
 
     Two fields are the same when standard name, statistic (minimum and maximum apart) and vertical range agree.
     An explicit Connection overrides. Raises CouplingError with candidates and near names.
     """
     explicit = _explicit(components, connections)
-    exports = [
-        (Port(name, spec.name), spec) for name, child in components.items() for spec in child.outputs
-    ]
+    exports = [(Port(name, spec.name), spec) for name, child in components.items() for spec in child.outputs]
     seconds = _common_timestep(components)
     links: list[Link] = []
     external: list[tuple[Port, FieldSpec, str]] = []  # import, spec, forcing name asked for
@@ -134,9 +130,7 @@ def match(
     return Matched(tuple(links), tuple(forcing.values()), hints)
 
 
-def _explicit(
-    components: Mapping[str, Component], connections: Iterable[Connection]
-) -> dict[Port, Connection]:
+def _explicit(components: Mapping[str, Component], connections: Iterable[Connection]) -> dict[Port, Connection]:
     found: dict[Port, Connection] = {}
     for connection in connections:
         target = Port(*connection.target.split("."))
@@ -151,9 +145,7 @@ def _explicit(
     return found
 
 
-def _spec(
-    components: Mapping[str, Component], port: Port, side: str, connection: Connection
-) -> FieldSpec:
+def _spec(components: Mapping[str, Component], port: Port, side: str, connection: Connection) -> FieldSpec:
     if port.component not in components:
         raise CouplingError(
             f"{connection!r}: the graph has no component {port.component!r}; it has "
@@ -191,9 +183,7 @@ def _candidates(
     return [
         (port, export)
         for port, export in exports
-        if port.component != target.component
-        and export.standard_name
-        and _quantity(export, dictionary) == wanted
+        if port.component != target.component and export.standard_name and _quantity(export, dictionary) == wanted
     ]
 
 
@@ -208,9 +198,7 @@ def _near(
     same = [
         f"{port} is {export.describe()}"
         for port, export in exports
-        if wanted
-        and port.component != target.component
-        and _quantity(export, dictionary).standard_name == wanted
+        if wanted and port.component != target.component and _quantity(export, dictionary).standard_name == wanted
     ]
     return f"{target} wants {spec.describe()}, but {', '.join(same)}" if same else ""
 
@@ -235,9 +223,7 @@ def _link(
             f"add a Connection with regrid="
         )
     if connection.regrid is None and source_spec.dims != spec.dims:
-        raise CouplingError(
-            f"{ends}: dims {source_spec.dims} do not fit {spec.dims}; export a field with these dims"
-        )
+        raise CouplingError(f"{ends}: dims {source_spec.dims} do not fit {spec.dims}; export a field with these dims")
     if spec.window > 1 and connection.initial is None:
         raise CouplingError(
             f"{ends}: the window of {spec.window} steps needs {spec.window - 1} values before the first step; "
@@ -265,9 +251,7 @@ def _resolve(
         water_density=connection.water_density,
     )
     chain = (connection.regrid, *transforms) if connection.regrid is not None else transforms
-    return Link(
-        source, target, source_spec, spec, connection.lagged, connection.initial, chain
-    )
+    return Link(source, target, source_spec, spec, connection.lagged, connection.initial, chain)
 
 
 def _common_timestep(components: Mapping[str, Component]) -> float:
@@ -288,8 +272,8 @@ def _forcing(
     """Return the forcing fields, one per quantity, and the name that each import reads."""
     groups: dict[tuple[object, ...], list[tuple[Port, FieldSpec, str]]] = {}
     for port, spec, asked in external:
-        key = (asked, _quantity(spec, dictionary) if spec.standard_name else spec.name)
-        key = (*key, spec.dims, spec.static, dictionary.resolve(spec.standard_name)[1])
+        same = _quantity(spec, dictionary) if spec.standard_name else spec.name
+        key = (asked, same, spec.dims, spec.static, dictionary.resolve(spec.standard_name)[1])
         groups.setdefault(key, []).append((port, spec, asked))
     fields: dict[str, FieldSpec] = {}
     names: dict[Port, str] = {}

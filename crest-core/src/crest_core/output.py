@@ -47,9 +47,7 @@ def time_coordinates(clock: Clock) -> dict[str, Any]:
         {"standard_name": "time", "long_name": "start of interval", "bounds": "time_bnds", "axis": "T"},
         encoding,
     )
-    end = xr.Variable(
-        "time", bounds[:, 1], {"standard_name": "time", "long_name": "end of interval"}, encoding
-    )
+    end = xr.Variable("time", bounds[:, 1], {"standard_name": "time", "long_name": "end of interval"}, encoding)
     return {"time": time, "time_end": end, "time_bnds": (("time", "bnds"), bounds, {}, encoding)}
 
 
@@ -75,8 +73,8 @@ def field_attributes(spec: FieldSpec, dictionary: Dictionary) -> dict[str, Any]:
     """Return CF attributes; a name that CF does not have becomes the long_name."""
     entry = dictionary.get(spec.standard_name)
     attributes: dict[str, Any] = {"units": spec.units}
-    if spec.standard_name and (entry is None or entry.cf):
-        attributes["standard_name"] = spec.standard_name
+    if entry is not None and entry.cf:
+        attributes["standard_name"] = entry.standard_name
     attributes["long_name"] = spec.doc or (spec.standard_name or spec.name).replace("_", " ")
     if not spec.static:
         attributes["cell_methods"] = f"time: {spec.statistic}"

@@ -53,9 +53,7 @@ def _to_raw(spec: FieldSpec, value: float | Tensor) -> Tensor:
         low, high = spec.bounds
         share = (physical - low) / (high - low)
         if not bool(((share > 0) & (share < 1)).all()):
-            raise FieldError(
-                f"parameter {spec.name} [{spec.units}]: {physical.tolist()} is not inside {spec.bounds}"
-            )
+            raise FieldError(f"parameter {spec.name} [{spec.units}]: {physical.tolist()} is not inside {spec.bounds}")
         physical = torch.logit(share)
     return physical.to(torch.get_default_dtype())
 

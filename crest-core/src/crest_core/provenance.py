@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from importlib.metadata import packages_distributions, version
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,17 +28,23 @@ def provenance(graph: Graph, *, forcing_hash: str, seed: int | None) -> dict[str
 
 def versions(component: Component) -> dict[str, str]:
     """Return the version of every distribution whose code takes part."""
-    owners = packages_distributions()
     modules = {type(child).__module__.partition(".")[0] for child in component.modules()}
-    names = {name for module in {*modules, *_ALWAYS} for name in owners.get(module, ())}
-    return {name: version(name) for name in sorted(names)}
+    found = (distribution(module) for module in sorted({*modules, *_ALWAYS}))
+    return dict(pair for pair in found if pair is not None)
 
 
-def distribution_of(component: Component) -> str:
-    """Return "distribution version" of the package that a component comes from, or its module."""
-    module = type(component).__module__.partition(".")[0]
-    names = packages_distributions().get(module)
-    return f"{names[0]} {version(names[0])}" if names else module
+def distribution(module: str) -> tuple[str, str] | None:
+    """Return (name, version) of the distribution that holds a top-level module; None for a script."""
+    owners = _owners().get(module, (module.replace("_", "-"),))  # editable installs list no files
+    try:
+        return owners[0], version(owners[0])
+    except PackageNotFoundError:
+        return None
+
+
+@cache
+def _owners() -> Mapping[str, Sequence[str]]:
+    return packages_distributions()
 
 
 def graph_hash(graph: Graph) -> str:

@@ -40,17 +40,13 @@ def taylor_orders(
     (gradient,) = torch.autograd.grad(value, point)
     slope = float((gradient * direction).sum())
     with torch.no_grad():
-        remainders = [
-            abs(float(function(x + e * direction) - value.detach()) - e * slope) for e in steps
-        ]
+        remainders = [abs(float(function(x + e * direction) - value.detach()) - e * slope) for e in steps]
     logs = torch.tensor(remainders, dtype=torch.float64).log()
     widths = torch.tensor(steps, dtype=torch.float64).log()
     return ((logs[1:] - logs[:-1]) / (widths[1:] - widths[:-1])).tolist()
 
 
-def materialised_vjp(
-    function: Callable[[Tensor], Tensor], x: Tensor, cotangent: Tensor, steps: Tensor
-) -> Tensor:
+def materialised_vjp(function: Callable[[Tensor], Tensor], x: Tensor, cotangent: Tensor, steps: Tensor) -> Tensor:
     """Return J^T w with J built entry by entry from central differences of width 2 * steps."""
     gradient = torch.zeros_like(x)
     flat, widths = gradient.view(-1), steps.expand_as(x).reshape(-1)

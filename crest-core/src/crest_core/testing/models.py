@@ -16,9 +16,7 @@ from crest_core.fields import FieldSpec
 from crest_core.gradients import FiniteDifference, Gradient
 from crest_core.parameters import PhysicalParameters
 
-RAIN = FieldSpec(
-    name="precipitation", units="mm day-1", standard_name="precipitation_flux", bounds=(0.0, 500.0)
-)
+RAIN = FieldSpec(name="precipitation", units="mm day-1", standard_name="precipitation_flux", bounds=(0.0, 500.0))
 POTENTIAL = FieldSpec(
     name="potential_evaporation", units="mm day-1", standard_name="water_potential_evaporation_flux",
     bounds=(-5.0, 30.0),
@@ -67,12 +65,8 @@ class NumpyBucket(BlackBoxComponent):
     inputs, outputs, states = TorchBucket.inputs, TorchBucket.outputs, TorchBucket.states
     parameter_specs = TorchBucket.parameter_specs
 
-    def __init__(
-        self, capacity: float = 100.0, shape: float = 2.0, gradient: Gradient | None = None
-    ) -> None:
-        super().__init__(
-            gradient=gradient or FiniteDifference(), parameters={"capacity": capacity, "shape": shape}
-        )
+    def __init__(self, capacity: float = 100.0, shape: float = 2.0, gradient: Gradient | None = None) -> None:
+        super().__init__(gradient=gradient or FiniteDifference(), parameters={"capacity": capacity, "shape": shape})
         self.calls = 0
 
     def initial_state(self, sizes: Sizes) -> Tensors:
@@ -134,8 +128,7 @@ class SmallLSTM(SequenceComponent):
         super().__init__()
         self.dim_sizes = {"hidden": hidden}
         self.states = tuple(
-            FieldSpec(name=name, units="1", dims=("hidden", "cell"), cell_methods="time: point")
-            for name in ("h", "c")
+            FieldSpec(name=name, units="1", dims=("hidden", "cell"), cell_methods="time: point") for name in ("h", "c")
         )
         self.lstm, self.head = nn.LSTM(1, hidden), nn.Linear(hidden, 1)
         if generator is not None:

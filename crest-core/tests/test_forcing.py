@@ -1,0 +1,236 @@
+"""Forcing: every way in which data can be wrong is an error that says where and what to do."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from crest_core import Connection, Graph, simulate
+from crest_core.component import StepComponent
+from crest_core.errors import ForcingError, TimeError
+from crest_core.fields import FieldSpec
+from crest_core.testing import Stress, TorchBucket, weather
+
+LAG = Connection("soil.storage", "plant.storage", lagged=True, initial=50.0)
+
+
+def run(data, **options):
+    return simulate(Graph({"plant": Stress(), "soil": TorchBucket()}, [LAG]), data, **options)
+
+
+def changed(name, values=None, **attributes):
+    data = weather(10, 2, seed=1)
+    variable = data[name].copy()
+    if values is not None:
+        variable = variable.copy(data=values(variable.values.copy()))
+    variable.attrs |= {k: v for k, v in attributes.items() if v is not None}
+    for key in [k for k, v in attributes.items() if v is None]:
+        variable.attrs.pop(key)
+    return data.assign({name: variable})
+
+
+def put(value, *index):
+    def apply(values):
+        values[index] = value
+        return values
+
+    return apply
+
+
+def retimed(times):
+    return weather(10, 2, seed=1).assign_coords(time=times)
+
+
+class Thermometer(StepComponent):
+    inputs = (FieldSpec(name="air_temperature", units="degC", standard_name="air_temperature"),)
+    outputs = (FieldSpec(name="seen", units="degC"),)
+
+    def step(self, state, inputs, time):
+        return {"seen": inputs["air_temperature"]}, {}
+
+
+def temperature(values, units):
+    data = weather(4, 1, seed=1)
+    attributes = {"units": units, "standard_name": "air_temperature"}
+    return xr.Dataset({"air_temperature": (("time", "cell"), np.full((4, 1), values), attributes)}, data.coords)
+
+
+def test_a_missing_variable_names_what_the_data_hold():
+    data = weather(5, seed=1).rename(precipitation="precipitatoin")
+    data["precipitatoin"].attrs.pop("standard_name")
+    with pytest.raises(ForcingError, match=r"forcing lacks precipitation.*did you mean 'precipitatoin'"):
+        run(data)
+
+
+def test_a_variable_is_found_by_its_standard_name():
+    expected = run(weather(5, seed=1))
+    assert np.array_equal(run(weather(5, seed=1).rename(precipitation="tp"))["storage"], expected["storage"])
+
+
+def test_two_variables_of_one_standard_name_must_be_told_apart():
+    data = weather(5, seed=1).rename(precipitation="tp")
+    with pytest.raises(ForcingError, match=r"\['tp', 'tp2'\] all have this standard name; rename the right one"):
+        run(data.assign(tp2=data["tp"]))
+
+
+def test_missing_units_are_refused():
+    with pytest.raises(ForcingError, match=r"forcing precipitation: the variable has no attribute units"):
+        run(changed("precipitation", units=None))
+
+
+def test_units_that_cannot_be_read_or_converted_are_refused():
+    with pytest.raises(ForcingError, match=r"forcing precipitation: .*'mm per fortnightly'"):
+        run(changed("precipitation", units="mm per fortnightly"))
+    with pytest.raises(ForcingError, match=r"forcing precipitation: .*'K'.*'mm day-1'"):
+        run(changed("precipitation", units="K"))
+
+
+def test_metres_and_millimetres_are_converted_and_the_wrong_label_is_caught():
+    right = run(weather(10, 2, seed=1))["storage"]
+    metres = changed("precipitation", lambda v: v / 1000.0, units="m day-1")
+    assert np.allclose(run(metres)["storage"], right, rtol=1e-6)
+    with pytest.raises(ForcingError, match=r"precipitation \[mm day-1\]: expected finite values within \[0, 500\]"):
+        run(changed("precipitation", units="m day-1"))
+
+
+def test_an_amount_per_step_becomes_a_rate_and_mass_becomes_depth():
+    right = run(weather(10, 2, seed=1))["storage"]
+    amount = changed("precipitation", units="kg m-2", cell_methods="time: sum")
+    assert np.allclose(run(amount)["storage"], right, rtol=1e-6)
+    flux = changed("precipitation", lambda v: v / 86400.0, units="kg m-2 s-1")
+    assert np.allclose(run(flux)["storage"], right, rtol=1e-6)
+
+
+def test_kelvin_and_celsius_are_converted_and_the_wrong_label_is_caught():
+    model = Graph({"thermometer": Thermometer()})
+    assert float(simulate(model, temperature(293.15, "K"))["seen"][0, 0]) == pytest.approx(20.0, abs=1e-4)
+    with pytest.raises(ForcingError, match=r"air_temperature \[degC\].*got 293.15.*correct the units"):
+        simulate(model, temperature(293.15, "degC"))
+    with pytest.raises(ForcingError, match=r"air_temperature \[degC\].*got -253.15"):
+        simulate(model, temperature(20.0, "K"))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -9999.0, 1e20])
+def test_missing_and_fill_values_are_named_with_time_and_cell(value):
+    data = changed("potential_evaporation", put(value, 3, 1))
+    with pytest.raises(ForcingError, match=r"potential_evaporation.*at time 2001-01-04.*cell 1 \(1 such values\)"):
+        run(data)
+
+
+def test_an_error_in_a_late_window_comes_before_anything_is_returned():
+    data = changed("precipitation", put(np.nan, 9, 0))
+    assert run(data, end="2001-01-10")["storage"].shape == (9, 2)
+    with pytest.raises(ForcingError, match=r"2001-01-10"):
+        run(data, window="2D")
+
+
+def test_another_standard_name_under_the_right_variable_name_is_refused():
+    with pytest.raises(ForcingError, match=r"expected standard_name 'precipitation_flux', got 'snowfall_flux'"):
+        run(changed("precipitation", standard_name="snowfall_flux"))
+
+
+def test_a_maximum_is_not_a_mean():
+    with pytest.raises(ForcingError, match=r"expected cell_methods 'time: mean', got 'time: maximum'"):
+        run(changed("precipitation", cell_methods="time: maximum"))
+
+
+def test_times_that_are_unsorted_double_missing_or_uneven_are_refused():
+    days = pd.date_range("2001-01-01", periods=10)
+    order = [0, 2, 1, 3, 4, 5, 6, 7, 8, 9]
+    with pytest.raises(ForcingError, match=r"2001-01-02.*not sorted; sort by time|1 steps are missing"):
+        run(retimed(days[order]))
+    with pytest.raises(ForcingError, match=r"time 2001-01-01 00:00:00 follows 2001-01-10.*not sorted; sort by time"):
+        run(retimed(days[[9, 0, 1, 2, 3, 4, 5, 6, 7, 8]]))
+    with pytest.raises(ForcingError, match=r"time 2001-01-02 00:00:00 appears twice; keep one"):
+        run(retimed(days[[0, 1, 1, 2, 3, 4, 5, 6, 7, 8]]))
+    with pytest.raises(
+        ForcingError, match=r"2001-01-06.*follows 2001-01-03.*2 steps are missing; fill the gap in sight"
+    ):
+        run(retimed([*days[:3], *pd.date_range("2001-01-06", periods=7)]))
+    with pytest.raises(ForcingError, match=r"expected steps of 1D; bring the data to the model's timestep"):
+        run(retimed(pd.date_range("2001-01-01", periods=10, freq="6h")))
+
+
+def test_a_shifted_time_is_not_aligned_silently():
+    noon = retimed(pd.date_range("2001-01-01T12:00", periods=10))
+    with pytest.raises(ForcingError, match=r"starts at 2001-01-02.*not one of the data's times"):
+        run(noon, start="2001-01-02", end="2001-01-05")
+
+
+def test_intervals_labelled_by_their_end_are_refused():
+    data = weather(10, 2, seed=1)
+    starts = data["time"].values - np.timedelta64(1, "D")
+    bounds = np.stack([starts, data["time"].values], axis=1)
+    data = data.assign(time_bnds=(("time", "bnds"), bounds))
+    data["time"].attrs["bounds"] = "time_bnds"
+    with pytest.raises(ForcingError, match=r"not the start of its interval, which time_bnds says is 2000-12-31"):
+        run(data)
+
+
+def test_calendars_are_never_mixed():
+    with pytest.raises(TimeError, match=r"noleap|standard"):
+        run(weather(10, calendar="noleap", seed=1), calendar="standard")
+    with pytest.raises(TimeError, match=r"datetime64, so their calendar is standard; expected noleap"):
+        run(weather(10, seed=1), calendar="noleap")
+
+
+def test_times_with_a_time_zone_or_without_dates_are_refused():
+    zoned = retimed(pd.date_range("2001-01-01", periods=10, tz="Europe/Berlin"))
+    with pytest.raises(
+        (ForcingError, TimeError), match=r"time zone, got datetime64\[.*Europe/Berlin\]; convert with tz_convert"
+    ):
+        run(zoned)
+    with pytest.raises(ForcingError, match=r"expected dates.*decode_times=True"):
+        run(retimed(np.arange(10)))
+    with pytest.raises(ForcingError, match=r"dim time without a coordinate"):
+        run(weather(10, seed=1).drop_vars("time"))
+
+
+def test_wrong_dims_are_refused():
+    with pytest.raises(ForcingError, match=r"expected the dims \['cell', 'time'\].*got \('time', 'station'\)"):
+        run(weather(10, 2, seed=1).rename(cell="station"))
+
+
+def test_any_order_of_dims_gives_the_same_answer():
+    data = weather(10, 2, seed=1)
+    assert np.array_equal(run(data.transpose("cell", "time"))["storage"], run(data)["storage"])
+
+
+def test_empty_periods_and_short_data_are_refused():
+    with pytest.raises((ForcingError, TimeError), match="empty|at least one"):
+        run(weather(10, seed=1).isel(time=slice(0, 0)))
+    with pytest.raises(TimeError, match="is empty"):
+        run(weather(10, seed=1), start="2001-01-05", end="2001-01-05")
+    with pytest.raises(ForcingError, match=r"needs forcing from 2001-01-01.*to 2001-01-20.*but the data hold"):
+        run(weather(10, seed=1), end="2001-01-20")
+
+
+def test_a_window_that_reaches_before_the_data_states_the_dates():
+    class Past(StepComponent):
+        inputs = (FieldSpec(name="precipitation", units="mm day-1", window=4),)
+        outputs = (FieldSpec(name="seen", units="mm day-1"),)
+
+        def step(self, state, inputs, time):
+            return {"seen": inputs["precipitation"][0]}, {}
+
+    with pytest.raises(ForcingError, match=r"from 2000-12-30.*the windows need 3 earlier steps.*data hold 2001-01-01"):
+        simulate(Past(), weather(10, seed=1), start="2001-01-02")
+
+
+def test_static_fields_have_no_time_and_bring_units():
+    class Slope(StepComponent):
+        inputs = (
+            FieldSpec(name="elevation", units="m", static=True),
+            FieldSpec(name="precipitation", units="mm day-1"),
+        )
+        outputs = (FieldSpec(name="seen", units="m"),)
+
+        def step(self, state, inputs, time):
+            return {"seen": inputs["elevation"] + 0.0 * inputs["precipitation"]}, {}
+
+    data = weather(5, 2, seed=1)
+    heights = data.assign(elevation=("cell", [1.0, 2.0], {"units": "km"}))
+    assert simulate(Slope(), heights)["seen"].values[-1].tolist() == [1000.0, 2000.0]
+    moving = data.assign(elevation=data["precipitation"])
+    with pytest.raises(ForcingError, match=r"elevation: expected the dims \['cell'\]"):
+        simulate(Slope(), moving)
