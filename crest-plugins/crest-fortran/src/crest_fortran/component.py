@@ -1,0 +1,134 @@
+"""FortranComponent: a compiled library as a component of a graph, on the gradient tape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from crest_core.blackbox import BlackBoxComponent
+from crest_core.clock import parse_timestep
+from crest_core.component import Sizes, Tensors
+from crest_core.errors import ComponentError
+from crest_core.fields import FieldSpec
+from crest_core.gradients import FiniteDifference, Gradient, NoGradient
+from crest_fortran.library import Array, FortranLibrary
+from crest_fortran.shipped import shipped_library
+from crest_fortran.specs import Values, component_specs, own_dims, start_values
+
+
+class FortranComponent(BlackBoxComponent):
+    """A shared library with CREST C interface 1; all columns, finite-difference copies too, in one call.
+
+    Fields, parameters, defaults and initial state come from the library; `fields` adds to what it says, as
+    {"wetness": {"vertical": (0.0, 0.6)}}. By default the library runs in a child process; see FortranLibrary.
+    An opaque library gets NoGradient().
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        parameters: Mapping[str, Values] | None = None,
+        initial: Mapping[str, Values] | None = None,
+        fields: Mapping[str, Mapping[str, Any]] | None = None,
+        gradient: Gradient | None = None,
+        timestep: str = "1D",
+        opaque: bool = False,
+        isolation: str = "process",
+        deadline: float = 60.0,
+    ) -> None:
+        library = FortranLibrary(path, isolation=isolation, deadline=deadline, opaque=opaque)
+        description = library.description
+        specs = component_specs(description, fields or {})
+        values = start_values(description, "parameter", specs.parameters, parameters or {})
+        start = start_values(description, "state", specs.states, initial or {})
+        self.inputs, self.outputs, self.states = specs.inputs, specs.outputs, specs.states
+        self.parameter_specs, self.dim_sizes = specs.parameters, specs.dim_sizes
+        self.timestep, self.opaque = timestep, description.opaque
+        standard = NoGradient() if description.opaque else FiniteDifference()
+        super().__init__(gradient=gradient or standard, parameters=values)
+        self.library = library
+        self._start = start
+        self._flat = max(len(spec.dims) - own_dims(spec) for spec in (*self.outputs, *self.states))
+        self._seconds = parse_timestep(timestep).total_seconds()
+
+    @staticmethod
+    def shipped(name: str) -> Path:
+        """Return the path of a library that this package ships, such as "soil_bucket"."""
+        return shipped_library(name)
+
+    def initial_state(self, sizes: Sizes) -> Tensors:
+        """Return the library's initial values, or those given, in float64."""
+        sizes = replace(sizes, dims={**sizes.dims, **self.dim_sizes}, dtype=torch.float64)
+        state = {}
+        for spec in self.states:
+            level = self._start[spec.name].to(sizes.device)
+            level = level.reshape(*level.shape, *[1] * self._flat) if level.dim() else level
+            state[spec.name] = sizes.zeros(spec) + level
+        return state
+
+    def step(self, state: Tensors, inputs: Tensors, time: Any) -> tuple[Tensors, Tensors]:
+        """Return (outputs, state) of one timestep; a failure names the library and the time."""
+        try:
+            return super().step(state, inputs, time)
+        except ComponentError as error:
+            raise ComponentError(f"{self.library.who}, step at {time}: {error}") from error
+
+    def evaluate(
+        self, state: Tensors, inputs: Tensors, parameters: Tensors
+    ) -> tuple[Tensors, Tensors]:
+        """Return (outputs, new state) of one call for all columns of all leading dims."""
+        parts = ((self.states, state), (self.inputs, inputs), (self.parameter_specs, parameters))
+        spec, example = next((s, part[s.name]) for specs, part in parts for s in specs)
+        first = example.dim() - self._flat
+        lead, columns = example.shape[: first - own_dims(spec)], example.shape[first:]
+        with self.library.lock:  # type: ignore[attr-defined]
+            arrays = self.library.arrays(prod(lead) * prod(columns))
+            _fill(arrays.state_in, self.states, state, lead, columns)
+            _fill(arrays.inputs, self.inputs, inputs, lead, columns)
+            _fill(arrays.parameters, self.parameter_specs, parameters, lead, columns)
+            self.library.run(self._seconds)
+            outputs = self._take(arrays.outputs, self.outputs, lead, columns)
+            return outputs, self._take(arrays.state_out, self.states, lead, columns)
+
+    def _take(
+        self, block: Array, specs: Sequence[FieldSpec], lead: torch.Size, columns: torch.Size
+    ) -> Tensors:
+        """Return the fields of a block, each a tensor (*lead, [level,] *columns) of its own."""
+        fields, row = {}, 0
+        for spec in specs:
+            sizes = [self.dim_sizes[name] for name in spec.dims if name in self.dim_sizes]
+            count = prod(sizes)
+            values = torch.from_numpy(block[row : row + count].copy())
+            values = values.reshape(*sizes, *lead, *columns)
+            if sizes and lead:
+                values = values.movedim(0, len(lead)).contiguous()
+            fields[spec.name] = values
+            row += count
+        return fields
+
+
+def _fill(
+    block: Array,
+    specs: Sequence[FieldSpec],
+    values: Tensors,
+    lead: torch.Size,
+    columns: torch.Size,
+) -> None:
+    """Write the fields (*lead, [window,] [level,] *columns) into the rows of a block."""
+    row = 0
+    for spec in specs:
+        value, own = values[spec.name], own_dims(spec)
+        sizes = value.shape[len(lead) : len(lead) + own]
+        if own and lead:
+            value = value.movedim(tuple(range(len(lead), len(lead) + own)), tuple(range(own)))
+        count = prod(sizes)
+        target = block[row : row + count].reshape(*sizes, *lead, *columns)
+        target[...] = value.numpy()
+        row += count
