@@ -1,5 +1,7 @@
 """What tools/bootstrap.py decides, on made-up workspaces: no package is installed here."""
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -150,9 +152,13 @@ def test_a_missing_network_is_named_with_its_remedy():
 
 
 def test_a_missing_compiler_or_venv_module_gives_one_line_to_type():
-    assert "type: brew install gcc" in compiler.compiler_missing_message("darwin")
-    assert "apt-get install -y gfortran" in compiler.compiler_missing_message("linux")
-    assert "apt-get install -y python3.11-venv" in environment.venv_missing_message((3, 11))
+    mac = compiler.compiler_missing_message("darwin")
+    debian = compiler.compiler_missing_message("linux")
+    no_venv = environment.venv_missing_message((3, 11))
+    assert mac.splitlines()[1] == "brew install gcc"
+    assert debian.splitlines()[1].startswith("sudo apt-get install -y gfortran")
+    assert no_venv.splitlines()[1] == "sudo apt-get install -y python3.11-venv"
+    assert "FC=nope is no program" in compiler.compiler_missing_message("linux", named="nope")
 
 
 def test_the_compiler_named_by_fc_is_taken(monkeypatch):
@@ -160,6 +166,31 @@ def test_the_compiler_named_by_fc_is_taken(monkeypatch):
     assert compiler.find_fortran_compiler() == sys.executable
     monkeypatch.setenv("FC", "no-such-compiler")
     assert compiler.find_fortran_compiler() is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="apt-get and users exist on posix only")
+@pytest.mark.parametrize(("user", "installed"), [(0, True), (1000, False)])
+def test_a_missing_compiler_is_installed_for_root_on_debian_only(tmp_path, monkeypatch, capsys, user, installed):
+    """A stand-in for apt-get makes an empty gfortran beside itself."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    apt = programs / "apt-get"
+    apt.write_text(
+        f'#!/bin/sh\n[ "$1" = update ] && exit 0\n: > {programs}/gfortran\n'
+        f"{shutil.which('chmod')} +x {programs}/gfortran\n"
+    )
+    apt.chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    monkeypatch.delenv("FC", raising=False)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(commands, "LOG", tmp_path / "log" / "bootstrap.log")
+    if installed:
+        compiler.require_fortran_compiler()
+        assert compiler.find_fortran_compiler() == str(programs / "gfortran")
+        assert "installing gfortran" in capsys.readouterr().out
+    else:
+        with pytest.raises(commands.EnvironmentProblem, match="no Fortran compiler was found"):
+            compiler.require_fortran_compiler()
 
 
 def test_tests_run_in_two_processes_unless_a_debugger_or_one_core_forbids_it():

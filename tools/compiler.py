@@ -22,7 +22,7 @@ def require_fortran_compiler() -> None:
     if os.name == "posix" and os.geteuid() == 0 and shutil.which("apt-get"):
         stage("no Fortran compiler found; installing gfortran", _apt_install_gfortran)
     if not find_fortran_compiler():
-        raise EnvironmentProblem(compiler_missing_message(sys.platform))
+        raise EnvironmentProblem(compiler_missing_message(sys.platform, os.environ.get("FC", "")))
 
 
 def find_fortran_compiler() -> str | None:
@@ -32,10 +32,12 @@ def find_fortran_compiler() -> str | None:
     return next((found for name in candidates if (found := shutil.which(name))), None)
 
 
-def compiler_missing_message(platform: str) -> str:
-    """Return the one line to type on this platform."""
+def compiler_missing_message(platform: str, named: str = "") -> str:
+    """Return the one line to type on this platform; `named` is the compiler in $FC, if any."""
+    if named:
+        return f"FC={named} is no program on the path; type: unset FC    (or name another one)"
     line = LINES_TO_TYPE.get(platform, LINES_TO_TYPE["linux"])
-    return f"no Fortran compiler was found; type: {line}    and run the same command again"
+    return f"no Fortran compiler was found; type the next line, then the same command again\n{line}"
 
 
 def _apt_install_gfortran() -> None:

@@ -146,9 +146,9 @@ def _make_venv() -> None:
 def venv_missing_message(version: tuple[int, int]) -> str:
     """Return what to type when Python comes without its venv module, as on Debian."""
     return (
-        f"this Python ({sys.executable}) has no venv module; type: "
-        f"sudo apt-get install -y python{version[0]}.{version[1]}-venv    "
-        "(or take a Python that has it: make PYTHON=/path/to/python3 ...)"
+        f"this Python ({sys.executable}) has no venv module; type the next line, then the same "
+        "command again (or take a Python that has it: make PYTHON=/path/to/python3 ...)\n"
+        f"sudo apt-get install -y python{version[0]}.{version[1]}-venv"
     )
 
 

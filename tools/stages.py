@@ -13,6 +13,7 @@ from environment import clean_environment, venv_python
 from packages import ROOT, find_packages
 
 NO_TESTS_COLLECTED = 5
+QUIET_MKDOCS = {"NO_MKDOCS_2_WARNING": "1"}  # of the theme, about versions that we do not use
 BENCHMARK_KEYS = {"name", "value", "unit", "ratio", "interval", "baseline"}
 
 
@@ -124,7 +125,7 @@ def _benchmark_prints_json(script: Path) -> bool:
 
 
 def _docs() -> bool:
-    return _succeeds("-m", "mkdocs", "build", "--strict", "--quiet")
+    return _succeeds("-m", "mkdocs", "build", "--strict", **QUIET_MKDOCS)
 
 
 def _wheels() -> bool:

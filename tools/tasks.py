@@ -10,7 +10,7 @@ from collections.abc import Callable
 from commands import EnvironmentProblem
 from environment import clean_environment, prepare, venv_python
 from packages import ROOT
-from stages import STAGES, run_pytest, summary_table
+from stages import QUIET_MKDOCS, STAGES, run_pytest, summary_table
 
 USAGE = "usage: bootstrap.py env | demo [ARGS] | test [PYTEST ARGS] | check [STAGE...] | docs [serve]"
 DEMO = "examples/schwingbach/demo.py"
@@ -63,10 +63,11 @@ def _test(arguments: list[str]) -> int:
 
 def _docs(arguments: list[str]) -> int:
     mkdocs = [str(venv_python()), "-m", "mkdocs"]
+    variables = {**clean_environment(), **QUIET_MKDOCS}
     if arguments[:1] == ["serve"]:
         address = ["--dev-addr", "127.0.0.1:8000"]
-        return _run([*mkdocs, "serve", *address, *arguments[1:]], clean_environment())
-    return _run([*mkdocs, "build", "--strict", *arguments], clean_environment())
+        return _run([*mkdocs, "serve", *address, *arguments[1:]], variables)
+    return _run([*mkdocs, "build", "--strict", *arguments], variables)
 
 
 def _check(arguments: list[str]) -> int:
