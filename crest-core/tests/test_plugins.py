@@ -49,9 +49,7 @@ def test_a_target_is_imported_on_first_use_only(site):
 
 
 def test_every_kind_has_a_hook(site):
-    source = "".join(
-        site.hook(f'"thing-{i}", "math:pi"', kind=kind) for i, kind in enumerate(KINDS)
-    )
+    source = "".join(site.hook(f'"thing-{i}", "math:pi"', kind=kind) for i, kind in enumerate(KINDS))
     site.install("many", source)
     registry = found(site)
     assert len(KINDS) == 9
@@ -89,9 +87,7 @@ def test_an_entry_point_that_is_no_module_is_named(site):
 
 def test_metadata_that_cannot_be_read_stay_with_their_distribution(site):
     site.install("garbled", site.good)
-    (site.path / "garbled-1.0.dist-info" / "entry_points.txt").write_bytes(
-        b"[crest.plugins]\n\xff\xfe"
-    )
+    (site.path / "garbled-1.0.dist-info" / "entry_points.txt").write_bytes(b"[crest.plugins]\n\xff\xfe")
     broken_registry(site, "its metadata cannot be read", "UnicodeDecodeError")
 
 
@@ -105,9 +101,7 @@ def test_a_hook_that_raises_keeps_what_the_other_hooks_registered(site):
 def test_an_unknown_hook_is_named_with_the_known_ones(site):
     source = site.hook('"x", "math:pi"', kind="widgets") + site.hook('"y", "math:pi"')
     site.install("wide", source)
-    registry = broken_registry(
-        site, "unknown hook 'register_widgets'", "hooks: register_components, register_backends"
-    )
+    registry = broken_registry(site, "unknown hook 'register_widgets'", "hooks: register_components, register_backends")
     assert registry.find("components", "y").distribution == "wide"
 
 

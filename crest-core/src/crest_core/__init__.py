@@ -6,6 +6,7 @@ from typing import Any
 _PUBLIC = {
     "component": ("Component", "SequenceComponent", "Sizes", "StepComponent", "Tensors"),
     "blackbox": ("BlackBoxComponent",),
+    "build": ("build_graph", "execute", "open_forcing", "plugin_dictionary"),
     "clock": ("Clock",),
     "connection": ("Connection",),
     "dictionary": ("Dictionary", "default_dictionary", "load_dictionary"),
@@ -20,6 +21,8 @@ _PUBLIC = {
     "graph": ("Graph",),
     "grid": ("Grid", "PointGrid", "RectilinearGrid", "Regridder"),
     "parameters": ("PhysicalParameters",),
+    "plugins": ("PluginWarning", "Registry", "hookimpl", "registry"),
+    "runfile": ("RunFile", "load_run"),
     "store": ("SafetensorsStore", "Store"),
     "tensor_map": ("Standardize", "TensorMap"),
 }  # fmt: skip

@@ -8,17 +8,18 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from crest_core.errors import ComponentError, CrestError, PluginError, RunFileError, StoreError
+from crest_core.errors import ComponentError, CrestError, PluginError, RunFileError
 from crest_core.plugins import KINDS, Entry, PluginWarning, Registry, near, registry
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from rich.console import Console
 
-_FAILURES = (ComponentError, StoreError)  # exit status 1; what the user can mend: 2
+_FAILURES = (ComponentError, OSError)  # exit status 1; what the user can mend: 2
 _File = Annotated[Path, typer.Argument(metavar="FILE", help="Run file (YAML).")]
 
 
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = [word for word in given if word != "--traceback"]
     try:
         _application(_registry())(words, prog_name="crest")
-    except CrestError as error:
+    except (CrestError, OSError) as error:
         if len(words) < len(given) or os.environ.get("CREST_TRACEBACK", "0") not in ("", "0"):
             raise
         _complain(f"error: {error}", "red")
@@ -127,11 +128,11 @@ def _plan(
     graph = build_graph(load_run(file))
     print(graph.plan().mermaid() if mermaid else f"{graph.plan()}\n\n{graph.gradient_report()}")
     if draw:
-        from matplotlib.figure import Figure
-
-        figure = graph.plan().draw().figure
-        if isinstance(figure, Figure):
-            figure.savefig(draw, dpi=150)
+        try:
+            axes = graph.plan().draw()
+        except ImportError as error:
+            raise CrestError("--draw needs matplotlib; pip install 'crest-core[plot]'") from error
+        cast("Figure", axes.figure).savefig(draw, dpi=150)
 
 
 def _run(

@@ -1,0 +1,354 @@
+"""The command `crest`, as its users see it: exit status, standard output, standard error."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+import xarray as xr
+
+from crest_core.cli import main
+
+RUN = """\
+graph:
+  components:
+    soil: {use: bucket}
+    evaporation: {use: stress}
+  connections:
+    - {from: soil.storage, to: evaporation.storage, lagged: true, initial: 50.0}
+forcing: {source: weather, with: {days: 40}}
+"""
+
+
+@pytest.fixture
+def crest(capsys):
+    """Run `crest` in this process and return exit status, output and errors."""
+
+    def crest(*words):
+        with pytest.raises(SystemExit) as end:
+            main(list(map(str, words)))
+        return end.value.code or 0, *capsys.readouterr()
+
+    return crest
+
+
+@pytest.fixture
+def file(tmp_path):
+    """A run file."""
+    path = tmp_path / "run.yaml"
+    path.write_text(RUN)
+    return path
+
+
+# crest list
+
+
+def test_list_shows_name_kind_summary_distribution_and_version(models, crest):
+    status, out, err = crest("list")
+    assert (status, err) == (0, "")
+    assert out.split()[:5] == ["name", "kind", "summary", "distribution", "version"]
+    (row,) = [line for line in out.splitlines() if line.startswith("bucket")]
+    for word in ("components", "A bucket of water", "models", "1.0"):
+        assert word in row
+
+
+def test_list_as_json_has_six_keys_for_each_name(models, crest):
+    status, out, _ = crest("list", "--json")
+    rows = json.loads(out)
+    assert status == 0
+    assert all(list(row) == ["name", "kind", "summary", "distribution", "version", "error"] for row in rows)
+    assert {row["name"]: row["kind"] for row in rows}["weather"] == "data_sources"
+    assert {row["error"] for row in rows} == {None}
+
+
+def test_list_shows_broken_plugins_with_the_reason_and_goes_on(models, crest, monkeypatch):
+    models.install("wreck", "raise OSError('no libfoo')")
+    monkeypatch.setenv("CREST_PLUGINS", "models,wreck")
+    status, out, err = crest("list")
+    assert (status, err) == (0, "")
+    assert "bucket" in out
+    words = " ".join(out.split())
+    assert "plugin 'wreck' of wreck 1.0 is left out: OSError: no libfoo; repair it, or:" in words
+    rows = {row["name"]: row for row in json.loads(crest("list", "--json")[1])}
+    assert rows["wreck"]["kind"] == "plugin"
+    assert "no libfoo" in rows["wreck"]["error"]
+
+
+def test_list_of_a_kind_leaves_out_the_others_but_not_the_broken(models, crest, monkeypatch):
+    models.install("wreck", "raise OSError('no libfoo')")
+    monkeypatch.setenv("CREST_PLUGINS", "models,wreck")
+    rows = json.loads(crest("list", "--kind", "data_sources", "--json")[1])
+    assert [row["name"] for row in rows] == ["weather", "wreck"]
+    status, _, err = crest("list", "--kind", "component")
+    assert status == 2
+    assert "error: kind 'component' is unknown; did you mean 'components'?" in err
+
+
+def test_list_load_imports_every_target_and_reports_what_fails(models, crest, monkeypatch):
+    assert crest("list", "--load")[0] == 0
+    source = models.hook('"dud", "absent_library:Dud"')
+    models.install("duds", source)
+    monkeypatch.setenv("CREST_PLUGINS", "models,duds")
+    from crest_core.plugins import registry
+
+    registry.cache_clear()
+    assert crest("list")[0] == 0
+    status, out, _ = crest("list", "--load", "--json")
+    errors = {row["name"]: row["error"] for row in json.loads(out)}
+    assert status == 1
+    assert "No module named 'absent_library'" in errors["dud"]
+    assert errors["bucket"] is None
+
+
+def test_list_without_plugins_says_so(models, crest, monkeypatch):
+    monkeypatch.setenv("CREST_PLUGINS", "")
+    assert "nothing is installed; pip install a plugin" in crest("list")[1]
+
+
+def test_list_imports_nothing_heavy_and_is_fast(models):
+    code = (
+        "import sys\nfrom crest_core.cli import main\ntry:\n    main(['list'])\n"
+        "except SystemExit:\n    print(sorted({m.split('.')[0] for m in sys.modules}))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(models.path)}
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+        seconds.append(time.perf_counter() - start)
+    assert "A bucket of water" in done.stdout
+    modules = done.stdout.splitlines()[-1]
+    for heavy in ("torch", "xarray", "pint", "pandas", "numpy", "scipy", "cftime", "yaml"):
+        assert f"'{heavy}'" not in modules
+    assert min(seconds) < 0.5
+
+
+def test_broken_plugins_are_warned_of_by_the_other_commands(models, crest, file, monkeypatch):
+    models.install("wreck", "raise OSError('no libfoo')")
+    monkeypatch.setenv("CREST_PLUGINS", "models,wreck")
+    status, out, err = crest("plan", file)
+    assert status == 0
+    assert "warning: plugin 'wreck' of wreck 1.0 is left out: OSError: no libfoo" in err
+    assert "warning" not in out
+
+
+# crest info
+
+
+def test_info_shows_the_fields_with_units_and_the_gradient_policy(models, crest):
+    status, out, _ = crest("info", "bucket")
+    assert status == 0
+    assert "crest_core.testing.models:TorchBucket(capacity: 'float' = 100.0" in out
+    assert "S' = S + P - E - Q" in out
+    for title in ("inputs", "outputs", "states", "parameters"):
+        assert title in out.split()
+    (row,) = [line for line in out.splitlines() if "precipitation_flux" in line]
+    for word in ("precipitation", "mm day-1", "cell", "mean", "0 to 500"):
+        assert word in row
+    assert "timestep: 1D\ngradient policy: autograd" in out
+
+
+def test_info_builds_what_the_class_leaves_open(models, crest):
+    status, out, _ = crest("info", "black-bucket")
+    assert status == 0
+    assert "gradient policy: finite_difference" in out
+    assert "as built with the default arguments" in out
+
+
+def test_info_says_what_it_cannot_build(models, crest):
+    status, out, _ = crest("info", "needy")
+    assert status == 0
+    assert "inputs: depend on the arguments" in out
+    assert "cannot be built with the default arguments, so parts are open: TypeError" in out
+    assert "outputs" in out.split()
+
+
+def test_info_of_other_kinds_shows_arguments(models, crest):
+    out = crest("info", "weather")[1]
+    assert "weather  (data_sources, models 1.0)" in out
+    assert "models.more:weather_of(days: int, seed: int = 1)" in out
+    assert "no docstring" in out
+
+
+def test_info_of_an_unknown_name_lists_near_ones(models, crest):
+    status, out, err = crest("info", "buckt")
+    assert (status, out) == (2, "")
+    assert "error: 'buckt' is not installed; did you mean 'bucket'" in err
+    assert "installed: black-bucket, bucket, lstm, needy, stress, weather" in err
+
+
+# crest plan, run, schema
+
+
+def test_plan_prints_blocks_connections_and_gradients(models, crest, file):
+    status, out, err = crest("plan", file)
+    assert (status, err) == (0, "")
+    assert "soil" in out and "evaporation" in out and "loop" in out
+    assert "Gradients" in out
+    assert crest("plan", file, "--mermaid")[1].startswith("flowchart")
+
+
+def test_plan_draws_a_picture(models, crest, file, tmp_path):
+    pytest.importorskip("matplotlib", reason="the extra crest-core[plot] is not installed")
+    picture = tmp_path / "plan.png"
+    assert crest("plan", file, "--draw", picture)[0] == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_plan_without_matplotlib_says_what_to_install(models, crest, file, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    status, _, err = crest("plan", file, "--draw", tmp_path / "plan.png")
+    assert status == 2
+    assert "error: --draw needs matplotlib; pip install 'crest-core[plot]'" in err
+
+
+def test_run_writes_what_the_file_asks_for_and_says_so(models, crest, file, tmp_path):
+    file.write_text(RUN + "output: {path: out.nc, restart: end.safetensors}\n")
+    status, out, err = crest("run", file)
+    assert (status, err) == (0, "")
+    assert f"{tmp_path}/out.nc: storage, runoff, evapotranspiration; 40 steps" in out
+    assert f"{tmp_path}/end.safetensors" in out
+    with xr.open_dataset(tmp_path / "out.nc") as results:
+        assert results.sizes["time"] == 40
+
+
+def test_run_output_overrules_the_file_and_quiet_is_quiet(models, crest, file, tmp_path):
+    file.write_text(RUN + "output: {path: out.nc}\n")
+    assert crest("run", file, "--output", tmp_path / "b.nc", "--quiet") == (0, "", "")
+    assert (tmp_path / "b.nc").exists()
+    assert not (tmp_path / "out.nc").exists()
+
+
+def test_run_without_a_place_for_results_does_not_run(models, crest, file):
+    status, out, err = crest("run", file)
+    assert (status, out) == (2, "")
+    assert "run.yaml:1: output: results have no file; add the key path, or --output" in err
+
+
+def test_schema_is_json_schema(crest):
+    status, out, _ = crest("schema")
+    assert status == 0
+    assert json.loads(out)["additionalProperties"] is False
+
+
+def test_the_command_and_the_module_run_a_file_in_a_process_of_their_own(models, file, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(models.path), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "crest_core", "run", str(file), "--output", "a.nc"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("a.nc: storage")
+
+
+# Errors, help, commands of plugins
+
+
+def test_an_error_is_one_clean_message_without_traceback(models, crest, file):
+    file.write_text(RUN.replace("use: bucket", "usee: bucket"))
+    status, out, err = crest("plan", file)
+    assert (status, out) == (2, "")
+    assert err.startswith("error: ")
+    assert "run.yaml:3: graph.components.soil.usee: unknown key; allowed: use, with" in err
+    assert "Traceback" not in err
+
+
+def test_traceback_is_shown_on_request(models, file, capsys, monkeypatch):
+    from crest_core.errors import RunFileError
+
+    file.write_text("{}")
+    with pytest.raises(RunFileError, match="missing key"):
+        main(["plan", str(file), "--traceback"])
+    monkeypatch.setenv("CREST_TRACEBACK", "1")
+    with pytest.raises(RunFileError, match="missing key"):
+        main(["plan", str(file)])
+
+
+def test_a_failure_of_the_machine_or_model_has_status_1(models, crest, file, tmp_path):
+    (tmp_path / "out.nc").mkdir()
+    status, _, err = crest("run", file, "--output", tmp_path / "out.nc")
+    assert status == 1
+    assert "out.nc cannot be written" in err
+    status, _, err = crest("plan", file, "--draw", tmp_path / "none" / "plan.png")
+    assert status == 1
+    assert "No such file or directory" in err
+    assert "Traceback" not in err
+
+
+def test_a_word_that_is_no_command_names_the_near_one(crest):
+    status, _, err = crest("lst")
+    assert status == 2
+    assert "No such command 'lst'" in err
+
+
+def test_help_teaches_by_example(crest):
+    for words in ((), ("--help",)):
+        status, out, _ = crest(*words)
+        assert status == 0
+        for line in ("crest list", "crest info soil-bucket", "crest plan run.yaml", "crest run"):
+            assert line in out
+    for command in ("list", "info", "plan", "run", "schema"):
+        status, out, _ = crest(command, "--help")
+        assert status == 0
+        assert out.count(f"crest {command}") > 1  # the usage and an example
+
+
+def test_version_names_the_distribution(crest):
+    assert crest("--version")[1].startswith("crest-core 0.")
+
+
+@pytest.fixture
+def commands(models, monkeypatch):
+    """A plugin with a function and an app as commands."""
+    module = """
+        import typer
+        def greet(name: str, loud: bool = False):
+            "Greet somebody."
+            print(f"hello {name}" + "!" * loud)
+        app = typer.Typer()
+        @app.command()
+        def first(): print("first")
+        @app.command()
+        def second(): print("second")
+    """
+    hooks = models.hook(
+        '"greet", "spoken.words:greet", summary="Greet"',
+        '"count", "spoken.words:app", summary="Count"',
+        '"mute", "spoken.silence:app"',
+        '"list", "spoken.words:greet"',
+        kind="cli_commands",
+    )
+    models.install("spoken", hooks, modules={"words": module})
+    monkeypatch.setenv("CREST_PLUGINS", "models,spoken")
+    return models
+
+
+def test_a_plugin_adds_commands_that_are_imported_when_called(commands, crest):
+    status, out, _ = crest("--help")
+    assert "greet" in out and "count" in out
+    assert "spoken.words" not in sys.modules
+    assert crest("greet", "Ada", "--loud")[:2] == (0, "hello Ada!\n")
+    assert crest("count", "second")[:2] == (0, "second\n")
+    out = crest("greet", "--help")[1]
+    assert "Usage: crest greet" in out and "Greet somebody." in out
+
+
+def test_a_plugin_command_that_cannot_be_imported_is_an_error_of_its_own(commands, crest):
+    status, _, err = crest("mute")
+    assert status == 2
+    assert "cli_commands: 'mute' of spoken 1.0 cannot be loaded from spoken.silence:app" in err
+    assert crest("greet", "Ada")[0] == 0
+
+
+def test_a_plugin_cannot_replace_a_command_of_the_core(commands, crest):
+    assert "cli_commands" in crest("list")[1]
+
+
+def test_every_public_name_is_there_and_importing_the_package_is_light():
+    code = (
+        "import sys, crest_core as crest\n"
+        "assert not {'torch', 'numpy', 'xarray'} & set(sys.modules)\n"
+        "assert all(getattr(crest, name) is not None for name in dir(crest))\n"
+        "from crest_core import execute, hookimpl, load_run, registry\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
