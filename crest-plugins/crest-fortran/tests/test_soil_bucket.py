@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from crest_fortran import FortranComponent, shipped_library
 
 from crest_core.clock import parse_timestep
 from crest_core.component import Sizes
-from crest_fortran import FortranComponent, shipped_library
 
 DEPTH = torch.tensor([175.0, 150.0, 275.0], dtype=torch.float64)  # kg m-2
 
@@ -29,8 +29,8 @@ def weather(days, cells, seed=3):
     season = 2.2 - 2.2 * torch.cos(2 * torch.pi * torch.arange(days) / 365)
     noise = torch.randn(days, cells, generator=random)
     return {
-        "precipitation": rain,
-        "evapotranspiration_demand": season[:, None] + 0.4 * noise,
+        "precipitation_flux": rain,
+        "water_evapotranspiration_flux": season[:, None] + 0.4 * noise,
     }
 
 
@@ -73,9 +73,9 @@ def torch_bucket(state, inputs, p, days=1.0):
 
     subs = max(1, -int(-days * 6 // 1))
     h = days / subs
-    demand = positive(inputs["evapotranspiration_demand"], 0.005)
-    dew = (demand - inputs["evapotranspiration_demand"]) * h
-    rain = inputs["precipitation"] * h + dew
+    demand = positive(inputs["water_evapotranspiration_flux"], 0.005)
+    dew = (demand - inputs["water_evapotranspiration_flux"]) * h
+    rain = inputs["precipitation_flux"] * h + dew
     used, deficit, deep = (torch.zeros_like(g) for _ in range(3))
     surface = spilled[0] + spilled[1] + spilled[2]
     for _ in range(subs):
@@ -140,20 +140,18 @@ def extremes():
     ]
 
 
-@pytest.mark.parametrize(
-    ("timestep", "parameters"), [("1D", p) for p in extremes()] + [("1h", {}), ("10D", {})]
-)
+@pytest.mark.parametrize(("timestep", "parameters"), [("1D", p) for p in extremes()] + [("1h", {}), ("10D", {})])
 def test_the_water_balance_closes_to_1e_9_mm_in_every_step(timestep, parameters):
     component = bucket(parameters=parameters, timestep=timestep)
     days = parse_timestep(timestep).total_seconds() / 86400
     state = component.initial_state(Sizes({"cell": 4}))
     forcing = weather(200, 4)
-    forcing["precipitation"] = forcing["precipitation"] * torch.tensor([1.0, 0.0, 5.0, 20.0])
+    forcing["precipitation_flux"] = forcing["precipitation_flux"] * torch.tensor([1.0, 0.0, 5.0, 20.0])
     with torch.no_grad():
         for day in range(200):
             inputs = {name: values[day] for name, values in forcing.items()}
             outputs, after = component.step(state, inputs, day)
-            gain = inputs["precipitation"] - outputs["evapotranspiration"]
+            gain = inputs["precipitation_flux"] - outputs["evapotranspiration"]
             gain = gain - outputs["surface_runoff"] - outputs["subsurface_runoff"]
             error = storage(after) - storage(state) - gain * days
             assert float(error.abs().max()) < 1e-9
@@ -162,7 +160,7 @@ def test_the_water_balance_closes_to_1e_9_mm_in_every_step(timestep, parameters)
 
 def test_demand_is_either_taken_up_or_reported_as_deficit():
     component = bucket(initial={"soil_moisture": 0.13})
-    inputs = {"precipitation": torch.zeros(1), "evapotranspiration_demand": torch.full((1,), 6.0)}
+    inputs = {"precipitation_flux": torch.zeros(1), "water_evapotranspiration_flux": torch.full((1,), 6.0)}
     state = component.initial_state(Sizes({"cell": 1}))
     for day in range(60):
         with torch.no_grad():
@@ -176,7 +174,7 @@ def test_demand_is_either_taken_up_or_reported_as_deficit():
 def test_soil_never_holds_more_than_its_pores_under_endless_rain():
     component = bucket()
     state = component.initial_state(Sizes({"cell": 1}))
-    inputs = {"precipitation": torch.full((1,), 300.0), "evapotranspiration_demand": torch.zeros(1)}
+    inputs = {"precipitation_flux": torch.full((1,), 300.0), "water_evapotranspiration_flux": torch.zeros(1)}
     with torch.no_grad():
         for day in range(100):
             outputs, state = component.step(state, inputs, day)
@@ -197,9 +195,7 @@ def test_columns_do_not_see_each_other():
             assert torch.equal(value[..., 0], together[name][..., cell])
 
 
-@pytest.mark.parametrize(
-    ("days", "parameters"), [(365, {})] + [(60, p) for p in extremes()[1:]]
-)
+@pytest.mark.parametrize(("days", "parameters"), [(365, {})] + [(60, p) for p in extremes()[1:]])
 def test_fortran_equals_its_torch_copy_to_1e_12(days, parameters):
     component = bucket(parameters=parameters)
     state = copy = component.initial_state(Sizes({"cell": 3}))
@@ -231,9 +227,7 @@ def test_finite_differences_equal_autograd_to_1e_6_over_365_steps(timestep):
     start = component.initial_state(Sizes({"cell": 1}))
     parameters = list(component.physical.parameters())
     wanted = [*parameters, *forcing.values()]
-    estimated = torch.autograd.grad(
-        year_loss(component.step, start, forcing, days), wanted
-    )
+    estimated = torch.autograd.grad(year_loss(component.step, start, forcing, days), wanted)
 
     def copy(state, inputs, day):
         return torch_bucket(state, inputs, spread(component, 1), length)

@@ -154,9 +154,7 @@ class ChildProcess:
     def _hung(self, deadline: float) -> ComponentError:
         log = self.log()
         self.close(grace=0.0)
-        return ComponentError(
-            f"gave no answer within the deadline of {deadline:g} s and was killed{_quoted(log)}"
-        )
+        return ComponentError(f"gave no answer within the deadline of {deadline:g} s and was killed{_quoted(log)}")
 
     def _ended(self) -> ComponentError:
         try:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from crest_core.blackbox import BlackBoxComponent
 from crest_core.clock import parse_timestep
@@ -80,15 +79,13 @@ class FortranComponent(BlackBoxComponent):
         except ComponentError as error:
             raise ComponentError(f"{self.library.who}, step at {time}: {error}") from error
 
-    def evaluate(
-        self, state: Tensors, inputs: Tensors, parameters: Tensors
-    ) -> tuple[Tensors, Tensors]:
+    def evaluate(self, state: Tensors, inputs: Tensors, parameters: Tensors) -> tuple[Tensors, Tensors]:
         """Return (outputs, new state) of one call for all columns of all leading dims."""
         parts = ((self.states, state), (self.inputs, inputs), (self.parameter_specs, parameters))
         spec, example = next((s, part[s.name]) for specs, part in parts for s in specs)
         first = example.dim() - self._flat
         lead, columns = example.shape[: first - own_dims(spec)], example.shape[first:]
-        with self.library.lock:  # type: ignore[attr-defined]
+        with self.library.lock:
             arrays = self.library.arrays(prod(lead) * prod(columns))
             _fill(arrays.state_in, self.states, state, lead, columns)
             _fill(arrays.inputs, self.inputs, inputs, lead, columns)
@@ -97,9 +94,7 @@ class FortranComponent(BlackBoxComponent):
             outputs = self._take(arrays.outputs, self.outputs, lead, columns)
             return outputs, self._take(arrays.state_out, self.states, lead, columns)
 
-    def _take(
-        self, block: Array, specs: Sequence[FieldSpec], lead: torch.Size, columns: torch.Size
-    ) -> Tensors:
+    def _take(self, block: Array, specs: Sequence[FieldSpec], lead: torch.Size, columns: torch.Size) -> Tensors:
         """Return the fields of a block, each a tensor (*lead, [level,] *columns) of its own."""
         fields, row = {}, 0
         for spec in specs:

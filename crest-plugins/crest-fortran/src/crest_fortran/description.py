@@ -64,13 +64,7 @@ class LibraryDescription:
 
 def from_json(data: dict[str, Any]) -> LibraryDescription:
     """Return the description that `to_json` wrote."""
-    fields = tuple(
-        LibraryField(
-            **{k: tuple(v) if isinstance(v, list) else v for k, v in field.items()},
-        )
-        for field in data["fields"]
-    )
-    return LibraryDescription(**(data | {"fields": fields}))
+    return LibraryDescription(**(data | {"fields": tuple(map(_field, data["fields"]))}))
 
 
 def offsets(rows: tuple[int, ...], columns: int) -> tuple[list[int], int]:
@@ -100,3 +94,8 @@ def check(description: LibraryDescription) -> None:
         for text, pair in (("bounds", field.bounds), ("top and bottom", field.vertical)):
             if pair is not None and not (all(map(math.isfinite, pair)) and pair[0] < pair[1]):
                 raise ValueError(f"{who} has {text} {pair}; expected low < high, or 0, 0 for none")
+
+
+def _field(data: dict[str, Any]) -> LibraryField:
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    return LibraryField(**values)

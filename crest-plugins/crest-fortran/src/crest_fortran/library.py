@@ -50,9 +50,7 @@ class FortranLibrary:
         opaque: bool = False,
     ) -> None:
         if isolation not in ISOLATIONS:
-            raise ComponentError(
-                f"isolation {isolation!r} is not one of {', '.join(map(repr, ISOLATIONS))}"
-            )
+            raise ComponentError(f"isolation {isolation!r} is not one of {', '.join(map(repr, ISOLATIONS))}")
         if not deadline > 0:
             raise ComponentError(f"deadline {deadline!r}: expected seconds above 0")
         self._prepare(Path(path).resolve(), isolation, deadline, "")
@@ -71,7 +69,7 @@ class FortranLibrary:
         return f"{name} ({self.path}, sha256 {self.sha256[:12]})"
 
     @property
-    def lock(self) -> RLock:  # type: ignore[valid-type]
+    def lock(self) -> RLock:
         """Return the lock of this library in this process."""
         self._leave_parent()
         return self._lock
@@ -111,11 +109,9 @@ class FortranLibrary:
                 f"{f' ({text})' if text else ''}, expected 0"
             )
 
-    def call(
-        self, parameters: Array, inputs: Array, state: Array, dt: float
-    ) -> tuple[Array, Array]:
+    def call(self, parameters: Array, inputs: Array, state: Array, dt: float) -> tuple[Array, Array]:
         """Return (outputs, new state) as new arrays, all (rows, columns)."""
-        with self.lock:  # type: ignore[attr-defined]
+        with self.lock:
             arrays = self.arrays(inputs.shape[-1])
             arrays.parameters[...] = parameters
             arrays.inputs[...] = inputs

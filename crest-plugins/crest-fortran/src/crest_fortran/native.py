@@ -49,9 +49,7 @@ class NativeLibrary:
         self._library: Any = ffi.dlopen(path)
         for symbol in REQUIRED:
             if self._find(symbol) is None:
-                raise ValueError(
-                    f"it exports no function {symbol}; write it with bind(C, name='{symbol}')"
-                )
+                raise ValueError(f"it exports no function {symbol}; write it with bind(C, name='{symbol}')")
         version = self._library.crest_api_version()
         if version != API_VERSION:
             raise ValueError(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from crest_core.errors import FieldError
 from crest_core.fields import HORIZONTAL, FieldSpec
-from crest_fortran.description import LibraryDescription, LibraryField
+from crest_fortran.description import KINDS, LibraryDescription, LibraryField
 
 Values = float | Sequence[float] | Tensor
 _FIXED = ("name", "units")  # the numbers that the library takes mean what it says
@@ -28,23 +28,19 @@ class ComponentSpecs:
     dim_sizes: dict[str, int]
 
 
-def component_specs(
-    description: LibraryDescription, overrides: Mapping[str, Mapping[str, Any]]
-) -> ComponentSpecs:
+def component_specs(description: LibraryDescription, overrides: Mapping[str, Mapping[str, Any]]) -> ComponentSpecs:
     """Return the specs of all fields; an override changes the fields of that name in every kind."""
     names = [field.name for field in description.fields]
     if unknown := sorted(set(overrides) - set(names)):
-        raise FieldError(
-            f"{description.name}: fields {unknown} are not in the library; it has {names}"
-        )
+        raise FieldError(f"{description.name}: fields {unknown} are not in the library; it has {names}")
     dim_sizes: dict[str, int] = {}
-    found: dict[str, list[FieldSpec]] = {k: [] for k in ("input", "output", "state", "parameter")}
+    found: dict[str, list[FieldSpec]] = {kind: [] for kind in KINDS}
     for field in description.fields:
         spec = _spec(description.name, field, overrides.get(field.name, {}))
         _add_size(description.name, field, spec, dim_sizes)
         found[field.kind].append(spec)
-    kinds = (tuple(found[kind]) for kind in ("input", "output", "state", "parameter"))
-    return ComponentSpecs(*kinds, dim_sizes=dim_sizes)
+    inputs, outputs, states, parameters = map(tuple, found.values())
+    return ComponentSpecs(inputs, outputs, states, parameters, dim_sizes)
 
 
 def own_dims(spec: FieldSpec) -> int:
@@ -55,9 +51,7 @@ def own_dims(spec: FieldSpec) -> int:
 def _spec(who: str, field: LibraryField, override: Mapping[str, Any]) -> FieldSpec:
     allowed = [f.name for f in fields(FieldSpec) if f.name not in _FIXED]
     if wrong := sorted(set(override) - set(allowed)):
-        raise FieldError(
-            f"{who}: field {field.name} cannot have {wrong} overridden; possible: {allowed}"
-        )
+        raise FieldError(f"{who}: field {field.name} cannot have {wrong} overridden; possible: {allowed}")
     layers = (field.level_dim,) if field.levels > 1 else ()
     columns = () if field.kind == "parameter" else ("cell",)
     spec = FieldSpec(
@@ -73,9 +67,7 @@ def _spec(who: str, field: LibraryField, override: Mapping[str, Any]) -> FieldSp
     )
     spec = replace(spec, **override)
     if field.kind in ("output", "state") and not set(spec.dims) & set(HORIZONTAL):
-        raise FieldError(
-            f"{who}: {field.kind} {field.name} has dims {spec.dims}, expected one of {HORIZONTAL}"
-        )
+        raise FieldError(f"{who}: {field.kind} {field.name} has dims {spec.dims}, expected one of {HORIZONTAL}")
     return spec
 
 
@@ -104,9 +96,7 @@ def start_values(
     """Return the given or else the library's own values, each () or (level,), in float64."""
     names = [spec.name for spec in specs]
     if unknown := sorted(set(given) - set(names)):
-        raise FieldError(
-            f"{description.name}: {kind}s {unknown} are not in the library; it has {names}"
-        )
+        raise FieldError(f"{description.name}: {kind}s {unknown} are not in the library; it has {names}")
     values = {}
     for field, spec in zip(description.of_kind(kind), specs, strict=True):
         value = torch.as_tensor(given.get(field.name, field.initial), dtype=torch.float64)
@@ -114,8 +104,7 @@ def start_values(
         if kind == "parameter" and set(spec.dims) & set(HORIZONTAL):
             if field.name not in given or levels in ((), (1,)):
                 raise FieldError(
-                    f"{description.name}: parameter {field.name} has dims {spec.dims}; give its "
-                    f"values, one for each"
+                    f"{description.name}: parameter {field.name} has dims {spec.dims}; give its values, one for each"
                 )
         elif levels not in ((), (field.levels,)):
             raise FieldError(

@@ -63,23 +63,23 @@ contains
     describe_field = 0
     select case (i)
     case (1)
-      call crest_set_field(f, IN, "precipitation", flux, standard_name="precipitation_flux", &
+      call crest_set_field(f, IN, "precipitation_flux", flux, standard_name="precipitation_flux", &
         doc="Water that reaches the soil surface, not negative")
     case (2)
-      call crest_set_field(f, IN, "evapotranspiration_demand", flux, standard_name="water_evapotranspiration_flux", &
+      call crest_set_field(f, IN, "water_evapotranspiration_flux", flux, standard_name="water_evapotranspiration_flux", &
         doc="Water asked from the soil, positive upward; negative is dew")
     case (3)
-      call crest_set_field(f, ST, "soil_moisture", "m3 m-3", levels=n, level_dim="soil_layer", lower=0.0_dp, &
+      call crest_set_field(f, ST, "soil_moisture", "1", levels=n, level_dim="soil_layer", lower=0.0_dp, &
         upper=1.0_dp, initial=[0.25_dp, 0.32_dp, 0.34_dp], cell_methods="time: point", &
         standard_name="volume_fraction_of_condensed_water_in_soil")
     case (4)
       call crest_set_field(f, ST, "groundwater", "kg m-2", initial=[150.0_dp], cell_methods="time: point")
     case (5)
-      call crest_set_field(f, OUT, "soil_moisture", "m3 m-3", levels=n, level_dim="soil_layer", lower=0.0_dp, &
+      call crest_set_field(f, OUT, "soil_moisture", "1", levels=n, level_dim="soil_layer", lower=0.0_dp, &
         upper=1.0_dp, cell_methods="time: point", standard_name="volume_fraction_of_condensed_water_in_soil", &
         doc="Layers 0-0.175, 0.175-0.325 and 0.325-0.6 m")
     case (6)
-      call crest_set_field(f, OUT, "root_zone_soil_moisture", "m3 m-3", lower=0.0_dp, upper=1.0_dp, top=0.0_dp, &
+      call crest_set_field(f, OUT, "root_zone_soil_moisture", "1", lower=0.0_dp, upper=1.0_dp, top=0.0_dp, &
         bottom=0.6_dp, cell_methods="time: point", standard_name="volume_fraction_of_condensed_water_in_soil", &
         doc="Mean over the depth of all layers")
     case (7)
@@ -92,10 +92,10 @@ contains
       call crest_set_field(f, OUT, "subsurface_runoff", flux, standard_name="subsurface_runoff_flux", &
         doc="Outflow of the groundwater store")
     case (11)
-      call crest_set_field(f, PAR, "porosity", "m3 m-3", levels=n, level_dim="soil_layer", lower=0.25_dp, &
+      call crest_set_field(f, PAR, "porosity", "1", levels=n, level_dim="soil_layer", lower=0.25_dp, &
         upper=0.60_dp, initial=[0.42_dp, 0.45_dp, 0.44_dp])
     case (12)
-      call crest_set_field(f, PAR, "wilting_point", "m3 m-3", levels=n, level_dim="soil_layer", lower=0.02_dp, &
+      call crest_set_field(f, PAR, "wilting_point", "1", levels=n, level_dim="soil_layer", lower=0.02_dp, &
         upper=0.20_dp, initial=[0.08_dp, 0.10_dp, 0.12_dp])
     case (13)
       call crest_set_field(f, PAR, "log10_conductivity", "1", levels=n, level_dim="soil_layer", lower=-3.0_dp, &
