@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from einops import rearrange
+from einops import EinopsError, rearrange
 from torch import Tensor
 
 from crest_core.errors import FieldError
 
+_LEFT = re.compile(r"([a-z]\w*|\.\.\.)( +([a-z]\w*|\.\.\.))*")
+
 
 @dataclass(frozen=True)
 class Standardize:
-    """(value - mean) / std for each field, in the units of the field; `inverse` undoes it."""
+    """(value - mean) / std for each field, in the units of the field; `inverse` undoes it.
+
+    >>> scale = Standardize(mean={"rain": 2.0}, std={"rain": 5.0})
+    >>> scale("rain", torch.tensor([2.0, 12.0])).tolist()
+    [0.0, 2.0]
+    """
 
     mean: Mapping[str, float]
     std: Mapping[str, float]
 
     def __post_init__(self) -> None:
-        bad = [name for name, value in self.std.items() if not value > 0]
+        bad = [name for name, value in self.std.items() if not 0 < value < math.inf]
+        bad += [f"mean of {name}" for name, value in self.mean.items() if not math.isfinite(value)]
         if bad or set(self.mean) != set(self.std):
             raise FieldError(
-                f"Standardize: expected a mean and a positive std for the same fields, got mean of {sorted(self.mean)} "
-                f"and std of {sorted(self.std)}, not positive: {bad}"
+                f"Standardize: expected a finite mean and a positive std for the same fields, got mean of "
+                f"{sorted(self.mean)} and std of {sorted(self.std)}, not positive or not finite: {bad}"
             )
 
     def __call__(self, name: str, value: Tensor) -> Tensor:
@@ -57,30 +66,43 @@ class TensorMap:
     static: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        left, arrow, right = self.pattern.partition("->")
-        if not arrow or "field" in left.split() or "field" not in re.findall(r"\w+", right):
+        listed = [] if isinstance(self.fields, str) else list(self.fields)
+        if not listed or len(set(listed)) != len(listed) or set(self.static) - set(listed):
+            raise FieldError(
+                f"TensorMap {self.name}: expected distinct field names such as ('rain',), and statics among them, got "
+                f"fields {self.fields!r} and static {self.static!r}"
+            )
+        try:
+            if not _LEFT.fullmatch(self.pattern.partition("->")[0].strip()):
+                raise EinopsError("the left side holds names and ... only")
+            left, right = self._sides(len(self.axes) + ("..." in self.axes))
+            rearrange(torch.zeros((1,) * (len(left.split()) + 1)), f"{left} field -> {right}")
+        except EinopsError as error:
+            reason = str(error).strip().splitlines()[-1].strip()
             raise FieldError(
                 f"TensorMap {self.name}: pattern {self.pattern!r} is not 'axes -> axes with field', such as "
-                f"'time ... -> time (...) field'"
-            )
-        known = set(self.scale.mean) if self.scale else set(self.fields)
-        if set(self.fields) - known:
+                f"'time ... -> time (...) field': {reason}"
+            ) from error
+        known = set(self.scale.mean) if self.scale else set(listed)
+        if set(listed) - known:
             raise FieldError(
-                f"TensorMap {self.name}: no scale for {sorted(set(self.fields) - known)}; it has {sorted(known)}"
+                f"TensorMap {self.name}: no scale for {sorted(set(listed) - known)}; it has {sorted(known)}"
             )
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The axes of each field: the left side of the pattern."""
+        return tuple(self.pattern.partition("->")[0].split())
 
     def pack(self, values: Mapping[str, Tensor]) -> tuple[Tensor, tuple[int, ...]]:
         """Return the packed tensor, and the common shape of the fields that `unpack` needs."""
         missing = [name for name in self.fields if name not in values]
         if missing:
             raise FieldError(f"TensorMap {self.name}: missing {missing}, got {sorted(values)}")
-        scaled = {
-            name: self.scale(name, values[name]) if self.scale else values[name] for name in self.fields
-        }
-        moving = [scaled[name].shape for name in self.fields if name not in self.static]
-        shape = tuple(torch.broadcast_shapes(*(moving or [v.shape for v in scaled.values()])))
-        stacked = torch.stack([value.expand(shape) for value in scaled.values()], dim=-1)
+        shape = self._common_shape({name: values[name].shape for name in self.fields})
         left, right = self._sides(len(shape))
+        scaled = (self.scale(name, values[name]) if self.scale else values[name] for name in self.fields)
+        stacked = torch.stack([value.expand(shape) for value in scaled], dim=-1)
         return rearrange(stacked, f"{left} field -> {right}"), shape
 
     def unpack(self, packed: Tensor, shape: Sequence[int]) -> dict[str, Tensor]:
@@ -89,17 +111,41 @@ class TensorMap:
         sizes = dict(zip(left.split(), shape, strict=True))
         try:
             stacked = rearrange(packed, f"{right} -> {left} field", field=len(self.fields), **sizes)
-        except ValueError as error:
+        except EinopsError as error:
             raise FieldError(
                 f"TensorMap {self.name}: a tensor {tuple(packed.shape)} does not fit {self.pattern!r} with "
-                f"{len(self.fields)} fields of shape {tuple(shape)}: {error}"
+                f"{len(self.fields)} fields of shape {tuple(shape)}"
             ) from error
         values = dict(zip(self.fields, stacked.unbind(-1), strict=True))
         return {name: self.scale.inverse(name, v) if self.scale else v for name, v in values.items()}
 
+    def _common_shape(self, shapes: Mapping[str, torch.Size]) -> tuple[int, ...]:
+        """Return the shape of the fields that move; a static lacks the axes before the leading dims."""
+        if len(set(shapes.values())) == 1 and not self.static:
+            return tuple(shapes[self.fields[0]])
+        moving = [shape for name, shape in shapes.items() if name not in self.static] or list(shapes.values())
+        fits = len({len(shape) for shape in moving}) == 1
+        fits &= all(len(shapes[name]) < len(moving[0]) for name in self.static) or len(self.static) == len(shapes)
+        try:
+            common = torch.broadcast_shapes(*moving)
+            fits &= torch.broadcast_shapes(common, *shapes.values()) == common
+        except RuntimeError:
+            fits = False
+        if not fits:
+            listed = ", ".join(f"{name} {tuple(shape)}" for name, shape in shapes.items())
+            raise FieldError(
+                f"TensorMap {self.name}: expected fields of one shape, and statics {list(self.static)} without the "
+                f"time axis, got {listed}; expand them to the same leading dims"
+            )
+        return tuple(common)
+
     def _sides(self, rank: int) -> tuple[str, str]:
         """Return both sides of the pattern with `...` written out."""
         left, _, right = self.pattern.partition("->")
-        named = [axis for axis in left.split() if axis != "..."]
-        rest = " ".join(f"axis{i}" for i in range(rank - len(named)))
+        count = rank - sum(axis != "..." for axis in self.axes)
+        if count < 0 or (count > 0 and "..." not in self.axes):
+            raise FieldError(
+                f"TensorMap {self.name}: a field of {rank} axes does not fit the left side of {self.pattern!r}"
+            )
+        rest = " ".join(f"axis{i}" for i in range(count))
         return left.replace("...", rest).strip(), right.replace("...", rest).strip()
