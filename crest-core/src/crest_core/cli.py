@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _FAILURES = (ComponentError, OSError)  # exit status 1; what the user can mend: 2
+_COLUMNS = ("name", "kind", "summary", "distribution", "version")
 _File = Annotated[Path, typer.Argument(metavar="FILE", help="Run file (YAML).")]
 
 
@@ -228,33 +229,28 @@ def _loaded(found: Registry, entry: Entry) -> Entry:
 def _print_json(entries: Sequence[Entry]) -> None:
     import json
 
-    keys = ("name", "kind", "summary", "distribution", "version")
-    rows = [{key: getattr(entry, key) for key in keys} for entry in entries]
-    for row, entry in zip(rows, entries, strict=True):
-        row["error"] = entry.error or None
+    rows = [{key: getattr(entry, key) for key in _COLUMNS} | {"error": entry.error or None} for entry in entries]
     print(json.dumps(rows, indent=2))
 
 
 def _print_table(entries: Sequence[Entry]) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
-    for column in ("name", "kind", "summary", "distribution", "version"):
+    for column in _COLUMNS:
         table.add_column(column, overflow="fold")
     for entry in entries:
         if not entry.error:
-            row = (entry.name, entry.kind, entry.summary, entry.distribution, entry.version)
-            table.add_row(*map(Text, row))
+            table.add_row(*(getattr(entry, key) for key in _COLUMNS))
     console = _console()
     console.print(table if table.rows else "nothing is installed; pip install a plugin")
     for entry in entries:
         if entry.error:
-            console.print(entry.complaint(), style="red", markup=False, highlight=False)
+            console.print(entry.complaint(), style="red")
 
 
 def _complain(text: str, style: str) -> None:
-    _console(stderr=True).print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+    _console(stderr=True).print(text, style=style, soft_wrap=True)
 
 
 def _console(stderr: bool = False) -> Console:
@@ -262,4 +258,5 @@ def _console(stderr: bool = False) -> Console:
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, width=None if stream.isatty() else 160)
+    width = None if stream.isatty() else 160
+    return Console(stderr=stderr, width=width, markup=False, highlight=False, emoji=False)

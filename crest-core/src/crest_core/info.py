@@ -16,10 +16,9 @@ ROLES = ("inputs", "outputs", "states", "parameter_specs")
 
 def show(entry: Entry, target: Any, console: Console) -> None:
     """Print what there is to know about an entry and the object behind it."""
-    say = _plain(console)
+    say = console.print
     say(f"{entry.name}  ({entry.kind}, {entry.distribution} {entry.version})")
-    say(entry.summary)
-    say(f"\n{entry.target}{_signature(target)}\n")
+    say(f"{entry.summary}\n\n{entry.target}{_signature(target)}\n")
     say(inspect.getdoc(target) or "no docstring")
     if entry.kind != "components":
         return
@@ -30,7 +29,7 @@ def show(entry: Entry, target: Any, console: Console) -> None:
         if not isinstance(specs, tuple):
             say(f"\n{title}: depend on the arguments")
         elif specs:
-            console.print(_table(title, specs))
+            say(_table(title, specs))
     say(f"\ntimestep: {_text(source, 'timestep')}")
     say(f"gradient policy: {_text(source, 'gradient_policy')}")
     if remark:
@@ -61,7 +60,7 @@ def _table(title: str, specs: tuple[FieldSpec, ...]) -> Table:
         depth = f" ({spec.vertical[0]:g}-{spec.vertical[1]:g} m)" if spec.vertical else ""
         name = spec.standard_name + depth
         row = (spec.name, spec.units, name, ", ".join(spec.dims), time, bounds, spec.doc)
-        table.add_row(*(text.replace("[", r"\[") for text in row))
+        table.add_row(*row)
     return table
 
 
@@ -75,11 +74,3 @@ def _signature(target: Any) -> str:
         return str(inspect.signature(target))
     except (TypeError, ValueError):
         return ""
-
-
-def _plain(console: Console) -> Any:
-    def say(text: str) -> None:
-        if text:
-            console.print(text, markup=False, highlight=False)
-
-    return say
