@@ -6,12 +6,11 @@ import pytest
 import xarray as xr
 from crest_data.schwingbach import mean_over, read_schwingbach
 from crest_data.schwingbach_files import read_weather, schwingbach_folder
+from crest_data.solar import toa_radiation
 
 from crest_core.errors import ForcingError
 
-HEADER = (
-    "time,rain_mmday,airpressure_hPa,solarrad_Wm2,relhum_perc,airtemp_degC,windspeed_ms,gwhead_m\n"
-)
+HEADER = "time,rain_mmday,airpressure_hPa,solarrad_Wm2,relhum_perc,airtemp_degC,windspeed_ms,gwhead_m\n"
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +77,17 @@ def test_vapour_pressure_and_deficit_add_up_to_saturation(hourly):
     saturation = 610.8 * np.exp(17.27 * celsius / (celsius + 237.3))
     total = hourly.vapour_pressure + hourly.vapour_pressure_deficit
     xr.testing.assert_allclose(total, saturation, rtol=1e-12)
+
+
+def test_measured_sun_stays_below_the_sun_outside_the_atmosphere(daily):
+    assert bool((daily.shortwave_down < daily.shortwave_toa).all())
+
+
+def test_solar_radiation_outside_the_atmosphere_agrees_with_fao_56():
+    """FAO-56 example 8: 20 degrees south, 3 September: 32.2 MJ m-2 day-1."""
+    hours = pd.date_range("2015-09-03", periods=24, freq="h")
+    total = toa_radiation(hours, -20.0, 0.0, utc_offset=0.0).sum() * 3600 / 1e6
+    assert total == pytest.approx(32.2, abs=0.15)
 
 
 def test_forcing_has_no_gap_and_says_that_nothing_was_filled(daily):

@@ -19,6 +19,7 @@ from crest_data.schwingbach_files import (
     read_weather,
     schwingbach_folder,
 )
+from crest_data.solar import toa_radiation
 
 LATITUDE, LONGITUDE = 50.5, 8.55  # degrees; approximate, the files name villages only
 ALTITUDE = 238.628  # m, ground surface at site 24; spotpy/examples/spot_setup_cmf1d.py
@@ -59,6 +60,12 @@ _WEATHER = (
         "surface_downwelling_shortwave_flux_in_air",
         "W m-2",
         "downward solar radiation",
+    ),
+    _Variable(
+        "shortwave_toa",
+        "toa_incoming_shortwave_flux",
+        "W m-2",
+        "solar radiation outside the atmosphere, computed from the time and place",
     ),
     _Variable(
         "air_pressure",
@@ -150,6 +157,7 @@ def _in_si_units(weather: pd.DataFrame) -> dict[str, np.ndarray]:
         "vapour_pressure_deficit": (1.0 - humidity) * saturation,
         "wind_speed": weather["windspeed_ms"].to_numpy(),
         "shortwave_down": weather["solarrad_Wm2"].to_numpy(),
+        "shortwave_toa": toa_radiation(weather.index, LATITUDE, LONGITUDE, utc_offset=1.0),
         "air_pressure": weather["airpressure_hPa"].to_numpy() * 100.0,
         "groundwater_head": weather[GROUNDWATER].to_numpy(),
     }
@@ -159,8 +167,7 @@ def _hours(frequency: str) -> int:
     hours, rest = divmod(parse_timestep(frequency).total_seconds(), 3600)
     if rest or not hours or 24 % hours:
         raise ForcingError(
-            f"frequency {frequency!r}: expected whole hours that divide a day, such as "
-            "'1h', '6h' or '1D'"
+            f"frequency {frequency!r}: expected whole hours that divide a day, such as '1h', '6h' or '1D'"
         )
     return int(hours)
 
@@ -176,9 +183,7 @@ def _coordinates(starts: np.ndarray, hours: int) -> dict[str, xr.Variable]:
             {"standard_name": "time", "axis": "T", "bounds": "time_bnds", "comment": zone},
         ),
         "time_bnds": xr.Variable(("time", "bnds"), np.stack([starts, ends], axis=1)),
-        "time_end": xr.Variable(
-            "time", ends, {"long_name": "end of the interval, time of point values"}
-        ),
+        "time_end": xr.Variable("time", ends, {"long_name": "end of the interval, time of point values"}),
         "lat": xr.Variable(
             "cell",
             [LATITUDE],
@@ -217,8 +222,7 @@ def _attributes(repair: str, frequency: str, min_valid_fraction: float) -> dict[
     return {
         "Conventions": "CF-1.11",
         "title": "Schwingbach site 24: weather and soil moisture, 2014-2016",
-        "institution": "Chair of Landscape, Water and Biogeochemical Cycles, "
-        "Justus Liebig University Giessen",
+        "institution": "Chair of Landscape, Water and Biogeochemical Cycles, Justus Liebig University Giessen",
         "source": f"files shipped with spotpy {version('spotpy')}: weather station near "
         "Rechtenbach, "
         "soil moisture near Vollnkirchen, a few km away",
@@ -227,9 +231,10 @@ def _attributes(repair: str, frequency: str, min_valid_fraction: float) -> dict[
         "license": "any purpose with proper references in publications; provided as is",
         "frequency": frequency,
         "repairs": repair,
+        "computed": "shortwave_toa from time and place; vapour_pressure and vapour_pressure_deficit "
+        "from hourly temperature and humidity, FAO-56 eq. 11",
         "filled": "nothing",
-        "missing": f"nan where less than {min_valid_fraction:g} of the hours were measured "
-        "(groundwater_head only)",
+        "missing": f"nan where less than {min_valid_fraction:g} of the hours were measured (groundwater_head only)",
         "remarks": "24 July 2014 has 159 mm of rain in two hours, kept; solar radiation stays "
         "a third below a clear sky all year (shade or calibration), kept",
     }

@@ -91,9 +91,7 @@ def _read_table(path: Path, columns: tuple[str, ...] | None = None) -> pd.DataFr
         )
     # The header of the soil file is itself a comment, so names are given and comments are left out.
     names = {"names": list(columns), "header": None} if columns else {}
-    return pd.read_csv(
-        path, comment="#", index_col=0, parse_dates=[0], skip_blank_lines=True, **names
-    )
+    return pd.read_csv(path, comment="#", index_col=0, parse_dates=[0], skip_blank_lines=True, **names)
 
 
 def _require_hourly(times: pd.DatetimeIndex, path: Path) -> None:
