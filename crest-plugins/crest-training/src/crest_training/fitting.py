@@ -95,7 +95,7 @@ def fit(
             optimiser.step()
             schedule.step()
     model.load_state_dict(kept)
-    settings = {
+    settings: dict[str, float | int | str] = {
         "start": str(start),
         "end": str(end),
         "spin_up": spin_up,

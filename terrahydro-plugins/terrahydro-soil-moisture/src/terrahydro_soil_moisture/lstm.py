@@ -13,6 +13,7 @@ from crest_core.fields import FieldSpec
 
 LAYERS = (0.175, 0.15, 0.275)  # m, thickness of the layers around 10, 25 and 40 cm
 FORGET_BIAS = 3.0  # sigmoid(3) = 0.95 a day: memory of weeks from the start; Jozefowicz et al. (2015)
+_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 _RAIN, _DRYING = 5.0, 2.0  # kg m-2 day-1, scales that bring the two inputs to order one
 
 
@@ -59,6 +60,7 @@ class SoilLSTM(Component):
         )
         self.lstm = nn.LSTM(2, hidden)
         self.head = nn.Linear(hidden, len(LAYERS))
+        self.thickness: Tensor
         self.register_buffer("thickness", torch.tensor(LAYERS), persistent=False)
         self._start(torch.tensor(initial_soil_moisture), generator)
 
@@ -83,15 +85,8 @@ class SoilLSTM(Component):
         x = _drivers(inputs)
         columns = x.shape[:-1]
         start = (_to_columns(state["hidden"]), _to_columns(state["memory"]))
-        net = self.lstm
-        hidden, memory = torch.lstm_cell(
-            x.flatten(0, -2),
-            start,
-            net.weight_ih_l0,
-            net.weight_hh_l0,
-            net.bias_ih_l0,
-            net.bias_hh_l0,
-        )
+        weights = [self.lstm.get_parameter(f"{kind}_l0") for kind in _WEIGHTS]
+        hidden, memory = torch.lstm_cell(x.flatten(0, -2), start, *weights)
         outputs = self._moisture(hidden.reshape(*columns, -1))
         return outputs, {
             "hidden": _from_columns(hidden, columns),
@@ -113,7 +108,7 @@ class SoilLSTM(Component):
                 parameter.uniform_(-(size**-0.5), size**-0.5, generator=generator)
             else:
                 parameter.zero_()
-        self.lstm.bias_ih_l0[size : 2 * size] = FORGET_BIAS
+        self.lstm.get_parameter("bias_ih_l0")[size : 2 * size] = FORGET_BIAS
         self.head.weight.uniform_(-(size**-0.5), size**-0.5, generator=generator)
         self.head.bias.copy_(torch.logit((initial - self.low) / (self.high - self.low)))
 
