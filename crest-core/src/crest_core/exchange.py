@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -36,11 +35,11 @@ def deliver(link: Link, values: Tensor, memory: Tensors) -> Tensor:
         memory[lag_key(link)] = values[-1]
         values = torch.cat([before, values[:-1]])
     values = link.apply(values)
-    if link.window > 1:
+    if link.target_spec.window > 1:
         before = memory[window_key(link)]
         values = torch.cat([before.expand(-1, *values.shape[1:]).to(values), values])
-        memory[window_key(link)] = values[1 - link.window :]
-        values = values.unfold(0, link.window, 1).movedim(-1, 1)
+        memory[window_key(link)] = values[1 - link.target_spec.window :]
+        values = values.unfold(0, link.target_spec.window, 1).movedim(-1, 1)
     return values
 
 
@@ -84,14 +83,20 @@ def call_of(component: Component, stepping: bool) -> Call:
     return blocked
 
 
-@dataclass(slots=True)
-class _Node:
+_Inner = tuple[str, str, str, str, Callable[[Tensor], Tensor] | None, str]
+
+
+class _Node(NamedTuple):
+    """What the innermost loop needs of a component, looked up once: a tuple, because it is unpacked every step."""
+
     name: str
     call: Call
     static: Tensors
     series: list[tuple[str, tuple[Tensor, ...]]]
-    inner: list[tuple[str, str, str, str, Callable[[Tensor], Tensor] | None, str]]
+    inner: list[_Inner]
     """(input, source component, source field, lag key, transform, window key) of links inside the loop"""
+    keep: list[tuple[str, Callable[[Tensor], None]]]
+    """(output, append to what becomes its sequence)"""
 
 
 def run_loop(
@@ -108,19 +113,20 @@ def run_loop(
     `outside` holds, for every import fed from outside the loop, the sequence as `deliver` returns it.
     """
     links = tuple(links)
-    nodes = [_node(name, components[name], links, outside) for name in members]
+    kept: dict[str, dict[str, list[Tensor]]] = {
+        name: {spec.name: [] for spec in components[name].outputs} for name in members
+    }
+    nodes = [_node(name, components[name], links, outside, kept[name]) for name in members]
     lags = [(lag_key(k), k.source.component, k.source.field) for k in links if k.lagged]
-    kept: dict[str, list[Tensors]] = {name: [] for name in members}
     current: dict[str, Tensors] = {}
     active, index = members[0], 0
     with naming(lambda: active, lambda: times[index]):
         for index, time in enumerate(times):
-            for node in nodes:
-                active = node.name
-                inputs = {name: values[index] for name, values in node.series}
-                if node.static:
-                    inputs.update(node.static)
-                for name, source, field, lag, transform, window in node.inner:
+            for active, call, static, series, inner, keep in nodes:
+                inputs = static.copy()
+                for name, values in series:
+                    inputs[name] = values[index]
+                for name, source, field, lag, transform, window in inner:
                     value = memory[lag] if lag else current[source][field]
                     if transform is not None:
                         value = transform(value)
@@ -128,22 +134,24 @@ def run_loop(
                         value = torch.cat([memory[window], value.unsqueeze(0)])
                         memory[window] = value[1:]
                     inputs[name] = value
-                outputs, states[active] = node.call(states[active], inputs, time)
+                outputs, states[active] = call(states[active], inputs, time)
                 if index == 0:
                     check_names(active, components[active], outputs, states[active])
                 current[active] = outputs
-                kept[active].append(outputs)
+                for name, append in keep:
+                    append(outputs[name])
             for lag, source, field in lags:
                 memory[lag] = current[source][field]
-    return {
-        name: {
-            spec.name: torch.stack([outputs[spec.name] for outputs in kept[name]]) for spec in components[name].outputs
-        }
-        for name in members
-    }
+    return {name: {field: torch.stack(values) for field, values in fields.items()} for name, fields in kept.items()}
 
 
-def _node(name: str, component: Component, links: Sequence[Link], outside: Mapping[Port, Tensor]) -> _Node:
+def _node(
+    name: str,
+    component: Component,
+    links: Sequence[Link],
+    outside: Mapping[Port, Tensor],
+    kept: Mapping[str, list[Tensor]],
+) -> _Node:
     static: Tensors = {}
     series: list[tuple[str, tuple[Tensor, ...]]] = []
     for spec in component.inputs:
@@ -154,16 +162,17 @@ def _node(name: str, component: Component, links: Sequence[Link], outside: Mappi
             static[spec.name] = outside[port]
         else:
             series.append((spec.name, outside[port].unbind(0)))
-    inner = [
+    inner: list[_Inner] = [
         (
             link.target.field,
             link.source.component,
             link.source.field,
             lag_key(link) if link.lagged else "",
             link.apply if link.transforms else None,
-            window_key(link) if link.window > 1 else "",
+            window_key(link) if link.target_spec.window > 1 else "",
         )
         for link in links
         if link.target.component == name
     ]
-    return _Node(name, call_of(component, stepping=True), static, series, inner)
+    keep = [(field, values.append) for field, values in kept.items()]
+    return _Node(name, call_of(component, stepping=True), static, series, inner, keep)
