@@ -27,7 +27,8 @@ LAYERS = (
     {"forcing", "output", "provenance", "driver"},
     {"hookspecs", "plugins"},
     {"yaml_lines", "runfile"},
-    {"testing", "cli"},
+    {"build", "info"},
+    {"testing", "cli", "__main__"},
 )
 
 each_package = pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
@@ -78,14 +79,12 @@ def test_what_is_imported_is_declared(package):
     always = {packages.requirement_name(line) for line in package.dependencies}
     extras = [line for extra in package.extras.values() for line in extra]
     sometimes = always | {packages.requirement_name(line) for line in extras}
-    for found in third_party_imports(package, imports.package_imports(package)):
-        if found.for_types_only:
-            continue
-        allowed = sometimes if found.guarded else always
-        assert distributions_of(found.top) & allowed, (
-            f"{where(found)} imports {found.module}, which {package.name} does not declare; "
-            f"add it to its dependencies in pyproject.toml"
-        )
+    assert_none(
+        f"{where(found)} imports {found.module}; declare it in {package.name}'s pyproject.toml"
+        for found in third_party_imports(package, imports.package_imports(package))
+        if not found.for_types_only
+        if not distributions_of(found.top) & (sometimes if found.guarded else always)
+    )
 
 
 @each_package
@@ -95,10 +94,11 @@ def test_what_the_tests_import_is_declared(package):
     tests = package.folder / "tests"
     found = [one for file in tests.rglob("*.py") for one in imports.file_imports(file, tests)]
     local = {path.stem for path in tests.rglob("*.py")}
-    for one in third_party_imports(package, found):
-        assert one.top in local or distributions_of(one.top) & declared, (
-            f"{where(one)} imports {one.module}; add it to the extra `test` of {package.name}"
-        )
+    assert_none(
+        f"{where(one)} imports {one.module}; add it to the extra `test` of {package.name}"
+        for one in third_party_imports(package, found)
+        if one.top not in local and not distributions_of(one.top) & declared
+    )
 
 
 @each_package
@@ -106,29 +106,24 @@ def test_what_is_declared_is_imported_or_argued_for(package):
     """A comment on the line of a dependency in pyproject.toml says why it is there unimported."""
     imported = {name for found in imports.package_imports(package) for name in distributions_of(found.top)}
     lines = (package.folder / "pyproject.toml").read_text(encoding="utf-8").splitlines()
-    for requirement in package.dependencies:
-        argued = any(f'"{requirement}"' in line and "#" in line for line in lines)
-        assert argued or packages.requirement_name(requirement) in imported, (
-            f"{package.name} declares {requirement} and imports nothing of it; take it out, or "
-            f"give the reason in a comment on that line of pyproject.toml"
-        )
+    argued = [line for line in lines if "#" in line]
+    assert_none(
+        f"{package.name} declares {requirement} and imports nothing of it; take it out, or give "
+        f"the reason in a comment on that line of pyproject.toml"
+        for requirement in package.dependencies
+        if packages.requirement_name(requirement) not in imported
+        if not any(f'"{requirement}"' in line for line in argued)
+    )
 
 
 @each_plugin
 def test_a_plugin_imports_public_names_of_the_core_and_no_other_plugin(package):
     public = public_names()
-    own = package.name.replace("-", "_")
-    for found in imports.package_imports(package):
-        if found.top in OWN_MODULES and found.top not in (own, "crest_core"):
-            pytest.fail(f"{where(found)} imports the plugin {found.top}; get it by its registry name")
-        if found.module == "crest_core":
-            private = set(found.names) - public - {name.split(".")[1] for name in PUBLIC_SUBMODULES}
-            assert not private, f"{where(found)} uses {sorted(private)}: not in crest_core.__all__"
-        elif found.top == "crest_core":
-            submodule = ".".join(found.module.split(".")[:2])
-            assert submodule in PUBLIC_SUBMODULES, (
-                f"{where(found)} imports from {found.module}; take the name from crest_core"
-            )
+    assert_none(
+        f"{where(found)} {problem}"
+        for found in imports.package_imports(package)
+        if (problem := import_problem(found, package.name.replace("-", "_"), public))
+    )
 
 
 @each_plugin
@@ -149,16 +144,16 @@ def test_what_registers_a_plugin_imports_nothing_heavy(package):
 
 def test_layers_of_the_core_import_downwards_only():
     layer = {module: number for number, modules in enumerate(LAYERS) for module in modules}
-    for found in imports.package_imports(CORE):
-        module = core_module(found.file)
-        if found.top != "crest_core" or module == "__init__" or found.for_types_only:
-            continue
-        assert module in layer, f"give {module} a place in LAYERS of {__name__}"
-        for target in targets(found):
-            assert target in layer, f"{where(found)}: give {target} a place in LAYERS"
-            assert layer[target] <= layer[module], (
-                f"{where(found)}: {module} imports {target}, which lies in a higher layer"
-            )
+    modules = {core_module(file) for file in imports.python_files(CORE)} - {"__init__"}
+    assert_none(f"give {module} a place in LAYERS" for module in sorted(modules - set(layer)))
+    assert_none(
+        f"{where(found)}: {core_module(found.file)} imports {target}, which is in a higher layer"
+        for found in imports.package_imports(CORE)
+        if found.top == "crest_core" and not found.for_types_only
+        if core_module(found.file) != "__init__"
+        for target in targets(found)
+        if layer[target] > layer[core_module(found.file)]
+    )
 
 
 def test_the_core_stays_small():
@@ -169,9 +164,11 @@ def test_the_core_stays_small():
 
 @each_package
 def test_no_file_is_longer_than_one_idea(package):
-    for file in imports.python_files(package):
-        lines = len(file.read_text(encoding="utf-8").splitlines())
-        assert lines <= FILE_LINES, f"{file.relative_to(ROOT)} has {lines} lines, at most {FILE_LINES}"
+    assert_none(
+        f"{file.relative_to(ROOT)} has {lines} lines, at most {FILE_LINES}"
+        for file in imports.python_files(package)
+        if (lines := len(file.read_text(encoding="utf-8").splitlines())) > FILE_LINES
+    )
 
 
 def test_the_import_reader_sees_what_matters():
@@ -191,6 +188,36 @@ def test_the_import_reader_sees_what_matters():
 def test_lines_of_code_leave_out_comments_docstrings_and_blank_lines():
     text = '"""Say\nit."""\n\nX = 1  # one\n\n\ndef f():\n    """Doc."""\n    # why\n    return """a\nb"""\n'
     assert imports.code_lines(text) == 4
+
+
+def test_private_names_and_other_plugins_are_seen():
+    def problem(text):
+        (found,) = imports.imports_of_text(text)
+        return import_problem(found, "crest_fortran", {"Graph"})
+
+    assert problem("from crest_core import Graph") == ""
+    assert problem("from crest_core.plugins import hookimpl") == ""
+    assert "not in crest_core.__all__" in problem("from crest_core import hidden")
+    assert "take the name from crest_core" in problem("from crest_core.graph import Graph")
+    assert "get it by its registry name" in problem("import terrahydro_soil_moisture")
+
+
+def import_problem(found, own, public):
+    """Return what an import of a plugin does that it must not, or an empty text."""
+    if found.top in OWN_MODULES and found.top not in (own, "crest_core"):
+        return f"imports the plugin {found.top}; get it by its registry name"
+    if found.module == "crest_core":
+        open_modules = {name.split(".")[1] for name in PUBLIC_SUBMODULES}
+        private = sorted(set(found.names) - public - open_modules)
+        return f"uses {', '.join(private)}: not in crest_core.__all__" if private else ""
+    if found.top == "crest_core" and ".".join(found.module.split(".")[:2]) not in PUBLIC_SUBMODULES:
+        return f"imports {', '.join(found.names)} of {found.module}; take the name from crest_core"
+    return ""
+
+
+def assert_none(problems):
+    found = list(problems)
+    assert not found, "\n" + "\n".join(found)
 
 
 def third_party_imports(package, found):
