@@ -305,5 +305,5 @@ def test_values_out_of_bounds_are_named_with_field_cell_and_time():
 
     soil = Overflows()
     inputs = {"precipitation": torch.ones(3).double(), "evapotranspiration": torch.ones(3).double()}
-    with pytest.raises(ComponentError, match=r"runoff \[mm day-1\] at 2001-05-06, index \(1\).*got nan"):
+    with pytest.raises(ComponentError, match=r"runoff \[mm day-1\] at 2001-05-06, cell 1: expected.*got nan"):
         soil.step(soil.initial_state(Sizes({"cell": 3})), inputs, "2001-05-06")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -54,22 +54,18 @@ class BlackBoxComponent(StepComponent):
     def step(self, state: Tensors, inputs: Tensors, time: Any) -> tuple[Tensors, Tensors]:
         """Return (outputs, state) of one timestep, with the gradient of the strategy."""
         working = next(iter(inputs.values())).dtype if inputs else torch.get_default_dtype()
-        arguments = self._arguments(state, inputs)
-        call = self._evaluation()
+        call, arguments = self._evaluation(), self._arguments(state, inputs)
         if isinstance(self.gradient, NoGradient):
-            with torch.no_grad():
-                results = call.function([x.detach() for x in arguments])
+            results = call.function([x.detach() for x in arguments])
         else:
-            results = list(_Tape.apply(call, self.gradient, *arguments))
+            results = _Tape.apply(call, self.gradient, *arguments)
         for spec, value in zip(call.results, results, strict=True):
             check_values(spec, value, time)
-        names = [spec.name for spec in self.outputs]
-        outputs = {k: v.to(working) for k, v in zip(names, results[: len(names)], strict=True)}
-        memory = [spec.name for spec in self.states]
-        return outputs, dict(zip(memory, results[len(names) :], strict=True))
+        outputs, new_state = _split((self.outputs, self.states), results)
+        return {name: value.to(working) for name, value in outputs.items()}, new_state
 
     def _arguments(self, state: Tensors, inputs: Tensors) -> list[Tensor]:
-        """Return states, inputs and parameters in float64, all with the same leads and columns."""
+        """Return states, inputs and parameters in float64, all with the same leading dims and columns."""
         named = [(spec, state[spec.name]) for spec in self.states]
         named += [(spec, inputs[spec.name]) for spec in self.inputs]
         physical = self.physical.values()
@@ -77,34 +73,30 @@ class BlackBoxComponent(StepComponent):
         lead: tuple[int, ...] = ()
         columns: tuple[int, ...] = ()
         for spec, value in named:
-            own = len(spec.dims) + (spec.window > 1)
-            lead = tuple(torch.broadcast_shapes(lead, value.shape[: value.dim() - own]))
-            flat = _columns(spec)
+            first = value.dim() - len(spec.dims) - (spec.window > 1)
+            lead = tuple(torch.broadcast_shapes(lead, value.shape[:first]))
+            flat = sum(name in HORIZONTAL for name in spec.dims)
             columns = tuple(value.shape[value.dim() - flat :]) if flat else columns
         return [_spread(spec, value.double(), lead, columns) for spec, value in named]
 
     def _evaluation(self) -> Evaluation:
         parts = (self.states, self.inputs, self.parameter_specs)
+        fields = [spec for part in parts for spec in part]
+        horizontal = next((tuple(d for d in s.dims if d in HORIZONTAL) for s in fields if _is_column(s)), ("cell",))
 
         def function(arguments: list[Tensor]) -> list[Tensor]:
-            state, inputs, parameters = _split(parts, arguments)
-            outputs, new_state = self.evaluate(state, inputs, parameters)
+            outputs, new_state = self.evaluate(*_split(parts, arguments))
             return [outputs[s.name] for s in self.outputs] + [new_state[s.name] for s in self.states]
 
         def pull(arguments: list[Tensor], cotangents: list[Tensor]) -> list[Tensor]:
-            outputs, new_state = _split((self.outputs, self.states), cotangents)
-            state, inputs, parameters = _split(parts, arguments)
-            grads = self.pullback(state, inputs, parameters, outputs, new_state)
-            return [g[s.name] for specs, g in zip(parts, grads, strict=True) for s in specs]
+            grads = self.pullback(*_split(parts, arguments), *_split((self.outputs, self.states), cotangents))
+            return [found[spec.name] for specs, found in zip(parts, grads, strict=True) for spec in specs]
 
-        spread = tuple(_as_columns(spec, self._horizontal()) for part in parts for spec in part)
-        return Evaluation(function, spread, self.outputs + self.states, self.independent_columns, pull)
-
-    def _horizontal(self) -> tuple[str, ...]:
-        for spec in (*self.inputs, *self.states, *self.outputs):
-            if _columns(spec):
-                return tuple(name for name in spec.dims if name in HORIZONTAL)
-        return ("cell",)
+        spread = []
+        for spec in fields:
+            dims = spec.dims if _is_column(spec) else (*spec.dims, *horizontal)
+            spread.append(replace(spec, dims=("window", *dims) if spec.window > 1 else dims))
+        return Evaluation(function, tuple(spread), self.outputs + self.states, self.independent_columns, pull)
 
 
 class _Tape(torch.autograd.Function):
@@ -119,8 +111,7 @@ class _Tape(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *cotangents: Tensor) -> Any:
-        needed = ctx.needs_input_grad[2:]
-        found = ctx.gradient.vjp(ctx.call, list(ctx.saved_tensors), needed, list(cotangents))
+        found = ctx.gradient.vjp(ctx.call, list(ctx.saved_tensors), ctx.needs_input_grad[2:], list(cotangents))
         return (None, None, *found)
 
 
@@ -133,33 +124,26 @@ def check_values(spec: FieldSpec, value: Tensor, time: Any) -> None:
     if bool(good.all()):
         return
     index = tuple(int(i) for i in (~good).nonzero()[0])
-    where = ", ".join(str(i) for i in index)
+    names = (*["lead"] * (len(index) - len(spec.dims)), *spec.dims)
+    where = ", ".join(f"{name} {i}" for name, i in zip(names, index, strict=True))
     expected = f"finite and within {spec.bounds}" if spec.bounds else "a finite number"
     raise ComponentError(
-        f"field {spec.name} [{spec.units}] at {time}, index ({where}) of "
-        f"(*lead, {', '.join(spec.dims)}): expected {expected}, got {float(values[index])}"
+        f"field {spec.name} [{spec.units}] at {time}, {where}: expected {expected}, got {float(values[index])}"
     )
 
 
-def _columns(spec: FieldSpec) -> int:
-    return sum(name in HORIZONTAL for name in spec.dims)
-
-
-def _as_columns(spec: FieldSpec, horizontal: tuple[str, ...]) -> FieldSpec:
-    window = ("window",) if spec.window > 1 else ()
-    dims = spec.dims if _columns(spec) else (*spec.dims, *horizontal)
-    return replace(spec, dims=(*window, *dims))
+def _is_column(spec: FieldSpec) -> bool:
+    return any(name in HORIZONTAL for name in spec.dims)
 
 
 def _spread(spec: FieldSpec, value: Tensor, lead: tuple[int, ...], columns: tuple[int, ...]) -> Tensor:
-    count = len(spec.dims) + (spec.window > 1)
-    own = tuple(value.shape[value.dim() - count :]) if count else ()
-    if not _columns(spec):
-        value = value.reshape(*value.shape, *[1] * len(columns))
-        own = (*own, *columns)
+    """Return a value with all leading dims, and with columns where its field has none."""
+    own = tuple(value.shape[value.dim() - len(spec.dims) - (spec.window > 1) :])
+    if not _is_column(spec):
+        value, own = value.reshape(*value.shape, *[1] * len(columns)), (*own, *columns)
     return value.expand(*lead, *own)
 
 
-def _split(parts: Sequence[tuple[FieldSpec, ...]], values: list[Tensor]) -> list[Tensors]:
+def _split(parts: Sequence[tuple[FieldSpec, ...]], values: Iterable[Tensor]) -> list[Tensors]:
     remaining = iter(values)
     return [{spec.name: next(remaining) for spec in part} for part in parts]

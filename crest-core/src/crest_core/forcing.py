@@ -45,58 +45,49 @@ class Forcing:
         calendar: str | None = None,
         near: Mapping[str, str] | None = None,
     ) -> None:
-        self.fields, self.dictionary = tuple(fields), dictionary
-        self.near = near or {}
-        self.timestep = timestep
-        self.variables = {spec.name: self._find(dataset, spec) for spec in fields}
-        self.dataset = dataset
+        self.dataset, self.fields, self.dictionary, self.near = dataset, tuple(fields), dictionary, near or {}
+        self.step = parse_timestep(timestep)
+        self.variables = {spec.name: self._find(spec) for spec in fields}
+        for spec in fields:
+            self._check_dims(spec)
         self.calendar = calendar or _calendar(dataset)
-        self.times = self._checked_times()
+        self.times = np.empty(0, dtype=object) if all(spec.static for spec in fields) else self._checked_times()
         self.chains = {spec.name: self._chain(spec) for spec in fields}
-        self.lead = self._lead()
+        used = {name for variable in self.variables.values() for name in variable.dims}
+        self.lead = tuple(name for name in LEAD if name in used)
         self._hash = hashlib.sha256()
 
     def clock(self, start: Any = None, end: Any = None, steps_before: int = 0) -> Clock:
         """Return the clock of a run; by default all times after the `steps_before` that windows need."""
-        step = parse_timestep(self.timestep)
+        if len(self.times) == 0 and (start is None or end is None):
+            raise ForcingError("a run without forcing in time needs start= and end=")
         if len(self.times) == 0:
-            if start is None or end is None:
-                raise ForcingError("a run without forcing in time needs start= and end=")
-            return Clock(start, end, step, self.calendar)
-        first, last = self.times[0], self.times[-1] + step
-        clock = Clock(
-            first + steps_before * step if start is None else start,
-            last if end is None else end,
-            step,
-            self.calendar,
-        )
-        need = clock.start - steps_before * step
+            return Clock(start, end, self.step, self.calendar)
+        first, last = self.times[0], self.times[-1] + self.step
+        start = first + steps_before * self.step if start is None else start
+        clock = Clock(start, last if end is None else end, self.step, self.calendar)
+        need = clock.start - steps_before * self.step
         if need < first or clock.end > last:
             earlier = f" (the windows need {steps_before} earlier steps)" if steps_before else ""
             raise ForcingError(
-                f"the run needs forcing from {need} to {clock.end}{earlier}, but the data hold {first} to "
-                f"{last}; shorten the period or extend the data"
+                f"the run needs forcing from {need} to {clock.end}{earlier}, but the data hold {first} to {last}; "
+                f"shorten the period or extend the data"
             )
-        if (clock.start - first) % step:
+        if (clock.start - first) % self.step:
             raise ForcingError(
                 f"the run starts at {clock.start}, which is not one of the data's times ({first} and every "
-                f"{format_timestep(step)}); start at one of them"
+                f"{format_timestep(self.step)}); start at one of them"
             )
         return clock
 
     def sizes(self, dtype: torch.dtype) -> Sizes:
-        """Return the sizes of all horizontal and other dims that the forcing brings."""
-        dims: dict[str, int] = {}
-        for spec in self.fields:
-            variable = self.variables[spec.name]
-            dims |= {name: variable.sizes[name] for name in spec.dims}
+        """Return the sizes of the dims that the forcing brings."""
+        dims = {dim: self.variables[spec.name].sizes[dim] for spec in self.fields for dim in spec.dims}
         return Sizes(dims, tuple(self.dataset.sizes[name] for name in self.lead), dtype)
 
     def tensors(self, start: Any, steps: int, dtype: torch.dtype) -> Tensors:
         """Return `steps` steps from the date `start`: each field (time, *lead, *dims), static without time."""
-        first = 0
-        if len(self.times):
-            first = int((start - self.times[0]) / parse_timestep(self.timestep))
+        first = int((start - self.times[0]) / self.step) if len(self.times) else 0
         return {spec.name: self._read(spec, first, steps, dtype) for spec in self.fields}
 
     @property
@@ -104,36 +95,35 @@ class Forcing:
         """Return the sha256 over all values handed out so far, in their order."""
         return self._hash.hexdigest()
 
-    def _find(self, dataset: xr.Dataset, spec: FieldSpec) -> xr.DataArray:
-        if spec.name in dataset.variables:
-            return self._same_quantity(dataset[spec.name], spec)
+    def _find(self, spec: FieldSpec) -> xr.DataArray:
+        if spec.name in self.dataset.variables:
+            return self._same_quantity(self.dataset[spec.name], spec)
         same = [
             name
-            for name, variable in dataset.data_vars.items()
+            for name, variable in self.dataset.data_vars.items()
             if spec.standard_name
             and variable.attrs.get("standard_name") == spec.standard_name
             and _statistic(variable, spec) in _compatible(spec)
         ]
         if len(same) == 1:
-            return dataset[same[0]]
-        if len(same) > 1:
+            return self.dataset[same[0]]
+        if same:
             raise ForcingError(
-                f"forcing {spec.name} [{spec.standard_name}]: the variables {sorted(map(str, same))} all have this "
-                f"standard name; rename the right one to {spec.name!r}"
+                f"forcing {spec.name} [{spec.standard_name}]: the variables {same} all have this standard name; "
+                f"rename the right one to {spec.name!r}"
             )
-        names = [str(name) for name in dataset.data_vars]
+        names = [str(name) for name in self.dataset.data_vars]
         close = get_close_matches(spec.name, names, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        hint += f" {self.near[spec.name]}" if spec.name in self.near else ""
         raise ForcingError(
-            f"forcing lacks {spec.name} ({spec.describe()}): no variable of that name or standard_name; the data "
-            f"hold {', '.join(names) or 'nothing'}{hint}"
+            f"forcing lacks {spec.name} ({spec.describe()}): no variable of that name or standard_name; the data hold "
+            f"{', '.join(names) or 'nothing'}{hint} {self.near.get(spec.name, '')}".rstrip()
         )
 
     def _same_quantity(self, variable: xr.DataArray, spec: FieldSpec) -> xr.DataArray:
         given = str(variable.attrs.get("standard_name", ""))
         known = {self.dictionary.resolve(name)[0] for name in (given, spec.standard_name) if name}
-        if given and spec.standard_name and len(known) > 1:
+        if given and len(known) > 1:
             raise ForcingError(
                 f"forcing {spec.name}: expected standard_name {spec.standard_name!r}, got {given!r}; rename the "
                 f"variable, or correct the attribute"
@@ -145,168 +135,132 @@ class Forcing:
             )
         return variable
 
+    def _check_dims(self, spec: FieldSpec) -> None:
+        got = self.variables[spec.name].dims
+        expected = {*spec.dims} if spec.static else {*spec.dims, "time"}
+        if set(got) - set(LEAD) != expected:
+            raise ForcingError(
+                f"forcing {spec.name}: expected the dims {sorted(expected)} (and optionally member, sample), got "
+                f"{got}; rename, select or expand dims"
+            )
+
     def _checked_times(self) -> np.ndarray:
-        moving = [spec for spec in self.fields if not spec.static]
-        for spec in self.fields:
-            variable = self.variables[spec.name]
-            expected = set(spec.dims) | (set() if spec.static else {"time"})
-            got = set(map(str, variable.dims)) - set(LEAD)
-            if got != expected:
-                raise ForcingError(
-                    f"forcing {spec.name}: expected the dims {sorted(expected)} (and optionally member, sample), "
-                    f"got {tuple(variable.dims)}; rename, select or expand dims"
-                )
-        if not moving:
-            return np.empty(0, dtype=object)
         if "time" not in self.dataset.coords:
             raise ForcingError("forcing has a dim time without a coordinate; add the starts of the steps")
-        index = self.dataset["time"]
-        if index.dtype.kind not in "MO" or index.size == 0:
+        index = self.dataset["time"].to_index()
+        if isinstance(index.dtype, pd.DatetimeTZDtype):
             raise ForcingError(
-                f"forcing time: expected dates of {index.size or 'at least one'} steps, got dtype {index.dtype} and "
-                f"{index.size} values; open the file with decode_times=True, select a period that is not empty, and "
-                f"convert times with a time zone to UTC without one"
+                f"forcing time: expected UTC without a time zone, got {index.dtype}; convert with tz_convert('UTC') "
+                f"and tz_localize(None)"
             )
-        zone = index.to_index().dtype
-        if isinstance(zone, pd.DatetimeTZDtype):
+        if index.dtype.kind not in "MO" or len(index) == 0:
             raise ForcingError(
-                f"forcing time: expected UTC without a time zone, got {zone}; convert with tz_convert('UTC') and "
-                f"tz_localize(None)"
+                f"forcing time: expected at least one date, got {len(index)} values of dtype {index.dtype}; open the "
+                f"file with decode_times=True and select a period that holds data"
             )
-        times = from_xarray_time(index.values, self.calendar)
-        self._check_steps(times)
-        self._check_labels(times)
+        times = from_xarray_time(self.dataset["time"].values, self.calendar)
+        for earlier, later in zip(times[:-1], times[1:], strict=True):
+            self._check_step(earlier, later)
+        bounds = self.dataset["time"].attrs.get("bounds", self.dataset["time"].encoding.get("bounds"))
+        if bounds in self.dataset.variables:
+            start = from_xarray_time(self.dataset[bounds].values[:1, 0], self.calendar)[0]
+            if start != times[0]:
+                raise ForcingError(
+                    f"forcing time {times[0]} is not the start of its interval, which {bounds} says is {start}; label "
+                    f"intervals by their start"
+                )
         return times
 
-    def _check_steps(self, times: np.ndarray) -> None:
-        step = parse_timestep(self.timestep)
-        for earlier, later in zip(times[:-1], times[1:], strict=True):
-            if later - earlier == step:
-                continue
-            if later == earlier:
-                fault, advice = "appears twice", "keep one"
-            elif later < earlier:
-                fault, advice = f"follows {earlier}: not sorted", "sort by time"
-            elif later - earlier > step:
-                fault = f"follows {earlier}: {(later - earlier) // step - 1} steps are missing"
-                advice = "fill the gap in sight, or split the run"
-            else:
-                fault = f"follows {earlier}: expected steps of {format_timestep(step)}"
-                advice = "bring the data to the model's timestep"
-            raise ForcingError(f"forcing time {later} {fault}; {advice}")
-
-    def _check_labels(self, times: np.ndarray) -> None:
-        name = self.dataset["time"].attrs.get("bounds", self.dataset["time"].encoding.get("bounds"))
-        if name not in self.dataset.variables:
+    def _check_step(self, earlier: Any, later: Any) -> None:
+        if later - earlier == self.step:
             return
-        starts = from_xarray_time(self.dataset[name].values[:, 0], self.calendar)
-        if starts[0] != times[0]:
-            raise ForcingError(
-                f"forcing time {times[0]} is not the start of its interval, which {name} says is {starts[0]}; label "
-                f"intervals by their start"
-            )
+        if later == earlier:
+            fault = "appears twice; keep one"
+        elif later < earlier:
+            fault = f"follows {earlier}: not sorted; sort by time"
+        elif (later - earlier) % self.step:
+            step = format_timestep(self.step)
+            fault = f"follows {earlier}: expected steps of {step}; bring the data to the model's timestep"
+        else:
+            missing = (later - earlier) // self.step - 1
+            fault = f"follows {earlier}: {missing} steps are missing; fill the gap in sight, or split the run"
+        raise ForcingError(f"forcing time {later} {fault}")
 
     def _chain(self, spec: FieldSpec) -> tuple[Transform, ...]:
         variable = self.variables[spec.name]
-        units = variable.attrs.get("units")
-        if units is None:
+        if "units" not in variable.attrs:
             raise ForcingError(
                 f"forcing {spec.name}: the variable has no attribute units; expected units that convert to "
                 f"{spec.units!r}, such as attrs['units'] = {spec.units!r}"
             )
-        statistic = _statistic(variable, spec)
         try:
             source = replace(
                 spec,
-                units=str(units),
-                cell_methods=f"time: {statistic}",
+                units=str(variable.attrs["units"]),
+                cell_methods=f"time: {_statistic(variable, spec)}",
                 standard_name=str(variable.attrs.get("standard_name", spec.standard_name)),
                 positive=str(variable.attrs.get("positive", spec.positive)),
-                bounds=None,
             )
-            return compile_transforms(
-                source,
-                spec,
-                ends=f"forcing {spec.name}",
-                seconds=parse_timestep(self.timestep).total_seconds(),
-                dictionary=self.dictionary,
-            )
+            ends, seconds = f"forcing {spec.name}", self.step.total_seconds()
+            return compile_transforms(source, spec, ends=ends, seconds=seconds, dictionary=self.dictionary)
         except CrestError as error:
             raise ForcingError(f"forcing {spec.name}: {error}") from error
 
-    def _lead(self) -> tuple[str, ...]:
-        used = {str(name) for variable in self.variables.values() for name in variable.dims}
-        return tuple(name for name in LEAD if name in used)
-
     def _read(self, spec: FieldSpec, first: int, steps: int, dtype: torch.dtype) -> torch.Tensor:
+        time = () if spec.static else ("time",)
         variable = self.variables[spec.name]
         if not spec.static:
             variable = variable.isel(time=slice(first, first + steps))
-        leading = () if spec.static else ("time",)
-        order = (*leading, *(name for name in self.lead if name in variable.dims), *spec.dims)
-        values = np.array(variable.transpose(*order).values, dtype=np.float64)
-        tensor = torch.from_numpy(values)
+        variable = variable.expand_dims([name for name in self.lead if name not in variable.dims])
+        variable = variable.transpose(*time, *self.lead, *spec.dims)
+        values = torch.from_numpy(np.array(variable.values, dtype=np.float64))
+        filled = torch.isin(values, torch.tensor(_FILL_VALUES, dtype=values.dtype))
         for transform in self.chains[spec.name]:
-            tensor = transform(tensor)
-        self._check_values(spec, tensor, order, first)
-        tensor = tensor.to(dtype)
-        self._hash.update(tensor.numpy().tobytes())
-        missing = [i for i, name in enumerate(self.lead) if name not in variable.dims]
-        for place in missing:  # broadcast over the leading dims that this field lacks
-            tensor = tensor.unsqueeze(place + len(leading))
-        sizes = [self.dataset.sizes[name] for name in self.lead]
-        own = len(leading) + len(self.lead)
-        return tensor.expand(*tensor.shape[: len(leading)], *sizes, *tensor.shape[own:])
+            values = transform(values)
+        self._check_values(spec, values, filled, variable.dims, first)
+        values = values.to(dtype)
+        self._hash.update(values.numpy().tobytes())
+        lead = [self.dataset.sizes[name] for name in self.lead]
+        return values.expand(*values.shape[: len(time)], *lead, *values.shape[len(time) + len(lead) :])
 
-    def _check_values(self, spec: FieldSpec, values: torch.Tensor, order: tuple[str, ...], first: int) -> None:
+    def _check_values(
+        self, spec: FieldSpec, values: torch.Tensor, filled: torch.Tensor, dims: tuple[Any, ...], first: int
+    ) -> None:
         low, high = self._bounds(spec)
-        good = torch.isfinite(values) & (values >= low) & (values <= high)
-        for fill in _FILL_VALUES:
-            good &= values != fill
+        good = torch.isfinite(values) & (values >= low) & (values <= high) & ~filled
         if bool(good.all()):
             return
-        bad = ~good
-        index = tuple(int(i) for i in bad.nonzero()[0])
-        places = dict(zip(order, index, strict=True))
-        where = ", ".join(f"{name} {i}" for name, i in places.items() if name != "time")
-        if "time" in places:
-            where = f"time {self.times[first + places['time']]}, {where}"
+        places = dict(zip(dims, (int(i) for i in (~good).nonzero()[0]), strict=True))
+        where = [f"{dim} {self.times[first + i] if dim == 'time' else i}" for dim, i in places.items()]
         raise ForcingError(
             f"forcing {spec.name} [{spec.units}]: expected finite values within [{low:g}, {high:g}], got "
-            f"{float(values[index]):g} at {where} ({int(bad.sum())} such values); mask fill values, fill gaps in "
-            f"sight, or correct the units"
+            f"{float(values[~good][0]):g} at {', '.join(where)} ({int((~good).sum())} such values); mask fill values, "
+            f"fill gaps in sight, or correct the units"
         )
 
     def _bounds(self, spec: FieldSpec) -> tuple[float, float]:
         """Return the possible range in the field's units: its own bounds, else the dictionary's."""
-        if spec.bounds is not None:
-            return spec.bounds
         entry = self.dictionary.get(spec.standard_name)
-        if entry is None or entry.bounds is None:
-            return float("-inf"), float("inf")
-        try:
-            change = conversion(entry.canonical_units, spec.units)
-        except CrestError:  # a depth where the dictionary says mass: bounds do not carry over
-            return float("-inf"), float("inf")
-        return change(entry.bounds[0]), change(entry.bounds[1])
+        if spec.bounds is None and entry is not None and entry.bounds is not None:
+            try:
+                change = conversion(entry.canonical_units, spec.units)
+                return change(entry.bounds[0]), change(entry.bounds[1])
+            except CrestError:  # a depth where the dictionary says mass: its bounds do not carry over
+                pass
+        return spec.bounds or (float("-inf"), float("inf"))
 
 
 def _statistic(variable: xr.DataArray, spec: FieldSpec) -> str:
-    text = str(variable.attrs.get("cell_methods", ""))
-    for part in text.split("time:")[1:]:
-        word = part.split()[0] if part.split() else ""
-        if word in STATISTICS:
-            return word
-    return spec.statistic
+    """Return what the variable's cell_methods say of time, else what the field asks for."""
+    words = str(variable.attrs.get("cell_methods", "")).partition("time:")[2].split()
+    return words[0] if words and words[0] in STATISTICS else spec.statistic
 
 
 def _compatible(spec: FieldSpec) -> tuple[str, ...]:
-    if spec.statistic in ("minimum", "maximum"):
-        return (spec.statistic,)
-    return ("mean", "sum", "point")
+    return (spec.statistic,) if spec.statistic in ("minimum", "maximum") else ("mean", "sum", "point")
 
 
 def _calendar(dataset: xr.Dataset) -> str:
-    if "time" not in dataset.coords or dataset["time"].size == 0 or dataset["time"].dtype.kind != "O":
-        return "standard"
-    return str(dataset["time"].dt.calendar)
+    if "time" in dataset.coords and dataset["time"].size and dataset["time"].dtype.kind == "O":
+        return str(dataset["time"].dt.calendar)
+    return "standard"

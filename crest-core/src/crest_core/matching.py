@@ -46,7 +46,7 @@ class Link:
 
     @property
     def window(self) -> int:
-        """Steps handed over to the target."""
+        """Return how many steps the target receives."""
         return self.target_spec.window
 
     def apply(self, values: Tensor) -> Tensor:
@@ -61,8 +61,8 @@ class Link:
         before, after = self.source_spec.statistic, self.target_spec.statistic
         if before != after and not self.source_spec.static:
             notes.append(f"time: {before} -> {after}")
-        if self.window > 1:
-            notes.append(f"window of {self.window} steps")
+        if self.target_spec.window > 1:
+            notes.append(f"window of {self.target_spec.window} steps")
         if self.lagged:
             value = "tensor" if isinstance(self.initial, Tensor) else f"{self.initial:g}"
             notes.append(f"lagged one step, initial {value} {self.source_spec.units}")
@@ -71,12 +71,11 @@ class Link:
 
 @dataclass(frozen=True)
 class Matched:
-    """All links of a graph and the forcing that it needs."""
+    """All links of a graph, the forcing that it needs, and for forcing the exports that nearly fit."""
 
     links: tuple[Link, ...]
     forcing: tuple[FieldSpec, ...]
     near: Mapping[str, str]
-    """For a forcing name, the exports that nearly fit and why they do not."""
 
 
 def match(components: Mapping[str, Component], connections: Iterable[Connection], dictionary: Dictionary) -> Matched:
@@ -85,80 +84,146 @@ def match(components: Mapping[str, Component], connections: Iterable[Connection]
     Two fields are the same when standard name, statistic (minimum and maximum apart) and vertical range agree.
     An explicit Connection overrides. Raises CouplingError with candidates and near names.
     """
-    explicit = _explicit(components, connections)
-    exports = [(Port(name, spec.name), spec) for name, child in components.items() for spec in child.outputs]
-    seconds = _common_timestep(components)
-    links: list[Link] = []
-    external: list[tuple[Port, FieldSpec, str]] = []  # import, spec, forcing name asked for
-    near: dict[Port, str] = {}
-    for name, child in components.items():
-        for spec in child.inputs:
-            target = Port(name, spec.name)
-            connection = explicit.get(target)
+    return _Matcher(components, connections, dictionary).matched()
+
+
+class _Matcher:
+    def __init__(
+        self, components: Mapping[str, Component], connections: Iterable[Connection], dictionary: Dictionary
+    ) -> None:
+        self.components, self.dictionary = components, dictionary
+        self.exports = {Port(n, s.name): s for n, child in components.items() for s in child.outputs}
+        self.imports = {Port(n, s.name): s for n, child in components.items() for s in child.inputs}
+        self.explicit: dict[Port, Connection] = {}
+        for connection in connections:
+            target = self._port(connection, connection.target, self.imports)
+            if connection.source_component != FORCING:
+                self._port(connection, connection.source, self.exports)
+            if target in self.explicit:
+                both = f"{self.explicit[target].source} and {connection.source}"
+                raise CouplingError(f"{target} has 2 Connections, from {both}; keep one")
+            self.explicit[target] = connection
+        self.seconds = _common_timestep(components)
+
+    def matched(self) -> Matched:
+        links, external = [], {}
+        for target, spec in self.imports.items():
+            connection = self.explicit.get(target) or self._automatic(target, spec)
             if connection is None:
-                found = _candidates(target, spec, exports, dictionary)
-                if len(found) > 1:
-                    sources = ", ".join(str(port) for port, _ in found)
-                    raise CouplingError(
-                        f"{target} [{spec.standard_name}] has {len(found)} sources ({sources}); "
-                        f"add a Connection to choose one"
-                    )
-                if not found:
-                    external.append((target, spec, ""))
-                    near[target] = _near(target, spec, exports, dictionary)
-                    continue
-                connection = Connection(str(found[0][0]), str(target))
-            if connection.source_component == FORCING:
-                external.append((target, spec, connection.source.partition(".")[2]))
-                continue
-            links.append(_link(connection, target, spec, components, dictionary, seconds))
-    forcing, names = _forcing(external, dictionary)
-    for target, spec, _ in external:
-        source_spec = forcing[names[target]]
-        links.append(
-            _resolve(
-                Connection(f"{FORCING}.{source_spec.name}", str(target)),
-                Port(FORCING, source_spec.name),
-                target,
-                source_spec,
-                spec,
-                dictionary,
-                seconds,
-            )
-        )
-    hints = {names[port]: text for port, text in near.items() if text}
-    return Matched(tuple(links), tuple(forcing.values()), hints)
+                external[target] = ""
+            elif connection.source_component == FORCING:
+                external[target] = connection.source.partition(".")[2]
+            else:
+                source = Port(*connection.source.split("."))
+                self._check(connection, source, target)
+                links.append(self._link(connection, source, self.exports[source], target))
+        forcing, names = self._forcing(external)
+        for target, name in names.items():
+            connection = Connection(f"{FORCING}.{name}", str(target))
+            links.append(self._link(connection, Port(FORCING, name), forcing[name], target))
+        near = {names[target]: text for target in external if (text := self._near(target))}
+        return Matched(tuple(links), tuple(forcing.values()), near)
 
-
-def _explicit(components: Mapping[str, Component], connections: Iterable[Connection]) -> dict[Port, Connection]:
-    found: dict[Port, Connection] = {}
-    for connection in connections:
-        target = Port(*connection.target.split("."))
-        _spec(components, target, "inputs", connection)
-        if connection.source_component != FORCING:
-            _spec(components, Port(*connection.source.split(".")), "outputs", connection)
-        if target in found:
+    def _port(self, connection: Connection, text: str, known: Mapping[Port, FieldSpec]) -> Port:
+        port = Port(*text.split("."))
+        if port.component not in self.components:
+            near = _suggest(port.component, self.components)
             raise CouplingError(
-                f"{target} has 2 Connections, from {found[target].source} and {connection.source}; keep one"
+                f"{connection!r}: the graph has no component {port.component!r}; it has "
+                f"{', '.join(self.components)}{near}"
             )
-        found[target] = connection
-    return found
+        if port not in known:
+            side = "input" if known is self.imports else "output"
+            fields = [other.field for other in known if other.component == port.component]
+            raise CouplingError(
+                f"{connection!r}: {port.component} has no {side} {port.field!r}; it has {', '.join(fields) or 'none'}"
+                f"{_suggest(port.field, fields)}"
+            )
+        return port
 
+    def _quantity(self, spec: FieldSpec) -> Quantity:
+        """Return the key of a field, with the name that carries no sign."""
+        return spec.quantity._replace(standard_name=self.dictionary.resolve(spec.standard_name)[0])
 
-def _spec(components: Mapping[str, Component], port: Port, side: str, connection: Connection) -> FieldSpec:
-    if port.component not in components:
-        raise CouplingError(
-            f"{connection!r}: the graph has no component {port.component!r}; it has "
-            f"{', '.join(components)}{_suggest(port.component, components)}"
+    def _same(self, target: Port, by_name_only: bool = False) -> list[Port]:
+        """Return the exports of other components that are the quantity of an import, or have just its name."""
+        wanted = self._quantity(self.imports[target])
+        if not wanted.standard_name:
+            return []
+        found = {p: self._quantity(s) for p, s in self.exports.items() if p.component != target.component}
+        if by_name_only:
+            return [port for port, got in found.items() if got.standard_name == wanted.standard_name]
+        return [port for port, got in found.items() if got == wanted]
+
+    def _automatic(self, target: Port, spec: FieldSpec) -> Connection | None:
+        sources = self._same(target)
+        if len(sources) > 1:
+            listed = ", ".join(map(str, sources))
+            raise CouplingError(
+                f"{target} [{spec.standard_name}] has {len(sources)} sources ({listed}); add a Connection to choose one"
+            )
+        return Connection(str(sources[0]), str(target)) if sources else None
+
+    def _near(self, target: Port) -> str:
+        """Return the exports of the same name that differ in statistic or depth, in words."""
+        same = [] if target in self.explicit else self._same(target, by_name_only=True)
+        listed = ", ".join(f"{port} is {self.exports[port].describe()}" for port in same)
+        return f"{target} wants {self.imports[target].describe()}, but {listed}" if same else ""
+
+    def _check(self, connection: Connection, source: Port, target: Port) -> None:
+        before, after = self.exports[source], self.imports[target]
+        ends, steps = f"{source} -> {target}", after.window - 1
+        grids = [self.components[port.component].grid for port in (source, target)]
+        if before.static != after.static:
+            raise CouplingError(f"{ends}: one end is static and the other changes in time; connect two of one kind")
+        if grids[0] != grids[1] and connection.regrid is None:
+            raise CouplingError(
+                f"{ends}: {source.component} is on grid {grids[0]!r} and {target.component} on {grids[1]!r}; add a "
+                f"Connection with regrid="
+            )
+        if connection.regrid is None and before.dims != after.dims:
+            raise CouplingError(
+                f"{ends}: dims {before.dims} do not fit {after.dims}; export a field with these dims, or put a "
+                f"component between them"
+            )
+        if steps and connection.initial is None:
+            raise CouplingError(
+                f"{ends}: the window of {after.window} steps needs {steps} values before the first step; add a "
+                f"Connection with initial="
+            )
+
+    def _link(self, connection: Connection, source: Port, source_spec: FieldSpec, target: Port) -> Link:
+        spec = self.imports[target]
+        chain = compile_transforms(
+            source_spec,
+            spec,
+            ends=f"{source} -> {target}",
+            seconds=self.seconds,
+            dictionary=self.dictionary,
+            given=connection.transforms,
+            water_density=connection.water_density,
         )
-    child = components[port.component]
-    specs = {spec.name: spec for spec in (child.inputs if side == "inputs" else child.outputs)}
-    if port.field not in specs:
-        raise CouplingError(
-            f"{connection!r}: {port.component} has no {side[:-1]} {port.field!r}; it has "
-            f"{', '.join(specs) or 'none'}{_suggest(port.field, specs)}"
-        )
-    return specs[port.field]
+        first = () if connection.regrid is None else (connection.regrid,)
+        return Link(source, target, source_spec, spec, connection.lagged, connection.initial, (*first, *chain))
+
+    def _forcing(self, external: Mapping[Port, str]) -> tuple[dict[str, FieldSpec], dict[Port, str]]:
+        """Return the forcing fields, one per quantity, and the name that each import reads."""
+        groups: dict[tuple[object, ...], list[Port]] = {}
+        for port, asked in external.items():
+            spec = self.imports[port]
+            same = self._quantity(spec) if spec.standard_name else spec.name
+            sign = self.dictionary.resolve(spec.standard_name)[1]
+            groups.setdefault((asked, same, spec.dims, spec.static, sign), []).append(port)
+        fields: dict[str, FieldSpec] = {}
+        names: dict[Port, str] = {}
+        for ports in groups.values():
+            spec = self.imports[ports[0]]
+            one_name = len({port.field for port in ports}) == 1
+            name = external[ports[0]] or (spec.name if one_name else spec.standard_name)
+            name = f"{ports[0].component}_{spec.name}" if name in fields else name
+            fields[name] = replace(spec, name=name, window=1)
+            names |= dict.fromkeys(ports, name)
+        return fields, names
 
 
 def _suggest(name: str, names: Iterable[str]) -> str:
@@ -166,124 +231,11 @@ def _suggest(name: str, names: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def _quantity(spec: FieldSpec, dictionary: Dictionary) -> Quantity:
-    """Return the key of a field, with the name that carries no sign."""
-    return spec.quantity._replace(standard_name=dictionary.resolve(spec.standard_name)[0])
-
-
-def _candidates(
-    target: Port,
-    spec: FieldSpec,
-    exports: list[tuple[Port, FieldSpec]],
-    dictionary: Dictionary,
-) -> list[tuple[Port, FieldSpec]]:
-    if not spec.standard_name:
-        return []
-    wanted = _quantity(spec, dictionary)
-    return [
-        (port, export)
-        for port, export in exports
-        if port.component != target.component and export.standard_name and _quantity(export, dictionary) == wanted
-    ]
-
-
-def _near(
-    target: Port,
-    spec: FieldSpec,
-    exports: list[tuple[Port, FieldSpec]],
-    dictionary: Dictionary,
-) -> str:
-    """Return the exports of the same name that differ in statistic or depth, in words."""
-    wanted = _quantity(spec, dictionary).standard_name
-    same = [
-        f"{port} is {export.describe()}"
-        for port, export in exports
-        if wanted and port.component != target.component and _quantity(export, dictionary).standard_name == wanted
-    ]
-    return f"{target} wants {spec.describe()}, but {', '.join(same)}" if same else ""
-
-
-def _link(
-    connection: Connection,
-    target: Port,
-    spec: FieldSpec,
-    components: Mapping[str, Component],
-    dictionary: Dictionary,
-    seconds: float,
-) -> Link:
-    source = Port(*connection.source.split("."))
-    source_spec = _spec(components, source, "outputs", connection)
-    a, b = components[source.component], components[target.component]
-    ends = f"{source} -> {target}"
-    if source_spec.static != spec.static:
-        raise CouplingError(f"{ends}: one end is static and the other changes in time")
-    if a.grid != b.grid and connection.regrid is None:
-        raise CouplingError(
-            f"{ends}: {source.component} is on grid {a.grid!r} and {target.component} on {b.grid!r}; "
-            f"add a Connection with regrid="
-        )
-    if connection.regrid is None and source_spec.dims != spec.dims:
-        raise CouplingError(f"{ends}: dims {source_spec.dims} do not fit {spec.dims}; export a field with these dims")
-    if spec.window > 1 and connection.initial is None:
-        raise CouplingError(
-            f"{ends}: the window of {spec.window} steps needs {spec.window - 1} values before the first step; "
-            f"add a Connection with initial="
-        )
-    return _resolve(connection, source, target, source_spec, spec, dictionary, seconds)
-
-
-def _resolve(
-    connection: Connection,
-    source: Port,
-    target: Port,
-    source_spec: FieldSpec,
-    spec: FieldSpec,
-    dictionary: Dictionary,
-    seconds: float,
-) -> Link:
-    transforms = compile_transforms(
-        source_spec,
-        spec,
-        ends=f"{source} -> {target}",
-        seconds=seconds,
-        dictionary=dictionary,
-        given=connection.transforms,
-        water_density=connection.water_density,
-    )
-    chain = (connection.regrid, *transforms) if connection.regrid is not None else transforms
-    return Link(source, target, source_spec, spec, connection.lagged, connection.initial, chain)
-
-
 def _common_timestep(components: Mapping[str, Component]) -> float:
-    steps = {name: child.timestep for name, child in components.items()}
-    lengths = {name: parse_timestep(text) for name, text in steps.items()}
-    if len(set(lengths.values())) > 1:
-        listed = ", ".join(f"{name} {text}" for name, text in steps.items())
+    steps = {parse_timestep(child.timestep) for child in components.values()}
+    if len(steps) > 1:
+        listed = ", ".join(f"{name} {child.timestep}" for name, child in components.items())
         raise CouplingError(
-            f"the components step with different timesteps ({listed}); "
-            f"mixed timesteps are not built: bring all to one timestep"
+            f"the components step with different timesteps ({listed}); mixed timesteps are not built: bring all to one"
         )
-    return next(iter(lengths.values())).total_seconds()
-
-
-def _forcing(
-    external: list[tuple[Port, FieldSpec, str]], dictionary: Dictionary
-) -> tuple[dict[str, FieldSpec], dict[Port, str]]:
-    """Return the forcing fields, one per quantity, and the name that each import reads."""
-    groups: dict[tuple[object, ...], list[tuple[Port, FieldSpec, str]]] = {}
-    for port, spec, asked in external:
-        same = _quantity(spec, dictionary) if spec.standard_name else spec.name
-        key = (asked, same, spec.dims, spec.static, dictionary.resolve(spec.standard_name)[1])
-        groups.setdefault(key, []).append((port, spec, asked))
-    fields: dict[str, FieldSpec] = {}
-    names: dict[Port, str] = {}
-    for members in groups.values():
-        port, spec, asked = members[0]
-        shared = {member.name for _, member, _ in members}
-        name = asked or (shared.pop() if len(shared) == 1 else spec.standard_name)
-        if name in fields:
-            name = f"{port.component}_{spec.name}"
-        fields[name] = replace(spec, name=name, window=1)
-        for member, _, _ in members:
-            names[member] = name
-    return fields, names
+    return steps.pop().total_seconds()
