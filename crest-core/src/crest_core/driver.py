@@ -14,7 +14,6 @@ import xarray as xr
 
 from crest_core.clock import Clock
 from crest_core.component import Component, Sizes, Tensors
-from crest_core.dictionary import default_dictionary
 from crest_core.errors import StateError
 from crest_core.forcing import Forcing
 from crest_core.graph import Graph
@@ -55,7 +54,7 @@ def prepare(
         forcing,
         graph.inputs,
         timestep=graph.timestep,
-        dictionary=default_dictionary(),
+        dictionary=graph.dictionary,
         calendar=calendar,
         near=graph.near,
     )

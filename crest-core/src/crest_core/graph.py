@@ -29,6 +29,7 @@ class Graph(Component):
     Everything is checked here, while the graph is built. `grids` names the grids of components that are not on
     the grid of the run.
 
+    >>> import torch
     >>> from crest_core.component import StepComponent
     >>> class Half(StepComponent):
     ...     inputs = (FieldSpec(name="rain", units="mm day-1"),)
@@ -49,19 +50,20 @@ class Graph(Component):
         dictionary: Dictionary | None = None,
     ) -> None:
         super().__init__()
+        self.components, self.grids = dict(components), dict(grids or {})
+        self.dictionary = dictionary or default_dictionary()
         if not components:
             raise CouplingError("a graph needs at least one component, got none")
-        self.components = dict(components)
-        self.grids = dict(grids or {})
         for name, child in components.items():
             self._check_child(name, child)
             self.add_module(f"component_{name}", child)
-        matched = match(components, connections, dictionary or default_dictionary())
+        self.dim_sizes, self.layers = self._merged("dim_sizes"), self._merged("layers")
+        matched = match(components, connections, self.dictionary)
         self.links, self.inputs, self.near = matched.links, matched.forcing, matched.near
         self.blocks = plan_blocks(tuple(components), self.links)
-        self.dim_sizes = self._merged_dims()
-        self.output_ports = _public_names(components)
-        self.outputs = tuple(replace(_export(components, port), name=name) for name, port in self.output_ports.items())
+        exports = {Port(name, spec.name): spec for name, child in components.items() for spec in child.outputs}
+        self.output_ports = _public_names(exports)
+        self.outputs = tuple(replace(exports[port], name=name) for name, port in self.output_ports.items())
         self.timestep = next(iter(components.values())).timestep
         self.states = tuple(self._state_specs())
         self.history = self._needed_history()
@@ -78,13 +80,16 @@ class Graph(Component):
         return policies.pop() if len(policies) == 1 else "mixed"
 
     def plan(self) -> Plan:
-        """Return blocks, order, links and gradient policies; print it, or call `draw` or `mermaid`."""
+        """Return blocks, order, links and gradient policies: print it, or call `draw` or `mermaid`."""
         policies = {name: child.gradient_policy for name, child in self.components.items()}
         return Plan(self.blocks, self.links, self.inputs, policies, self.timestep)
 
     def gradient_report(self) -> GradientReport:
         """Return for every parameter set and forcing field how its gradient reaches every output."""
         return gradient_report(self)
+
+    def _repr_html_(self) -> str:
+        return self.plan()._repr_html_()
 
     def initial_state(self, sizes: Sizes) -> Tensors:
         """Return the states of all components and the coupler's memory before the first step.
@@ -93,21 +98,18 @@ class Graph(Component):
         """
         state: Tensors = {}
         for name, child in self.components.items():
-            for key, value in child.initial_state(self._sizes(child, sizes)).items():
-                state[f"{name}.{key}"] = value
+            own = child.initial_state(self._sizes(name, sizes))
+            state |= {f"{name}.{key}": value for key, value in own.items()}
         for link in self.links:
-            own = self._sizes(self.components[link.target.component], sizes)
-            start = float("nan") if link.initial is None else link.initial
+            external = link.source.component == FORCING
+            places = self._sizes(link.target.component if external else link.source.component, sizes)
+            start = _filled(places, link.source_spec, float("nan") if link.initial is None else link.initial)
             if link.lagged:
-                source = self._sizes(self.components[link.source.component], sizes)
-                state[lag_key(link)] = _filled(source, link.source_spec, start)
-            if link.window > 1:
-                value = link.apply(_filled(own, link.source_spec, start))
-                state[window_key(link)] = value.expand(link.window - 1, *value.shape).clone()
-        for link in self._inner_history():
-            steps = self.components[link.target.component].history[link.target.field]
-            value = link.apply(_filled(sizes, link.source_spec, link.initial or 0.0))
-            self._prime_child(state, link, value.expand(steps, *value.shape))
+                state[lag_key(link)] = start
+            steps = self._steps_before(link)
+            if steps and (link.window > 1 or not external):
+                value = link.apply(start)
+                state |= self._with_history(state, link, value.expand(steps, *value.shape))
         return state
 
     def prime(self, state: Tensors, earlier: Tensors) -> Tensors:
@@ -117,24 +119,15 @@ class Graph(Component):
         """
         state = dict(state)
         for link in self.links:
-            if link.source.component != FORCING or link.source_spec.static:
+            steps = self._steps_before(link)
+            if not steps or link.source.component != FORCING or link.source.field not in earlier:
                 continue
-            child = self.components[link.target.component]
-            steps = max(link.window - 1, child.history.get(link.target.field, 0))
-            if steps == 0:
-                continue
-            values = earlier.get(link.source.field)
-            if values is None:
-                continue
+            values = earlier[link.source.field]
             if len(values) < steps:
                 raise StateError(
                     f"{link.target} needs {steps} steps of {link.source.field} before the first one, got {len(values)}"
                 )
-            values = link.apply(values[len(values) - steps :])
-            if link.window > 1:
-                state[window_key(link)] = values
-            else:
-                self._prime_child(state, link, values)
+            state |= self._with_history(state, link, link.apply(values[len(values) - steps :]))
         return state
 
     def step(self, state: Tensors, inputs: Tensors, time: Any) -> tuple[Tensors, Tensors]:
@@ -147,54 +140,50 @@ class Graph(Component):
     def sequence(self, state: Tensors, inputs: Tensors, times: Sequence[Any]) -> tuple[Tensors, Tensors]:
         """Return (outputs, state) of T timesteps, block by block as planned."""
         states, memory = self._split(state)
-        produced: dict[str, Tensors] = {FORCING: self._checked(inputs)}
+        self._check_inputs(inputs)
+        produced: dict[str, Tensors] = {FORCING: inputs}
         for block in self.blocks:
-            outside, inner = {}, []
-            for link in self.links:
-                if link.target.component not in block.members:
-                    continue
-                if block.loop and link.source.component in block.members:
-                    inner.append(link)
-                    continue
-                values = produced[link.source.component][link.source.field]
-                outside[link.target] = deliver(link, values, memory)
+            mine = [link for link in self.links if link.target.component in block.members]
+            inner = [link for link in mine if link.source.component in block.members]
+            outside = {
+                link.target: deliver(link, produced[link.source.component][link.source.field], memory)
+                for link in mine
+                if link.source.component not in block.members
+            }
             if block.loop:
                 produced |= run_loop(block.members, self.components, inner, outside, states, memory, times)
                 continue
-            (name,) = block.members
-            child = self.components[name]
-            arguments = {port.field: value for port, value in outside.items()}
+            name = block.members[0]
+            child, arguments = self.components[name], {port.field: value for port, value in outside.items()}
             with naming(lambda name=name: name, lambda: f"{times[0]} to {times[-1]}"):
-                call = call_of(child, stepping=False)
-                produced[name], states[name] = call(states[name], arguments, times)
+                produced[name], states[name] = call_of(child, stepping=False)(states[name], arguments, times)
             check_names(name, child, produced[name], states[name])
-        outputs = {name: produced[port.component][port.field] for name, port in self.output_ports.items()}
         for name, own in states.items():
             memory |= {f"{name}.{key}": value for key, value in own.items()}
-        return outputs, memory
+        return {name: produced[port.component][port.field] for name, port in self.output_ports.items()}, memory
 
     def _check_child(self, name: str, child: Component) -> None:
         if not name.isidentifier() or name != name.lower() or name == FORCING:
             raise CouplingError(f"component name {name!r}: expected [a-z][a-z0-9_]*, and not {FORCING!r}")
         if child.grid is not None and child.grid not in self.grids:
             raise CouplingError(
-                f"component {name} is on grid {child.grid!r}, which the graph does not have; "
-                f"grids: {', '.join(self.grids) or 'none'}; add it with grids="
+                f"component {name} is on grid {child.grid!r}, which the graph does not have; grids: "
+                f"{', '.join(self.grids) or 'none'}; add it with grids="
             )
 
-    def _merged_dims(self) -> dict[str, int]:
-        merged: dict[str, tuple[str, int]] = {}
+    def _merged(self, what: str) -> dict[str, Any]:
+        """Return the sizes or layers of all components' own dims; a dim has one meaning in a graph."""
+        merged: dict[str, tuple[str, Any]] = {}
         for name, child in self.components.items():
-            for dim, size in child.dim_sizes.items():
-                other, known = merged.setdefault(dim, (name, size))
-                if known != size:
-                    raise CouplingError(f"dim {dim!r} has size {known} in {other} and {size} in {name}; rename one")
-        return {dim: size for dim, (_, size) in merged.items()}
+            for dim, value in getattr(child, what).items():
+                other, known = merged.setdefault(dim, (name, value))
+                if known != value:
+                    raise CouplingError(f"dim {dim!r} is {known} in {other} and {value} in {name}; rename one")
+        return {dim: value for dim, (_, value) in merged.items()}
 
     def _state_specs(self) -> Iterable[FieldSpec]:
         for name, child in self.components.items():
-            for spec in child.states:
-                yield replace(spec, name=f"{name}.{spec.name}")
+            yield from (replace(spec, name=f"{name}.{spec.name}") for spec in child.states)
         for link in self.links:
             if link.lagged:
                 yield replace(link.source_spec, name=lag_key(link), window=1)
@@ -202,39 +191,34 @@ class Graph(Component):
                 dims = ("past", *link.target_spec.dims)
                 yield replace(link.target_spec, name=window_key(link), dims=dims, window=1)
 
+    def _steps_before(self, link: Link) -> int:
+        """Return how many values before the first step a link needs, for its own window or one further inside."""
+        return max(link.window - 1, self.components[link.target.component].history.get(link.target.field, 0))
+
     def _needed_history(self) -> dict[str, int]:
-        """Return the steps of forcing before the first that windows need, by forcing name."""
         needed: dict[str, int] = {}
         for link in self.links:
-            child = self.components[link.target.component]
-            steps = max(link.window - 1, child.history.get(link.target.field, 0))
-            if link.source.component == FORCING and steps:
+            steps = self._steps_before(link)
+            if steps and link.source.component == FORCING:
                 needed[link.source.field] = max(steps, needed.get(link.source.field, 0))
-            elif link.source.component != FORCING and steps and link.initial is None:
+            elif steps and link.initial is None:
                 raise CouplingError(
-                    f"{link.source} -> {link.target}: a window inside {link.target.component} needs {steps} "
-                    f"values before the first step; add a Connection with initial="
+                    f"{link.source} -> {link.target}: a window inside {link.target.component} needs {steps} values "
+                    f"before the first step; add a Connection with initial="
                 )
         return needed
 
-    def _inner_history(self) -> list[Link]:
-        return [
-            link
-            for link in self.links
-            if link.source.component != FORCING and link.target.field in self.components[link.target.component].history
-        ]
-
-    def _prime_child(self, state: Tensors, link: Link, values: Tensor) -> None:
+    def _with_history(self, state: Tensors, link: Link, values: Tensor) -> Tensors:
+        """Return the entries of the state that hold the earlier values (steps, ...) of a link."""
+        if link.window > 1:
+            return {window_key(link): values.clone()}
         name = link.target.component
-        own = {key: state[f"{name}.{key}"] for key in self._state_names(name)}
-        primed = self.components[name].prime(own, {link.target.field: values})
-        for key, value in primed.items():
-            state[f"{name}.{key}"] = value
+        child = self.components[name]
+        own = {spec.name: state[f"{name}.{spec.name}"] for spec in child.states}
+        return {f"{name}.{key}": value for key, value in child.prime(own, {link.target.field: values}).items()}
 
-    def _state_names(self, name: str) -> list[str]:
-        return [spec.name for spec in self.components[name].states]
-
-    def _sizes(self, child: Component, sizes: Sizes) -> Sizes:
+    def _sizes(self, name: str, sizes: Sizes) -> Sizes:
+        child = self.components[name]
         own = dict(self.grids[child.grid].sizes) if child.grid else {}
         return replace(sizes, dims={**sizes.dims, **own, **child.dim_sizes})
 
@@ -242,34 +226,28 @@ class Graph(Component):
         """Return the states by component, and the coupler's own memory."""
         declared = {spec.name for spec in self.states}
         if declared != set(state):
+            missing, unknown = sorted(declared - set(state)), sorted(set(state) - declared)
             raise StateError(
-                f"the state does not fit this graph: missing {sorted(declared - set(state))}, "
-                f"unknown {sorted(set(state) - declared)}"
+                f"the state does not fit this graph: missing {missing}, unknown {unknown}; take it from initial_state"
             )
         memory = dict(state)
         states = {
-            name: {key: memory.pop(f"{name}.{key}") for key in self._state_names(name)} for name in self.components
+            name: {spec.name: memory.pop(f"{name}.{spec.name}") for spec in child.states}
+            for name, child in self.components.items()
         }
         return states, memory
 
-    def _checked(self, inputs: Tensors) -> Tensors:
-        declared = {spec.name for spec in self.inputs}
-        if declared - set(inputs):
-            missing = sorted(declared - set(inputs))
+    def _check_inputs(self, inputs: Tensors) -> None:
+        missing = [spec.name for spec in self.inputs if spec.name not in inputs]
+        if missing:
             hints = "; ".join(self.near[name] for name in missing if name in self.near)
-            raise StateError(
-                f"the graph needs the forcing {sorted(declared)}; missing {missing}" + (f". {hints}" if hints else "")
-            )
-        return inputs
+            needed = [spec.name for spec in self.inputs]
+            raise StateError(f"the graph needs the forcing {needed}; missing {missing}. {hints}".rstrip(". "))
 
 
-def _export(components: Mapping[str, Component], port: Port) -> FieldSpec:
-    return next(s for s in components[port.component].outputs if s.name == port.field)
-
-
-def _public_names(components: Mapping[str, Component]) -> dict[str, Port]:
+def _public_names(ports: Iterable[Port]) -> dict[str, Port]:
     """Return the graph's output names: the field's own where it is unique, else component_field."""
-    ports = [Port(name, spec.name) for name, child in components.items() for spec in child.outputs]
+    ports = list(ports)
     fields = [port.field for port in ports]
     return {port.field if fields.count(port.field) == 1 else f"{port.component}_{port.field}": port for port in ports}
 
