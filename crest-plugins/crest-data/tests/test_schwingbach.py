@@ -8,7 +8,7 @@ from crest_data.schwingbach import mean_over, read_schwingbach
 from crest_data.schwingbach_files import read_weather, schwingbach_folder
 from crest_data.solar import toa_radiation
 
-from crest_core.errors import ForcingError
+from crest_core import ForcingError
 
 HEADER = "time,rain_mmday,airpressure_hPa,solarrad_Wm2,relhum_perc,airtemp_degC,windspeed_ms,gwhead_m\n"
 

@@ -7,12 +7,7 @@ import xarray as xr
 from crest_training import Observation, fit
 from torch import nn
 
-from crest_core.component import StepComponent
-from crest_core.connection import Connection
-from crest_core.errors import ForcingError, GradientError
-from crest_core.fields import FieldSpec
-from crest_core.graph import Graph
-from crest_core.parameters import PhysicalParameters
+from crest_core import Connection, FieldSpec, ForcingError, GradientError, Graph, PhysicalParameters, StepComponent
 
 
 class Reservoir(StepComponent):

@@ -5,8 +5,7 @@ import torch
 from terrahydro_evapotranspiration import PenmanMonteithET, PriestleyTaylorET
 from terrahydro_evapotranspiration import atmosphere as air
 
-from crest_core.component import Sizes
-from crest_core.graph import Graph
+from crest_core import Graph, Sizes
 from crest_core.testing.laws import dot_product_error, taylor_orders
 
 MODELS = (PenmanMonteithET, PriestleyTaylorET)

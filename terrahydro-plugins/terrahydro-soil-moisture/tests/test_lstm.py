@@ -4,7 +4,7 @@ import pytest
 import torch
 from terrahydro_soil_moisture import SoilLSTM
 
-from crest_core.component import Sizes
+from crest_core import Sizes
 from crest_core.testing.laws import dot_product_error
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crest_core.errors import ForcingError
+from crest_core import ForcingError
 
 WEATHER = "driver_data_site24.csv"
 SOIL = "soilmoisture_site24.csv"

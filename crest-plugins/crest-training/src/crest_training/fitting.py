@@ -13,11 +13,7 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from crest_core.component import Component
-from crest_core.driver import Prepared, prepare
-from crest_core.errors import ForcingError, GradientError
-from crest_core.graph import Graph
-from crest_core.parameters import PhysicalParameters
+from crest_core import Component, ForcingError, GradientError, Graph, PhysicalParameters, Prepared, prepare
 from crest_training.observation import Observation, masked_loss, stream_scale
 from crest_training.progress import Progress
 from crest_training.record import TrainingRecord

@@ -9,9 +9,8 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from crest_core.clock import Clock, from_xarray_time
-from crest_core.errors import CrestError, ForcingError
-from crest_core.fields import FieldSpec
+from crest_core import Clock, CrestError, FieldSpec, ForcingError
+from crest_core.clock import from_xarray_time
 from crest_core.units import conversion
 
 

@@ -14,9 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from crest_core.component import Component, Tensors
-from crest_core.fields import FieldSpec
-from crest_core.parameters import PhysicalParameters
+from crest_core import Component, FieldSpec, PhysicalParameters, Tensors
 from terrahydro_evapotranspiration import atmosphere as air
 from terrahydro_evapotranspiration.network import ShareNetwork
 

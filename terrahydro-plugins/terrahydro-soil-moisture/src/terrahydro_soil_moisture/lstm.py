@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from crest_core.component import Component, Sizes, Tensors
-from crest_core.fields import FieldSpec
+from crest_core import Component, FieldSpec, Sizes, Tensors
 
 LAYERS = (0.175, 0.15, 0.275)  # m, thickness of the layers around 10, 25 and 40 cm
 FORGET_BIAS = 3.0  # sigmoid(3) = 0.95 a day: memory of weeks from the start; Jozefowicz et al. (2015)
