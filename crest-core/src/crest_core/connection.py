@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 class Transform(Protocol):
     """One visible step between an export and an import: linear and differentiable."""
 
-    def __call__(self, values: Tensor) -> Tensor:
-        """Return the transformed values."""
-        ...
+    def __call__(self, values: Tensor) -> Tensor: ...
 
     def units(self, source: str) -> str:
         """Return the units after this step for the units before it."""
@@ -49,7 +47,6 @@ class Linear:
     conversion: Conversion
 
     def __call__(self, values: Tensor) -> Tensor:
-        """Return values * scale + offset."""
         return self.conversion(values)
 
     def units(self, source: str) -> str:
@@ -115,54 +112,39 @@ def compile_transforms(
 ) -> tuple[Transform, ...]:
     """Return the chain that turns `source` values into the units, sign and time meaning of `target`.
 
-    `ends` names both ends for messages; `seconds` is the timestep. Raises CouplingError if there is no fixed
-    linear way.
+    `ends` names both ends for messages; `seconds` is the timestep. CouplingError if there is no fixed linear way.
     """
-    chain: list[Transform] = []
     units = source.units
     for transform in given:
-        chain.append(transform)
         units = transform.units(units)
-    if water_density is None and _is_water(source, target, dictionary):
+    entries = [dictionary.get(spec.standard_name) for spec in (source, target)]
+    if water_density is None and any(entry is not None and entry.water for entry in entries):
         water_density = WATER_DENSITY
     sums = {source.statistic, target.statistic} == {"sum", "mean"}
-    change, label = _unit_change(units, target.units, ends, water_density, seconds if sums else None)
-    if not change.is_identity:
-        chain.append(Linear(label, target.units, change))
+    change = _unit_change(units, target.units, ends, water_density, seconds if sums else None)
+    chain = [*given] if change.conversion.is_identity else [*given, change]
     if _flips(source, target, dictionary):
         chain.append(Linear("sign", target.units, Conversion(-1.0, 0.0)))
     return tuple(chain)
 
 
-def _unit_change(
-    source: str, target: str, ends: str, density: float | None, seconds: float | None
-) -> tuple[Conversion, str]:
-    """Return the conversion and its name; `seconds` is the step where one end is a sum over it."""
+def _unit_change(source: str, target: str, ends: str, density: float | None, seconds: float | None) -> Linear:
+    """Return the conversion of units; `seconds` is the step where one end is a sum over it."""
     water = is_water_pair(source, target)
-    amount = seconds is not None and is_rate_pair(source, target)
     named = "" if density is None else f", water density {density:g} kg m-3"
+    label = f"{source} -> {target}"
     try:
-        if amount and seconds is not None:
+        if seconds is not None and is_rate_pair(source, target):
             change = rate_conversion(source, target, seconds, density=density)
-            return change, f"{source} per step of {seconds:g} s -> {target}{named}"
+            return Linear(f"{label} over a step of {seconds:g} s{named}", target, change)
         if water and density is not None:
-            return water_conversion(source, target, density), f"{source} -> {target}{named}"
-        return conversion(source, target), f"{source} -> {target}"
+            return Linear(f"{label}{named}", target, water_conversion(source, target, density))
+        return Linear(label, target, conversion(source, target))
     except UnitError as error:
-        advice = (
-            "neither field is known to be water; add a Connection with water_density=1000.0 [kg m-3]"
-            if water
-            else "correct the units of one end, or put a component between them that computes the other"
-        )
+        advice = "correct the units of one end, or put a component between them that computes the other"
+        if water:
+            advice = "neither field is known to be water; add a Connection with water_density=1000.0 [kg m-3]"
         raise CouplingError(f"{ends}: {error}; {advice}") from error
-
-
-def _is_water(source: FieldSpec, target: FieldSpec, dictionary: Dictionary) -> bool:
-    for name in (source.standard_name, target.standard_name):
-        entry = dictionary.get(name)
-        if entry is not None and entry.water:
-            return True
-    return False
 
 
 def _flips(source: FieldSpec, target: FieldSpec, dictionary: Dictionary) -> bool:

@@ -46,18 +46,15 @@ def prepare(
     end: Any = None,
     calendar: str | None = None,
     state: Tensors | None = None,
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | None = None,
 ) -> Prepared:
-    """Check forcing against a model and return tensors, clock and the primed state before the first step."""
+    """Check forcing against a model and return tensors, clock and the primed state before the first step.
+
+    `dtype` None is that of the model's parameters, float32 for a model without.
+    """
     graph = model if isinstance(model, Graph) else Graph({"model": model})
-    data = Forcing(
-        forcing,
-        graph.inputs,
-        timestep=graph.timestep,
-        dictionary=graph.dictionary,
-        calendar=calendar,
-        near=graph.near,
-    )
+    dtype = dtype or next((parameter.dtype for parameter in graph.parameters()), torch.float32)
+    data = Forcing(forcing, graph, calendar)
     steps = max(graph.history.values(), default=0) if state is None else 0
     clock = data.clock(start, end, steps)
     sizes = data.sizes(dtype)
@@ -81,7 +78,7 @@ def simulate(
     resume: Store | None = None,
     store: Store | None = None,
     outputs: Sequence[str] | None = None,
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | None = None,
     seed: int | None = None,
     progress: bool | None = None,
 ) -> xr.Dataset:
@@ -111,7 +108,7 @@ def simulate(
             clock = run.clock.sub(first, stop)
             values, state = run.graph(state, run.inputs(first, stop), clock.times)
             kept = {name: values[name] for name in names}
-            pieces.append(to_dataset(run.graph, kept, clock, run.forcing.lead, run.forcing.dictionary))
+            pieces.append(to_dataset(run.graph, kept, clock, run.forcing.lead))
             if store is not None:
                 note = {"time": clock.end.isoformat(), "calendar": clock.calendar, "graph_hash": identity}
                 store.save(state, note)

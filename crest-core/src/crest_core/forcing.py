@@ -6,7 +6,6 @@ Nothing is aligned, filled, dropped or sorted: what does not fit is an error tha
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
@@ -19,9 +18,9 @@ import xarray as xr
 from crest_core.clock import Clock, format_timestep, from_xarray_time, parse_timestep
 from crest_core.component import Sizes, Tensors
 from crest_core.connection import Transform, compile_transforms
-from crest_core.dictionary import Dictionary
 from crest_core.errors import CrestError, ForcingError
 from crest_core.fields import STATISTICS, FieldSpec
+from crest_core.graph import Graph
 from crest_core.units import conversion
 
 LEAD = ("member", "sample")
@@ -31,28 +30,19 @@ _FILL_VALUES = (-9999.0, -999.0, -99999.0, 9.969209968386869e36, 1e20, 1e30, 1e3
 class Forcing:
     """The forcing of a model: every field found, its units, dims and times checked once.
 
-    Fields are looked up by variable name, then by the attribute standard_name. `near` holds hints for fields that an
-    export nearly fits. A missing attribute cell_methods is read as what the model asks for.
+    Fields are looked up by variable name, then by the attribute standard_name. A missing attribute cell_methods is
+    read as what the model asks for.
     """
 
-    def __init__(
-        self,
-        dataset: xr.Dataset,
-        fields: Sequence[FieldSpec],
-        *,
-        timestep: str,
-        dictionary: Dictionary,
-        calendar: str | None = None,
-        near: Mapping[str, str] | None = None,
-    ) -> None:
-        self.dataset, self.fields, self.dictionary, self.near = dataset, tuple(fields), dictionary, near or {}
-        self.step = parse_timestep(timestep)
-        self.variables = {spec.name: self._find(spec) for spec in fields}
-        for spec in fields:
+    def __init__(self, dataset: xr.Dataset, graph: Graph, calendar: str | None = None) -> None:
+        self.dataset, self.graph, self.fields = dataset, graph, graph.inputs
+        self.step = parse_timestep(graph.timestep)
+        self.variables = {spec.name: self._find(spec) for spec in self.fields}
+        for spec in self.fields:
             self._check_dims(spec)
         self.calendar = calendar or _calendar(dataset)
-        self.times = np.empty(0, dtype=object) if all(spec.static for spec in fields) else self._checked_times()
-        self.chains = {spec.name: self._chain(spec) for spec in fields}
+        self.times = np.empty(0, dtype=object) if all(spec.static for spec in self.fields) else self._checked_times()
+        self.chains = {spec.name: self._chain(spec) for spec in self.fields}
         used = {name for variable in self.variables.values() for name in variable.dims}
         self.lead = tuple(name for name in LEAD if name in used)
         self._hash = hashlib.sha256()
@@ -117,12 +107,12 @@ class Forcing:
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise ForcingError(
             f"forcing lacks {spec.name} ({spec.describe()}): no variable of that name or standard_name; the data hold "
-            f"{', '.join(names) or 'nothing'}{hint} {self.near.get(spec.name, '')}".rstrip()
+            f"{', '.join(names) or 'nothing'}{hint} {self.graph.near.get(spec.name, '')}".rstrip()
         )
 
     def _same_quantity(self, variable: xr.DataArray, spec: FieldSpec) -> xr.DataArray:
         given = str(variable.attrs.get("standard_name", ""))
-        known = {self.dictionary.resolve(name)[0] for name in (given, spec.standard_name) if name}
+        known = {self.graph.dictionary.resolve(name)[0] for name in (given, spec.standard_name) if name}
         if given and len(known) > 1:
             raise ForcingError(
                 f"forcing {spec.name}: expected standard_name {spec.standard_name!r}, got {given!r}; rename the "
@@ -202,7 +192,7 @@ class Forcing:
                 positive=str(variable.attrs.get("positive", spec.positive)),
             )
             ends, seconds = f"forcing {spec.name}", self.step.total_seconds()
-            return compile_transforms(source, spec, ends=ends, seconds=seconds, dictionary=self.dictionary)
+            return compile_transforms(source, spec, ends=ends, seconds=seconds, dictionary=self.graph.dictionary)
         except CrestError as error:
             raise ForcingError(f"forcing {spec.name}: {error}") from error
 
@@ -240,7 +230,7 @@ class Forcing:
 
     def _bounds(self, spec: FieldSpec) -> tuple[float, float]:
         """Return the possible range in the field's units: its own bounds, else the dictionary's."""
-        entry = self.dictionary.get(spec.standard_name)
+        entry = self.graph.dictionary.get(spec.standard_name)
         if spec.bounds is None and entry is not None and entry.bounds is not None:
             try:
                 change = conversion(entry.canonical_units, spec.units)

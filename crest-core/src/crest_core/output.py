@@ -1,4 +1,4 @@
-"""Output: a graph's tensors as a CF Dataset, and Datasets joined along time."""
+"""Output: a graph's tensors as a CF Dataset."""
 
 from __future__ import annotations
 
@@ -12,14 +12,11 @@ import xarray as xr
 
 from crest_core.clock import Clock, to_xarray_time
 from crest_core.component import Tensors
-from crest_core.dictionary import Dictionary
 from crest_core.fields import FieldSpec
 from crest_core.graph import Graph
 
 
-def to_dataset(
-    graph: Graph, outputs: Tensors, clock: Clock, lead: tuple[str, ...], dictionary: Dictionary
-) -> xr.Dataset:
+def to_dataset(graph: Graph, outputs: Tensors, clock: Clock, lead: tuple[str, ...]) -> xr.Dataset:
     """Return outputs (time, *lead, *dims) as a Dataset: time is the start of each interval, with time_bnds.
 
     Point values hold at the end of the interval, which the auxiliary coordinate time_end gives.
@@ -27,87 +24,67 @@ def to_dataset(
     data = {}
     for spec in graph.outputs:
         if spec.name in outputs:
-            dims = ("time", *lead, *dims_in_files(graph, spec))
-            attributes = field_attributes(spec, dictionary)
-            data[spec.name] = (dims, outputs[spec.name].detach().cpu().numpy(), attributes)
-    return xr.Dataset(data, coords={**time_coordinates(clock), **layer_coordinates(graph)})
-
-
-def time_coordinates(clock: Clock) -> dict[str, Any]:
-    """Return time, time_bnds and time_end of a clock."""
-    bounds = to_xarray_time(clock.bounds, clock.calendar)
-    encoding = {
-        "units": f"seconds since {clock.start.isoformat(sep=' ')}",
-        "calendar": clock.calendar,
-        "dtype": "int64",
-    }
-    time = xr.Variable(
-        "time",
-        bounds[:, 0],
-        {"standard_name": "time", "long_name": "start of interval", "bounds": "time_bnds", "axis": "T"},
-        encoding,
-    )
-    end = xr.Variable("time", bounds[:, 1], {"standard_name": "time", "long_name": "end of interval"}, encoding)
-    return {"time": time, "time_end": end, "time_bnds": (("time", "bnds"), bounds, {}, encoding)}
-
-
-def layer_coordinates(graph: Graph) -> dict[str, Any]:
-    """Return depth and depth bounds [m] of the layered dims of a graph's components."""
-    found: dict[str, Any] = {}
-    for child in graph.components.values():
-        for dim, layers in child.layers.items():
-            bounds = np.asarray(layers, dtype=float)
-            attributes = {
-                "standard_name": "depth",
-                "long_name": f"depth of the middle of the {dim.replace('_', ' ')}",
-                "units": "m",
-                "positive": "down",
-                "bounds": f"{dim}_bnds",
-            }
-            found[dim] = (dim, bounds.mean(axis=1), attributes)
-            found[f"{dim}_bnds"] = ((dim, "bnds"), bounds)
-    return found
-
-
-def field_attributes(spec: FieldSpec, dictionary: Dictionary) -> dict[str, Any]:
-    """Return CF attributes; a name that CF does not have becomes the long_name."""
-    entry = dictionary.get(spec.standard_name)
-    attributes: dict[str, Any] = {"units": spec.units}
-    if entry is not None and entry.cf:
-        attributes["standard_name"] = entry.standard_name
-    attributes["long_name"] = spec.doc or (spec.standard_name or spec.name).replace("_", " ")
-    if not spec.static:
-        attributes["cell_methods"] = f"time: {spec.statistic}"
-        attributes["coordinates"] = "time_end" if spec.statistic == "point" else None
-    if spec.positive:
-        attributes["positive"] = spec.positive
-    return {name: value for name, value in attributes.items() if value}
-
-
-def dims_in_files(graph: Graph, spec: FieldSpec) -> tuple[str, ...]:
-    """Return the dims of an output in a Dataset; those of a named grid carry its name."""
-    grid = graph.components[graph.output_ports[spec.name].component].grid
-    if grid is None:
-        return spec.dims
-    own = graph.grids[grid].dims
-    return tuple(f"{dim}_{grid}" if dim in own else dim for dim in spec.dims)
+            dims = ("time", *lead, *_dims_in_files(graph, spec))
+            data[spec.name] = (dims, outputs[spec.name].detach().cpu().numpy(), _attributes(graph, spec))
+    return xr.Dataset(data, coords={**_time_coordinates(clock), **_layer_coordinates(graph)})
 
 
 def finish(dataset: xr.Dataset, source: xr.Dataset, record: Mapping[str, Any]) -> xr.Dataset:
-    """Add the coordinates of the forcing's places, CF and provenance attributes."""
-    kept = {
-        name: value
-        for name, value in source.coords.items()
-        if set(map(str, value.dims)) <= set(map(str, dataset.dims)) - {"time"}
-    }
-    dataset = dataset.assign_coords({k: v for k, v in kept.items() if k not in dataset.coords})
-    for variable in dataset.variables.values():
-        variable.attrs.pop("coordinates", None)
-    return dataset.assign_attrs(
+    """Return the Dataset with the coordinates of the forcing's places, CF and provenance attributes."""
+    kept = {}
+    for name, value in source.coords.items():
+        if name not in dataset.coords and set(value.dims) <= set(dataset.dims) - {"time"}:
+            kept[name] = value
+    text = {name: str(value) for name, value in record.items()}
+    text["versions"] = json.dumps(record["versions"], sort_keys=True)
+    return dataset.assign_coords(kept).assign_attrs(
         Conventions="CF-1.11",
         title="CREST simulation",
         source=f"crest-core {record['versions'].get('crest-core', '')}".strip(),
         history=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} simulated by CREST",
-        **{name: str(record[name]) for name in record if name != "versions"},
-        versions=json.dumps(record["versions"], sort_keys=True),
+        **text,
     )
+
+
+def _attributes(graph: Graph, spec: FieldSpec) -> dict[str, str]:
+    """Return CF attributes; only names of the CF table are standard names."""
+    entry = graph.dictionary.get(spec.standard_name)
+    attributes = {
+        "standard_name": entry.standard_name if entry is not None and entry.cf else "",
+        "long_name": spec.doc or (spec.standard_name or spec.name).replace("_", " "),
+        "units": spec.units,
+        "cell_methods": "" if spec.static else f"time: {spec.statistic}",
+        "positive": spec.positive,
+    }
+    return {name: value for name, value in attributes.items() if value}
+
+
+def _time_coordinates(clock: Clock) -> dict[str, Any]:
+    bounds = to_xarray_time(clock.bounds, clock.calendar)
+    since = f"seconds since {clock.start.isoformat(sep=' ')}"
+    encoding = {"units": since, "calendar": clock.calendar, "dtype": "int64"}
+    name = {"standard_name": "time"}
+    start = {**name, "long_name": "start of interval", "bounds": "time_bnds", "axis": "T"}
+    return {
+        "time": xr.Variable("time", bounds[:, 0], start, encoding),
+        "time_end": xr.Variable("time", bounds[:, 1], {**name, "long_name": "end of interval"}, encoding),
+        "time_bnds": (("time", "bnds"), bounds, {}, encoding),
+    }
+
+
+def _layer_coordinates(graph: Graph) -> dict[str, Any]:
+    """Return depth and depth bounds [m] of the layered dims."""
+    found: dict[str, Any] = {}
+    for dim, layers in graph.layers.items():
+        bounds = np.asarray(layers, dtype=float)
+        attributes = {"standard_name": "depth", "units": "m", "positive": "down", "bounds": f"{dim}_bnds"}
+        attributes |= {"axis": "Z", "long_name": f"depth of the middle of the {dim.replace('_', ' ')}"}
+        found |= {dim: (dim, bounds.mean(axis=1), attributes), f"{dim}_bnds": ((dim, "bnds"), bounds)}
+    return found
+
+
+def _dims_in_files(graph: Graph, spec: FieldSpec) -> tuple[str, ...]:
+    """Return the dims of an output in a Dataset; those of a named grid carry its name."""
+    grid = graph.components[graph.output_ports[spec.name].component].grid
+    own = graph.grids[grid].dims if grid else ()
+    return tuple(f"{dim}_{grid}" if dim in own else dim for dim in spec.dims)
