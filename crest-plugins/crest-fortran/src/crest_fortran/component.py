@@ -77,7 +77,9 @@ class FortranComponent(BlackBoxComponent):
         try:
             return super().step(state, inputs, time)
         except ComponentError as error:
-            raise ComponentError(f"{self.library.who}, step at {time}: {error}") from error
+            who = self.library.who
+            reason = str(error).removeprefix(f"{who}: ")
+            raise ComponentError(f"{who}, step at {time}: {reason}") from error
 
     def evaluate(self, state: Tensors, inputs: Tensors, parameters: Tensors) -> tuple[Tensors, Tensors]:
         """Return (outputs, new state) of one call for all columns of all leading dims."""
