@@ -55,9 +55,9 @@ def test_windows_cover_every_step_once(calendar, first, steps, timestep):
 def test_steps_follow_each_other_without_gaps(calendar, first, steps, timestep):
     clock = clock_of(calendar, first, steps, timestep)
     assert len(clock) == len(clock.times) == steps
-    assert (clock.times[1:] == clock.ends[:-1]).all()
+    assert (clock.times[1:] == clock.bounds[:-1, 1]).all()
     assert (np.diff(clock.times) == parse_timestep(timestep)).all()
-    assert clock.bounds.shape == (steps, 2) and clock.ends[-1] == clock.end
+    assert clock.bounds.shape == (steps, 2) and clock.bounds[-1, 1] == clock.end
 
 
 @settings(deadline=None)
@@ -65,7 +65,7 @@ def test_steps_follow_each_other_without_gaps(calendar, first, steps, timestep):
 def test_times_survive_the_way_to_xarray_and_back(calendar, first, steps, timestep):
     clock = clock_of(calendar, first, steps, timestep)
     times = to_xarray_time(clock.times, calendar)
-    assert (times.dtype == "datetime64[ns]") == (calendar in ("standard", "proleptic_gregorian"))
+    assert (times.dtype == "datetime64[ns]") == (calendar == "standard")
     assert (from_xarray_time(times, calendar) == clock.times).all()
 
 
@@ -78,7 +78,7 @@ def test_a_timestep_written_and_read_is_the_same(number, unit):
 
 @pytest.mark.parametrize(
     ("calendar", "days", "last_of_february"),
-    [("standard", 366, 29), ("proleptic_gregorian", 366, 29), ("noleap", 365, 28), ("360_day", 360, 30)],
+    [("standard", 366, 29), ("noleap", 365, 28), ("360_day", 360, 30)],
 )
 def test_the_year_2000_in_every_calendar(calendar, days, last_of_february):
     clock = Clock("2000-01-01", "2001-01-01", "1D", calendar)
@@ -92,9 +92,8 @@ def test_windows_are_cut_at_multiples_since_2000():
     assert Clock("2000-01-01", "2001-12-30", "1D").windows() == [(0, 365), (365, 729)]
 
 
-def test_a_clock_in_seconds_and_words():
+def test_a_clock_in_words():
     clock = Clock(datetime(2014, 1, 1), "2014-01-02", timedelta(hours=6))
-    assert clock.seconds == 21600.0
     assert clock.describe() == "2014-01-01T00:00:00 to 2014-01-02T00:00:00 by 6h (standard)"
     assert clock == Clock("2014-01-01", "2014-01-02", "6h", "gregorian")
     assert clock.sub(1, 3).times[0].isoformat() == "2014-01-01T06:00:00"
@@ -134,16 +133,13 @@ def test_xarray_selects_by_date_in_every_calendar():
 def test_dates_that_nanoseconds_cannot_hold_stay_cftime():
     times = Clock("1500-01-01", "1500-01-03", "1D", "standard").times
     assert to_xarray_time(times, "standard").dtype == object
-    old = np.array(["1500-01-01"], dtype="datetime64[s]")
-    assert from_xarray_time(old, "standard")[0].isoformat() == "1500-01-01T00:00:00"
     assert to_xarray_time([], "standard").dtype == "datetime64[ns]"
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("1MS", "'1MS': steps of months and years .* not built yet"),
-        ("1YE", "not built yet"),
+        ("1MS", "'1MS' is not .* months and years have no fixed length"),
         ("junk", "'junk' is not a whole number and one of D, h, min, s"),
         ("1.5h", "is not a whole number"),
         ("0D", "'0D': expected a positive number of whole seconds"),
@@ -160,7 +156,7 @@ def test_odd_timesteps_are_refused(text, words):
     ("value", "calendar", "words"),
     [
         ("yesterday", "standard", "'yesterday' is not an ISO date"),
-        (3.0, "standard", "time 3.0 is a float; expected ISO text"),
+        (3.0, "standard", "time '3.0' is not an ISO date"),
         ("2001-02-29", "noleap", "'2001-02-29' does not exist in the calendar noleap"),
         ("2001-01-31", "360_day", "does not exist in the calendar 360_day"),
         (np.datetime64("NaT"), "standard", "is not an ISO date"),
@@ -168,8 +164,8 @@ def test_odd_timesteps_are_refused(text, words):
         (pd.Timestamp("2014-01-01", tz="Europe/Berlin"), "standard", "has a time zone"),
         (cftime.DatetimeNoLeap(2014, 1, 1), "standard", "calendar noleap, expected standard"),
         (cftime.DatetimeGregorian(2014, 1, 1), "360_day", "calendar standard, expected 360_day"),
-        (cftime.DatetimeGregorian(2014, 1, 1, 0, 0, 0, 5), "standard", "not at a whole second"),
-        ("2014-01-01", "julian", "'julian' is not one of standard, proleptic_gregorian, noleap"),
+        (cftime.DatetimeGregorian(2014, 1, 1, 0, 0, 0, 5), "standard", "is not an ISO date at a whole second"),
+        ("2014-01-01", "julian", "'julian' is not one of standard, noleap, 360_day"),
     ],
 )
 def test_odd_times_are_refused(value, calendar, words):
@@ -180,9 +176,9 @@ def test_odd_times_are_refused(value, calendar, words):
 @pytest.mark.parametrize(
     ("start", "end", "words"),
     [
-        ("2014-01-01", "2014-01-01", "from 2014-01-01T00:00:00 to 2014-01-01T00:00:00 is empty"),
+        ("2014-01-01", "2014-01-01", "2014-01-01T00:00:00 to 2014-01-01T00:00:00 by 1D .* is empty"),
         ("2014-01-02", "2014-01-01", "the end is excluded and must lie after the start"),
-        ("2014-01-01", "2014-01-02T06:00", "1 day, 6:00:00, not a multiple of the timestep 1D"),
+        ("2014-01-01", "2014-01-02T06:00", "1 day, 6:00:00, not a multiple of the timestep"),
     ],
 )
 def test_odd_periods_are_refused(start, end, words):
@@ -199,8 +195,8 @@ def test_steps_outside_the_clock_are_refused():
     ("values", "calendar", "words"),
     [
         (pd.date_range("2014", periods=2), "noleap", "datetime64.* expected noleap"),
-        (np.array(["2014-01-01", "NaT"], "datetime64[ns]"), "standard", "'NaT' is missing"),
-        (np.array(["2014-01-01T00:00:00.5"], "datetime64[ns]"), "standard", "not at a whole second"),
+        (np.array(["2014-01-01", "NaT"], "datetime64[ns]"), "standard", "'NaT' is not an ISO date"),
+        (np.array(["2014-01-01T00:00:00.5"], "datetime64[ns]"), "standard", "is not an ISO date at a whole second"),
         (pd.date_range("2014", periods=2, tz="UTC"), "standard", "has a time zone"),
         (
             xr.date_range("2014", periods=2, calendar="noleap", use_cftime=True),
