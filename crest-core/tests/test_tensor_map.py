@@ -124,6 +124,19 @@ def test_packing_is_on_the_gradient_tape_and_changes_no_field():
     assert torch.allclose(fields["rain"].grad, torch.full((TIME, CELL), 0.25, dtype=torch.float64))
 
 
+@pytest.mark.parametrize("shape", [(TIME, LAYER, CELL), (1, LAYER, CELL), (TIME, LAYER, 1), (TIME, 1, 1)])
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0), (0, 2, 1)])
+@pytest.mark.parametrize("scale", [None, Standardize({"h": 1.0}, {"h": 2.0})])
+def test_the_layout_of_a_field_in_memory_leaves_no_trace(shape, order, scale):
+    tensor_map = TensorMap("h", ("h",), "... layer hidden cell -> (field layer) (... cell) hidden", scale)
+    value = numbered(*shape)
+    other = value.permute(order).contiguous().permute([order.index(i) for i in range(3)])
+    packed, common = tensor_map.pack({"h": value})
+    again, _ = tensor_map.pack({"h": other})
+    assert torch.equal(packed, again) and packed.is_contiguous() and packed.stride() == again.stride()
+    assert tensor_map.unpack(packed, common)["h"].is_contiguous()
+
+
 @pytest.mark.parametrize(
     ("pattern", "reason"),
     [

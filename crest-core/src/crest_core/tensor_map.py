@@ -51,7 +51,8 @@ class TensorMap:
     """Fields packed into one tensor, in einops notation: "time ... -> time (...) field".
 
     Left of the arrow stand the axes of each field, `...` being leading dims and cells; `field` is where the fields are
-    stacked. Statics are repeated over time. `unpack` goes from the right side back to the left.
+    stacked. Statics are repeated over time. `unpack` goes from the right side back to the left. Both return contiguous
+    tensors: torch's kernels, and so the last bits, differ by the layout in memory, which a restart does not keep.
 
     >>> tensor_map = TensorMap("x", ("rain", "elevation"), "time ... -> time (...) field", static=("elevation",))
     >>> packed, shape = tensor_map.pack({"rain": torch.ones(5, 2, 3), "elevation": torch.zeros(2, 3)})
@@ -103,7 +104,7 @@ class TensorMap:
         left, right = self._sides(len(shape))
         scaled = (self.scale(name, values[name]) if self.scale else values[name] for name in self.fields)
         stacked = torch.stack([value.expand(shape) for value in scaled], dim=-1)
-        return rearrange(stacked, f"{left} field -> {right}"), shape
+        return rearrange(stacked, f"{left} field -> {right}").contiguous(), shape
 
     def unpack(self, packed: Tensor, shape: Sequence[int]) -> dict[str, Tensor]:
         """Return each field of a packed tensor in the shape of the left side, scaled back to its units."""
@@ -117,7 +118,8 @@ class TensorMap:
                 f"{len(self.fields)} fields of shape {tuple(shape)}"
             ) from error
         values = dict(zip(self.fields, stacked.unbind(-1), strict=True))
-        return {name: self.scale.inverse(name, v) if self.scale else v for name, v in values.items()}
+        scaled = {name: self.scale.inverse(name, v) if self.scale else v for name, v in values.items()}
+        return {name: value.contiguous() for name, value in scaled.items()}
 
     def _common_shape(self, shapes: Mapping[str, torch.Size]) -> tuple[int, ...]:
         """Return the shape of the fields that move; a static lacks the axes before the leading dims."""
