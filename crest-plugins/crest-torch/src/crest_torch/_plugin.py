@@ -1,0 +1,18 @@
+"""Registers the torch backends; imports nothing heavy."""
+
+from crest_core.hookspecs import Register, hookimpl
+
+
+@hookimpl
+def register_backends(register: Register) -> None:
+    """Register the wrapper of modules, and the LSTM that is ready to use."""
+    register(
+        "torch",
+        "crest_torch.component:TorchComponent",
+        summary="Any torch nn.Module, its tensors described by tensor maps",
+    )
+    register(
+        "torch-lstm",
+        "crest_torch.lstm:lstm_component",
+        summary="An LSTM with a linear head over columns, its state explicit",
+    )
