@@ -7,9 +7,7 @@ import pytest
 import torch
 from crest_fortran import FortranComponent
 
-from crest_core.component import Sizes
-from crest_core.errors import ComponentError, FieldError, GradientError
-from crest_core.gradients import FiniteDifference, NoGradient
+from crest_core import ComponentError, FieldError, FiniteDifference, GradientError, NoGradient, Sizes
 
 NAN, OUT_OF_BOUNDS, SEGFAULT = 8.0, 9.0, 3.0
 

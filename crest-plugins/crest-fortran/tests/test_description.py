@@ -4,7 +4,7 @@ import pytest
 from crest_fortran import FortranLibrary, interface_file, shipped_library
 from crest_fortran.description import from_json, offsets
 
-from crest_core.errors import ComponentError, PluginError
+from crest_core import ComponentError, PluginError
 
 C_LIBRARY = """
 #include <string.h>

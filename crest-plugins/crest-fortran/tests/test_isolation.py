@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from crest_fortran import FortranLibrary
 
-from crest_core.errors import ComponentError
+from crest_core import ComponentError
 
 STOP, ERROR_STOP, SEGFAULT, SIGFPE, ABORT, HANG, STATUS = range(1, 8)
 DAY = 86400.0

@@ -4,8 +4,7 @@ import pytest
 import torch
 from crest_fortran import FortranComponent, shipped_library
 
-from crest_core.clock import parse_timestep
-from crest_core.component import Sizes
+from crest_core import Sizes, parse_timestep
 
 DEPTH = torch.tensor([175.0, 150.0, 275.0], dtype=torch.float64)  # kg m-2
 

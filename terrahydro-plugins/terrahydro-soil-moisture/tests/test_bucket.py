@@ -6,8 +6,7 @@ import pytest
 import torch
 from terrahydro_soil_moisture import SoilBucket, SoilLSTM
 
-from crest_core.component import Sizes
-from crest_core.plugins import registry
+from crest_core import Sizes, registry
 
 DEPTH = torch.tensor([175.0, 150.0, 275.0], dtype=torch.float64)  # kg m-2
 

@@ -1,7 +1,6 @@
 """What this distribution registers; imports nothing heavy."""
 
-from crest_core.hookspecs import Register
-from crest_core.plugins import hookimpl
+from crest_core.hookspecs import Register, hookimpl
 
 
 @hookimpl

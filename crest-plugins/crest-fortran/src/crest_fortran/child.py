@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from crest_core.errors import ComponentError
+from crest_core import ComponentError
 from crest_fortran.description import LibraryDescription, from_json, offsets
 from crest_fortran.protocol import BROKEN, COMMAND, REPLY
 

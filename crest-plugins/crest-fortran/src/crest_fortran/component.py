@@ -10,12 +10,17 @@ from typing import Any
 
 import torch
 
-from crest_core.blackbox import BlackBoxComponent
-from crest_core.clock import parse_timestep
-from crest_core.component import Sizes, Tensors
-from crest_core.errors import ComponentError
-from crest_core.fields import FieldSpec
-from crest_core.gradients import FiniteDifference, Gradient, NoGradient
+from crest_core import (
+    BlackBoxComponent,
+    ComponentError,
+    FieldSpec,
+    FiniteDifference,
+    Gradient,
+    NoGradient,
+    Sizes,
+    Tensors,
+    parse_timestep,
+)
 from crest_fortran.library import Array, FortranLibrary
 from crest_fortran.shipped import shipped_library
 from crest_fortran.specs import Values, component_specs, own_dims, start_values

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crest_core.errors import ComponentError
+from crest_core import ComponentError
 from crest_fortran.description import offsets
 from crest_fortran.native import NativeLibrary, PointerCache
 

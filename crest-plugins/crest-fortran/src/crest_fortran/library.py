@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from crest_core.errors import ComponentError
+from crest_core import ComponentError
 from crest_fortran.child import ChildProcess
 from crest_fortran.description import LibraryDescription, offsets
 from crest_fortran.inprocess import InProcess

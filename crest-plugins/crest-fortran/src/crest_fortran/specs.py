@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from crest_core.errors import FieldError
-from crest_core.fields import HORIZONTAL, FieldSpec
+from crest_core import HORIZONTAL, FieldError, FieldSpec
 from crest_fortran.description import KINDS, LibraryDescription, LibraryField
 
 Values = float | Sequence[float] | Tensor

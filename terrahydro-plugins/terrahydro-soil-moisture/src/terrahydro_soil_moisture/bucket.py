@@ -7,8 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from crest_core.gradients import Gradient
-from crest_core.plugins import registry
+from crest_core import Gradient, registry
 
 _FortranComponent: Any = registry().load("backends", "fortran")
 
