@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from einops import EinopsError, rearrange
@@ -143,11 +144,20 @@ class TensorMap:
 
     def _sides(self, rank: int) -> tuple[str, str]:
         """Return both sides of the pattern with `...` written out."""
-        left, _, right = self.pattern.partition("->")
-        count = rank - sum(axis != "..." for axis in self.axes)
-        if count < 0 or (count > 0 and "..." not in self.axes):
+        try:
+            return _written_out(self.pattern, rank)
+        except ValueError as error:
             raise FieldError(
                 f"TensorMap {self.name}: a field of {rank} axes does not fit the left side of {self.pattern!r}"
-            )
-        rest = " ".join(f"axis{i}" for i in range(count))
-        return left.replace("...", rest).strip(), right.replace("...", rest).strip()
+            ) from error
+
+
+@lru_cache(maxsize=1024)
+def _written_out(pattern: str, rank: int) -> tuple[str, str]:
+    left, _, right = pattern.partition("->")
+    axes = left.split()
+    count = rank - len(axes) + axes.count("...")
+    if count < 0 or (count > 0 and "..." not in axes):
+        raise ValueError(rank)
+    rest = " ".join(f"axis{i}" for i in range(count))
+    return left.replace("...", rest).strip(), right.replace("...", rest).strip()
