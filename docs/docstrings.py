@@ -1,0 +1,43 @@
+"""Shows docstrings as their authors wrote them: examples as code, brackets and stars as themselves.
+
+An extension of griffe, which reads the sources for the reference pages (see mkdocs.yml). Docstrings here are plain text
+with `code` in backticks; without this, Markdown takes `>>>` for quotations and [names] for links.
+"""
+
+import re
+from typing import Any
+
+import griffe
+
+
+def as_markdown(text: str) -> str:
+    r"""Return a docstring with its doctests fenced, and with `[`, `*` and `<` outside code escaped.
+
+    >>> print(as_markdown("Depth [m].\n\n>>> 1 + 1\n2"))
+    Depth \[m].
+    <BLANKLINE>
+    ```python
+    >>> 1 + 1
+    2
+    ```
+    """
+    paragraphs = re.split(r"\n[ \t]*\n", text)
+    return "\n\n".join(_fenced(part) if part.lstrip().startswith(">>> ") else _escaped(part) for part in paragraphs)
+
+
+class PlainDocstrings(griffe.Extension):
+    """Rewrites each docstring once, when it is loaded."""
+
+    def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
+        """Rewrite the docstring of a module, class, function or attribute."""
+        if obj.docstring is not None:
+            obj.docstring.value = as_markdown(obj.docstring.value)
+
+
+def _fenced(paragraph: str) -> str:
+    return f"```python\n{paragraph.strip()}\n```"
+
+
+def _escaped(paragraph: str) -> str:
+    parts = re.split(r"(`[^`]*`)", paragraph)
+    return "".join(part if part.startswith("`") else re.sub(r"([\[*<])", r"\\\1", part) for part in parts)
