@@ -235,6 +235,7 @@ def _attributes(repair: str, frequency: str, min_valid_fraction: float) -> dict[
         "from hourly temperature and humidity, FAO-56 eq. 11",
         "filled": "nothing",
         "missing": f"nan where less than {min_valid_fraction:g} of the hours were measured (groundwater_head only)",
-        "remarks": "24 July 2014 has 159 mm of rain in two hours, kept; solar radiation stays "
-        "a third below a clear sky all year (shade or calibration), kept",
+        "remarks": "from 9 June to 24 July 2014 the rain gauge seems blocked: hardly any rain is "
+        "recorded while soil and groundwater rise (11 June, 8 to 10 July), then 159 mm in two hours; "
+        "solar radiation stays a third below a clear sky all year (shade or calibration); all kept",
     }
