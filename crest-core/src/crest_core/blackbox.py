@@ -67,7 +67,7 @@ class BlackBoxComponent(StepComponent):
     def _arguments(self, state: Tensors, inputs: Tensors) -> list[Tensor]:
         """Return states, inputs and parameters in float64, all with the same leading dims and columns."""
         named = [(spec, state[spec.name]) for spec in self.states]
-        named += [(spec, inputs[spec.name]) for spec in self.inputs]
+        named += [(spec, _window_after_lead(spec, inputs[spec.name])) for spec in self.inputs]
         physical = self.physical.values()
         named += [(spec, physical[spec.name]) for spec in self.parameter_specs]
         lead: tuple[int, ...] = ()
@@ -134,6 +134,11 @@ def check_values(spec: FieldSpec, value: Tensor, time: Any) -> None:
 
 def _is_column(spec: FieldSpec) -> bool:
     return any(name in HORIZONTAL for name in spec.dims)
+
+
+def _window_after_lead(spec: FieldSpec, value: Tensor) -> Tensor:
+    """Return (*lead, window, *dims) of what a graph hands over as (window, *lead, *dims)."""
+    return value.movedim(0, value.dim() - len(spec.dims) - 1) if spec.window > 1 else value
 
 
 def _spread(spec: FieldSpec, value: Tensor, lead: tuple[int, ...], columns: tuple[int, ...]) -> Tensor:

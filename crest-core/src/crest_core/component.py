@@ -72,8 +72,7 @@ class Component(nn.Module, ABC):
         if self.states:
             names = [spec.name for spec in self.states]
             raise StateError(
-                f"{type(self).__name__} declares the states {names} but no initial_state(sizes); "
-                f"write one that returns a tensor for each"
+                f"{type(self).__name__} declares the states {names} but no initial_state(sizes); write one"
             )
         return {}
 

@@ -7,18 +7,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from torch import Tensor
 
+from crest_core import units as udunits
 from crest_core.dictionary import Dictionary
 from crest_core.errors import CouplingError, UnitError
 from crest_core.fields import FieldSpec
-from crest_core.units import (
-    WATER_DENSITY,
-    Conversion,
-    conversion,
-    is_rate_pair,
-    is_water_pair,
-    rate_conversion,
-    water_conversion,
-)
+from crest_core.units import WATER_DENSITY, Conversion
 
 if TYPE_CHECKING:
     from crest_core.grid import Regridder
@@ -130,16 +123,16 @@ def compile_transforms(
 
 def _unit_change(source: str, target: str, ends: str, density: float | None, seconds: float | None) -> Linear:
     """Return the conversion of units; `seconds` is the step where one end is a sum over it."""
-    water = is_water_pair(source, target)
+    water = udunits.is_water_pair(source, target)
     named = "" if density is None else f", water density {density:g} kg m-3"
     label = f"{source} -> {target}"
     try:
-        if seconds is not None and is_rate_pair(source, target):
-            change = rate_conversion(source, target, seconds, density=density)
+        if seconds is not None and udunits.is_rate_pair(source, target):
+            change = udunits.rate_conversion(source, target, seconds, density=density)
             return Linear(f"{label} over a step of {seconds:g} s{named}", target, change)
         if water and density is not None:
-            return Linear(f"{label}{named}", target, water_conversion(source, target, density))
-        return Linear(label, target, conversion(source, target))
+            return Linear(f"{label}{named}", target, udunits.water_conversion(source, target, density))
+        return Linear(label, target, udunits.conversion(source, target))
     except UnitError as error:
         advice = "correct the units of one end, or put a component between them that computes the other"
         if water:

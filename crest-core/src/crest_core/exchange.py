@@ -35,11 +35,11 @@ def deliver(link: Link, values: Tensor, memory: Tensors) -> Tensor:
         memory[lag_key(link)] = values[-1]
         values = torch.cat([before, values[:-1]])
     values = link.apply(values)
-    if link.target_spec.window > 1:
+    if link.window > 1:
         before = memory[window_key(link)]
         values = torch.cat([before.expand(-1, *values.shape[1:]).to(values), values])
-        memory[window_key(link)] = values[1 - link.target_spec.window :]
-        values = values.unfold(0, link.target_spec.window, 1).movedim(-1, 1)
+        memory[window_key(link)] = values[1 - link.window :]
+        values = values.unfold(0, link.window, 1).movedim(-1, 1)
     return values
 
 
@@ -169,7 +169,7 @@ def _node(
             link.source.field,
             lag_key(link) if link.lagged else "",
             link.apply if link.transforms else None,
-            window_key(link) if link.target_spec.window > 1 else "",
+            window_key(link) if link.window > 1 else "",
         )
         for link in links
         if link.target.component == name

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from crest_core.component import Component, Sizes, Tensors
+from crest_core.component import Component, SequenceComponent, Sizes, Tensors
 from crest_core.connection import Connection
 from crest_core.dictionary import Dictionary, default_dictionary
 from crest_core.errors import CouplingError, StateError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from crest_core.grid import Grid
 
 
-class Graph(Component):
+class Graph(SequenceComponent):
     """Couple components: fields meet by standard name, statistic and depth; a Connection overrides.
 
     Everything is checked here, while the graph is built. `grids` names the grids of components that are not on
@@ -70,12 +70,10 @@ class Graph(Component):
 
     @property
     def opaque(self) -> bool:
-        """Return whether any component hides its state."""
         return any(child.opaque for child in self.components.values())
 
     @property
     def gradient_policy(self) -> str:
-        """Return the policy of all components, or "mixed"."""
         policies = {child.gradient_policy for child in self.components.values()}
         return policies.pop() if len(policies) == 1 else "mixed"
 
@@ -129,13 +127,6 @@ class Graph(Component):
                 )
             state |= self._with_history(state, link, link.apply(values[len(values) - steps :]))
         return state
-
-    def step(self, state: Tensors, inputs: Tensors, time: Any) -> tuple[Tensors, Tensors]:
-        """Return (outputs, state) of one timestep: a sequence of length 1."""
-        static = {spec.name for spec in self.inputs if spec.static}
-        batch = {name: value if name in static else value.unsqueeze(0) for name, value in inputs.items()}
-        outputs, state = self.sequence(state, batch, [time])
-        return {name: value[0] for name, value in outputs.items()}, state
 
     def sequence(self, state: Tensors, inputs: Tensors, times: Sequence[Any]) -> tuple[Tensors, Tensors]:
         """Return (outputs, state) of T timesteps, block by block as planned."""
@@ -227,21 +218,17 @@ class Graph(Component):
         declared = {spec.name for spec in self.states}
         if declared != set(state):
             missing, unknown = sorted(declared - set(state)), sorted(set(state) - declared)
-            raise StateError(
-                f"the state does not fit this graph: missing {missing}, unknown {unknown}; take it from initial_state"
-            )
-        memory = dict(state)
-        states = {
-            name: {spec.name: memory.pop(f"{name}.{spec.name}") for spec in child.states}
-            for name, child in self.components.items()
-        }
+            raise StateError(f"the state does not fit this graph: missing {missing}, unknown {unknown}")
+        memory, states = dict(state), {}
+        for name, child in self.components.items():
+            states[name] = {spec.name: memory.pop(f"{name}.{spec.name}") for spec in child.states}
         return states, memory
 
     def _check_inputs(self, inputs: Tensors) -> None:
-        missing = [spec.name for spec in self.inputs if spec.name not in inputs]
+        needed = [spec.name for spec in self.inputs]
+        missing = [name for name in needed if name not in inputs]
         if missing:
             hints = "; ".join(self.near[name] for name in missing if name in self.near)
-            needed = [spec.name for spec in self.inputs]
             raise StateError(f"the graph needs the forcing {needed}; missing {missing}. {hints}".rstrip(". "))
 
 

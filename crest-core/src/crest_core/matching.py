@@ -126,20 +126,17 @@ class _Matcher:
 
     def _port(self, connection: Connection, text: str, known: Mapping[Port, FieldSpec]) -> Port:
         port = Port(*text.split("."))
+        fields = [other.field for other in known if other.component == port.component]
         if port.component not in self.components:
-            near = _suggest(port.component, self.components)
-            raise CouplingError(
-                f"{connection!r}: the graph has no component {port.component!r}; it has "
-                f"{', '.join(self.components)}{near}"
-            )
-        if port not in known:
+            wrong, have = f"the graph has no component {port.component!r}", list(self.components)
+        elif port not in known:
             side = "input" if known is self.imports else "output"
-            fields = [other.field for other in known if other.component == port.component]
-            raise CouplingError(
-                f"{connection!r}: {port.component} has no {side} {port.field!r}; it has {', '.join(fields) or 'none'}"
-                f"{_suggest(port.field, fields)}"
-            )
-        return port
+            wrong, have = f"{port.component} has no {side} {port.field!r}", fields
+        else:
+            return port
+        close = get_close_matches(port.component if port.component not in self.components else port.field, have, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise CouplingError(f"{connection!r}: {wrong}; it has {', '.join(have) or 'none'}{hint}")
 
     def _quantity(self, spec: FieldSpec) -> Quantity:
         """Return the key of a field, with the name that carries no sign."""
@@ -172,25 +169,20 @@ class _Matcher:
 
     def _check(self, connection: Connection, source: Port, target: Port) -> None:
         before, after = self.exports[source], self.imports[target]
-        ends, steps = f"{source} -> {target}", after.window - 1
         grids = [self.components[port.component].grid for port in (source, target)]
-        if before.static != after.static:
-            raise CouplingError(f"{ends}: one end is static and the other changes in time; connect two of one kind")
-        if grids[0] != grids[1] and connection.regrid is None:
-            raise CouplingError(
-                f"{ends}: {source.component} is on grid {grids[0]!r} and {target.component} on {grids[1]!r}; add a "
-                f"Connection with regrid="
-            )
-        if connection.regrid is None and before.dims != after.dims:
-            raise CouplingError(
-                f"{ends}: dims {before.dims} do not fit {after.dims}; export a field with these dims, or put a "
-                f"component between them"
-            )
-        if steps and connection.initial is None:
-            raise CouplingError(
-                f"{ends}: the window of {after.window} steps needs {steps} values before the first step; add a "
-                f"Connection with initial="
-            )
+        unregridded = connection.regrid is None
+        problems = {
+            "one end is static and the other changes in time; connect two of one kind": before.static != after.static,
+            f"{source.component} is on grid {grids[0]!r} and {target.component} on {grids[1]!r}; add a Connection with "
+            f"regrid=": unregridded and grids[0] != grids[1],
+            f"dims {before.dims} do not fit {after.dims}; export a field with these dims, or put a component between "
+            f"them": unregridded and before.dims != after.dims,
+            f"the window of {after.window} steps needs {after.window - 1} values before the first step; add a "
+            f"Connection with initial=": after.window > 1 and connection.initial is None,
+        }
+        for text, wrong in problems.items():
+            if wrong:
+                raise CouplingError(f"{source} -> {target}: {text}")
 
     def _link(self, connection: Connection, source: Port, source_spec: FieldSpec, target: Port) -> Link:
         spec = self.imports[target]
@@ -224,11 +216,6 @@ class _Matcher:
             fields[name] = replace(spec, name=name, window=1)
             names |= dict.fromkeys(ports, name)
         return fields, names
-
-
-def _suggest(name: str, names: Iterable[str]) -> str:
-    close = get_close_matches(name, list(names), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _common_timestep(components: Mapping[str, Component]) -> float:
