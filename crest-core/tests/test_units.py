@@ -147,8 +147,8 @@ def test_units_of_the_field_are_read(text):
     ("text", "words"),
     [
         ("", "empty.*'1' for dimensionless"),
-        ("mm/day/", "'mm/day/' are not understood .* near: 'mm day-1'"),
-        ("kgm-2", "'kgm-2' are not understood .*'kgm' is not defined.* near: 'kg m-2'"),
+        ("mm/day/", "'mm/day/' are not understood .* did you mean 'mm day-1'"),
+        ("kgm-2", "'kgm-2' are not understood .*'kgm' is not defined.* did you mean 'kg m-2'"),
         ("Kelvin", "'Kelvin' is ambiguous or no unit; write 'K'"),
         ("none", "'none' is ambiguous or no unit; write '1'"),
         ("C", "'C' is ambiguous or no unit; write 'degC'"),

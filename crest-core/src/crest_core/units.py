@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from tokenize import TokenError
 from typing import Any
 
 from cf_xarray.units import units as registry  # plain pint fails on "kg m-2 s-1"
 
-from crest_core.errors import UnitError
+from crest_core.errors import UnitError, near
 
 WATER_DENSITY = 1000.0  # kg m-3, liquid water; the value that mm = kg m-2 stands on
 
@@ -68,10 +67,9 @@ def check_units(text: str) -> Any:
         why = "the text is empty"
     except _UNREADABLE as error:
         why = str(error) or "it does not parse"
-    near = ", ".join(map(repr, get_close_matches(text, _COMMON, n=3, cutoff=0.5)))
     raise UnitError(
         f"units {text!r} are not understood ({why}); write UDUNITS text with spaces and exponents, as 'kg m-2 s-1', "
-        f"or '1' for dimensionless" + (f"; near: {near}" if near else "")
+        f"or '1' for dimensionless{near(text, _COMMON)}"
     )
 
 
