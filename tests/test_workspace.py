@@ -21,7 +21,7 @@ FILE_LINES = 300
 LAYERS = (
     {"errors"},
     {"units"},
-    {"fields", "dictionary", "dictionary_entry", "clock", "grid"},
+    {"fields", "dictionary", "clock", "grid"},
     {"component", "parameters", "gradients", "blackbox", "tensor_map", "regrid", "store"},
     {"connection", "matching", "exchange", "planner", "plan", "graph", "gradient_report"},
     {"forcing", "output", "provenance", "driver"},

@@ -1,27 +1,69 @@
 """Field dictionary: what the standard names mean, as data in NUOPC's YAML format.
 
-An `Entry` says units, kind, sign and bounds of a name; a `Dictionary` finds entries by name or
-alias. Our own keys beside NUOPC's are explained at the top of data/field_dictionary.yaml.
+Our own keys beside NUOPC's are explained at the top of data/field_dictionary.yaml.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
-from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal
 
 import yaml
+from pydantic import BaseModel, BeforeValidator, ValidationError, ValidationInfo, field_validator, model_validator
 
-from crest_core.dictionary_entry import Entry as Entry
-from crest_core.errors import DictionaryError
+from crest_core.errors import DictionaryError, UnitError, near
+from crest_core.units import check_units, conversion
 
-_Default = TypeVar("_Default")
+
+class Entry(BaseModel, frozen=True, extra="forbid"):
+    """What one standard name means; "" and None are what the dictionary leaves open.
+
+    >>> Entry(standard_name="runoff_flux", canonical_units="kg m-2 s-1", conserves="water").water
+    True
+    """
+
+    standard_name: str
+    canonical_units: Annotated[str, BeforeValidator(str)] = ""  # YAML has 1 as a number, NUOPC also text as "tbd"
+    alias: Annotated[tuple[str, ...], BeforeValidator(lambda names: [names] if isinstance(names, str) else names)] = ()
+    description: str = ""
+    kind: Literal["", "flux", "state", "amount", "fraction", "parameter"] = ""
+    positive: Literal["", "up", "down"] = ""  # direction that the name counts as positive
+    bounds: tuple[float, float] | None = None  # in canonical_units
+    conserves: Literal["", "water", "energy", "carbon"] = ""
+    water: bool = False  # depth and mass may be converted by the density of liquid water
+    grid_method: Literal["", "conservative", "bilinear", "nearest"] = ""
+    negative_of: str = ""  # the standard name of which this one is the negative
+    cf: bool = False  # a name of the CF standard name table
+
+    @model_validator(mode="before")
+    @classmethod
+    def _implied(cls, row: dict[str, Any]) -> dict[str, Any]:
+        given = {key: value for key, value in row.items() if value is not None}
+        method = {"": "", "state": "bilinear", "parameter": "nearest"}.get(str(given.get("kind", "")), "conservative")
+        return {"water": given.get("conserves") == "water", "grid_method": method, **given}
+
+    @field_validator("kind", "bounds", "conserves", "water")
+    @classmethod
+    def _check(cls, value: Any, info: ValidationInfo) -> Any:
+        if value and "canonical_units" in info.data:
+            check_units(info.data["canonical_units"])
+        if info.field_name == "bounds" and value and not value[0] < value[1]:
+            raise ValueError("expected [low, high]")
+        return value
+
+    def joined(self, other: Entry) -> Entry:
+        """Return what two entries of one name say; where they contradict each other this one counts, with a warning."""
+        ours, theirs = (entry.model_dump(exclude_defaults=True) for entry in (self, other))
+        for key in sorted(ours.keys() & theirs.keys() - {"alias", "description", "grid_method"}):
+            first, second = ours[key], theirs[key]
+            if first != second and not (key == "canonical_units" and _same_units(first, second)):
+                warnings.warn(f"entry {self.standard_name}, key {key}: {first!r} counts, not {second!r}", stacklevel=2)
+        return self.model_copy(update={**theirs, **ours, "alias": (*self.alias, *other.alias)})
 
 
 class Dictionary(Mapping[str, Entry]):
@@ -34,39 +76,34 @@ class Dictionary(Mapping[str, Entry]):
     -1
     """
 
-    def __init__(self, entries: Iterable[Entry], aliases: Iterable[tuple[str, str]] = (), source: str = "") -> None:
+    def __init__(self, entries: Iterable[Entry], source: str = "in memory") -> None:
         self.source = source
         self._entries: dict[str, Entry] = {}
-        self._aliases: dict[str, tuple[str, ...]] = {}
+        self._aliases: dict[str, set[str]] = {}
         for entry in entries:
-            known = self._entries.get(entry.standard_name)
-            self._entries[entry.standard_name] = known.joined(entry) if known else entry
-        for alias, name in aliases:
-            names = dict.fromkeys((*self._aliases.get(alias, ()), name))
-            self._aliases[alias] = tuple(names)
-        for entry in self._entries.values():
-            self._check_negative(entry)
+            name = entry.standard_name
+            self._entries[name] = self._entries[name].joined(entry) if name in self._entries else entry
+            for alias in entry.alias:
+                self._aliases.setdefault(alias, set()).add(name)
+        for name, entry in self._entries.items():
+            if not entry.canonical_units:
+                raise DictionaryError(f"field dictionary {source}, entry {name}, key canonical_units: missing")
 
     def __getitem__(self, name: str) -> Entry:
-        entry = self.get(name)
-        if entry is None:
-            meanings = self._aliases.get(name, ())
-            if len(meanings) > 1:
-                raise DictionaryError(f"{name!r} is an alias of {_listed(meanings)}; name one of them")
-            near = self.near(name)
-            hint = f"; near: {_listed(near)}" if near else ""
-            raise DictionaryError(f"{name!r} is not in the field dictionary {self.source}{hint}")
-        return entry
+        names = {name} if name in self._entries else self._aliases.get(name, set())
+        if len(names) == 1:
+            return self._entries[min(names)]
+        if names:
+            raise DictionaryError(f"{name!r} is an alias of {', '.join(sorted(names))}; name one of them")
+        hint = near(name, [*self._entries, *self._aliases])
+        raise DictionaryError(f"{name!r} is not in the field dictionary {self.source}{hint}")
 
-    def get(self, name: str, default: _Default = None) -> Entry | _Default:  # type: ignore[assignment]
+    def get(self, name: str, default: Any = None) -> Entry | None:  # type: ignore[override]
         """Return the entry of a standard name or of an alias with one meaning, else the default."""
-        meanings = self._aliases.get(name, ())
-        if name not in self._entries and len(meanings) == 1:
-            name = meanings[0]
-        return self._entries.get(name, default)
+        return self[name] if name in self else default
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self.get(name) is not None
+        return name in self._entries or (isinstance(name, str) and len(self._aliases.get(name, ())) == 1)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
@@ -74,14 +111,11 @@ class Dictionary(Mapping[str, Entry]):
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __repr__(self) -> str:
-        return f"<Dictionary {self.source} of {len(self)} fields>"
-
     def resolve(self, name: str, positive: str = "") -> tuple[str, int]:
         """Return (the name that carries no sign, +1 or -1); an unknown name stands for itself.
 
-        Values of `name` times the sign are values of the returned name. `positive` ("up", "down") is
-        the direction that the values count as positive, where it is not the dictionary's.
+        Values of `name` times the sign are values of the returned name. `positive` ("up", "down") is the direction
+        that the values count as positive, where it is not the dictionary's.
         """
         entry = self.get(name)
         if entry is None:
@@ -89,63 +123,22 @@ class Dictionary(Mapping[str, Entry]):
         sign = -1 if positive and entry.positive and positive != entry.positive else 1
         return (entry.negative_of, -sign) if entry.negative_of else (entry.standard_name, sign)
 
-    def near(self, name: str, count: int = 3) -> list[str]:
-        """Return the names and aliases most like `name`, best first."""
-        return get_close_matches(name, [*self._entries, *self._aliases], n=count, cutoff=0.6)
-
     def merged(self, other: Dictionary) -> Dictionary:
-        """Return both together; DictionaryError where they contradict each other."""
-        for alias in self._aliases.keys() & other._aliases.keys():
-            if self._aliases[alias] != other._aliases[alias]:
-                both = [*self._aliases[alias], *other._aliases[alias]]
-                raise DictionaryError(
-                    f"alias {alias!r} stands for {_listed(both)}, in {self.source} and {other.source}"
-                )
-        pairs = [(a, n) for d in (self, other) for a, names in d._aliases.items() for n in names]
-        source = " and ".join(dict.fromkeys(part for part in (self.source, other.source) if part))
-        return Dictionary([*self._entries.values(), *other._entries.values()], pairs, source)
-
-    def _check_negative(self, entry: Entry) -> None:
-        opposite = self._entries.get(entry.negative_of)
-        if opposite is None:
-            return
-        same_sign = bool(entry.positive) and entry.positive == opposite.positive
-        if opposite.negative_of or same_sign or not entry.same_units(opposite):
-            raise DictionaryError(
-                f"entry {entry.standard_name}, key negative_of: {opposite.standard_name} must have "
-                f"the same units, the other direction and no negative_of of its own"
-            )
+        """Return both together; of what they contradict each other in this one's counts, with a warning."""
+        return Dictionary([*self.values(), *other.values()], f"{self.source} and {other.source}")
 
 
 def load_dictionary(path: str | Path | Traversable) -> Dictionary:
     """Return the dictionary of a YAML file in NUOPC's format, with or without our own keys."""
     file = Path(path) if isinstance(path, str) else path
     try:
-        document = yaml.load(file.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
-    except OSError as error:
-        raise DictionaryError(f"field dictionary {file} cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise DictionaryError(f"field dictionary {file} is not valid YAML: {error}") from error
-    head = document.get("field_dictionary") if isinstance(document, dict) else None
-    rows = head.get("entries") if isinstance(head, dict) else None
-    if not isinstance(head, dict) or not isinstance(rows, list):
-        raise DictionaryError(f"field dictionary {file} has no list 'field_dictionary: entries:'")
-    entries: dict[str, Entry] = {}
-    aliases: list[tuple[str, str]] = []
-    cf = "cf_standard_name_table" in head
-    for number, row in enumerate(rows, start=1):
-        try:
-            names = _aliases_of(row)
-            aliases += [(alias, row["standard_name"]) for alias in names]
-            if "canonical_units" in row or not names:
-                entry = _entry_of(row, cf)
-                entries[entry.standard_name] = _first_of(entries, entry, file.name)
-        except DictionaryError as error:
-            raise DictionaryError(f"field dictionary {file}, entry {number}: {error}") from error
-    try:
-        return Dictionary(entries.values(), aliases, source=file.name)
-    except DictionaryError as error:
-        raise DictionaryError(f"field dictionary {file}: {error}") from error
+        head = yaml.safe_load(file.read_text(encoding="utf-8"))["field_dictionary"]
+        rows = [{"cf": "cf_standard_name_table" in head, **row} for row in head["entries"]]
+    except (OSError, UnicodeError, yaml.YAMLError) as error:
+        raise DictionaryError(f"field dictionary {file} cannot be read as YAML: {error}") from error
+    except (LookupError, TypeError) as error:
+        raise DictionaryError(f"field dictionary {file} has no list of mappings field_dictionary: entries") from error
+    return Dictionary([_entry(row, f"{file}, entry {i}") for i, row in enumerate(rows, start=1)], file.name)
 
 
 def default_dictionary(extra: Sequence[str | Path | Traversable | Dictionary] = ()) -> Dictionary:
@@ -161,70 +154,21 @@ def _package_dictionary() -> Dictionary:
     return load_dictionary(files("crest_core") / "data" / "field_dictionary.yaml")
 
 
-def _aliases_of(row: Any) -> list[str]:
-    if not isinstance(row, dict) or not isinstance(row.get("standard_name"), str):
-        raise DictionaryError(f"expected a mapping with a text standard_name, got {row!r}")
-    given = row.get("alias", [])
-    names = [given] if isinstance(given, str) else given
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise DictionaryError(f"{row['standard_name']}, key alias: {given!r} is not a text or list")
-    return names
-
-
-def _entry_of(row: dict[str, Any], cf: bool) -> Entry:
-    types = {field.name: "text" for field in fields(Entry)}
-    types |= {"bounds": "list [low, high]", "water": "true or false", "cf": "true or false"}
-    values: dict[str, Any] = {"cf": cf}
-    for key, value in row.items():
-        if key == "canonical_units" and isinstance(value, int | float):
-            value = str(value)  # YAML reads 1 as a number
-        if key not in (*types, "alias"):
-            near = get_close_matches(str(key), types, n=1) or types
-            raise DictionaryError(f"{row['standard_name']}: key {key!r} is unknown; near: {_listed(near)}")
-        if value is None or key == "alias":
-            continue
-        if not _is(types[key], value):
-            raise DictionaryError(f"{row['standard_name']}, key {key}: {value!r} is no {types[key]}")
-        values[key] = value
-    if "canonical_units" not in values:
-        raise DictionaryError(f"{row['standard_name']}: canonical_units are missing")
-    if "bounds" in values:
-        values["bounds"] = tuple(float(number) for number in values["bounds"])
-    return Entry(**values)
-
-
-def _is(kind: str, value: Any) -> bool:
-    if kind.startswith("list"):
-        numbers = value if isinstance(value, list) else []
-        return len(numbers) == 2 and all(isinstance(number, int | float) for number in numbers)
-    return isinstance(value, str if kind == "text" else bool)
-
-
-def _first_of(entries: Mapping[str, Entry], entry: Entry, source: str) -> Entry:
-    """Return the entry, or the earlier one where a file contradicts itself."""
-    first = entries.get(entry.standard_name)
-    if first is None:
-        return entry
+def _entry(row: dict[str, Any], where: str) -> Entry:
     try:
-        return first.joined(entry)
-    except DictionaryError as error:
-        if first.kind or entry.kind:  # ours, not NUOPC's
-            raise
-        warnings.warn(f"{source}: {error}; the first one counts, as in NUOPC", stacklevel=3)
-        return first
+        return Entry.model_validate(row)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        text, key = f"{fault['msg']}, got {fault['input']!r}", ".".join(map(str, fault["loc"]))
+        if fault["type"] == "extra_forbidden":
+            text = f"unknown key; keys are {', '.join(Entry.model_fields)}"
+        raise DictionaryError(f"field dictionary {where}, key {key}: {text}") from error
 
 
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(repr(name) for name in dict.fromkeys(names))
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice in one mapping."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for index, key in enumerate(keys):
-            if key in keys[:index]:
-                mark = node.value[index][0].start_mark
-                raise yaml.YAMLError(f"key {key!r} is given twice, line {mark.line + 1}")
-        return super().construct_mapping(node, deep=deep)
+def _same_units(first: str, second: str) -> bool:
+    """Return whether units mean the same, or one of them is only text, as NUOPC's "tbd"."""
+    try:
+        same_kind = check_units(first).dimensionality == check_units(second).dimensionality
+    except UnitError:
+        return True
+    return same_kind and conversion(first, second).is_identity
