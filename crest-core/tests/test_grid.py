@@ -75,11 +75,11 @@ def test_a_regridder_is_linear_and_differentiable():
 @pytest.mark.parametrize(
     ("lat", "lon", "words"),
     [
-        ([91.0], [0.0], r"lat \[91.\] leaves -90 to 90 degrees"),
-        ([0.0], [361.0], r"lon \[361.\] leaves -180 to 360 degrees"),
+        ([91.0], [0.0], r"lat must be a list of degrees from -90 to 90, got \[91.\]"),
+        ([0.0], [361.0], r"lon must be a list of degrees from -180 to 360, got \[361.\]"),
         ([0.0, 1.0], [0.0], "2 latitudes and 1 longitudes; a point needs both"),
-        ([np.nan], [0.0], "lat must be a list of one or more finite degrees"),
-        ([], [], "lat must be a list of one or more"),
+        ([np.nan], [0.0], "lat must be a list of degrees"),
+        ([], [], "lat must be a list"),
         ([[0.0]], [0.0], "lat must be a list"),
     ],
 )

@@ -6,7 +6,7 @@ Regridding methods are plugins; the core only checks that two grids are the same
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,52 +15,29 @@ from torch import Tensor
 from crest_core.errors import GridError
 
 TOLERANCE = 1e-6  # degrees, about 0.1 m
+Coordinates: TypeAlias = Mapping[str, tuple[tuple[str, ...], np.ndarray]]  # by name, each with its dims
 
 
 class Grid(Protocol):
     """Named places on the globe along one or more horizontal dims."""
 
-    @property
-    def name(self) -> str:
-        """Name of the grid inside its graph."""
-        ...
-
-    @property
-    def dims(self) -> tuple[str, ...]:
-        """Names of the horizontal dims, as ("cell",) or ("y", "x")."""
-        ...
-
-    @property
-    def sizes(self) -> Mapping[str, int]:
-        """Number of places along each dim."""
-        ...
-
-    @property
-    def coordinates(self) -> Mapping[str, tuple[tuple[str, ...], np.ndarray]]:
-        """Coordinates by name, each with its dims: lat and lon [degrees], names of points."""
-        ...
+    name: str  # inside its graph
+    dims: tuple[str, ...]  # the horizontal dims, as ("cell",) or ("y", "x")
+    sizes: Mapping[str, int]  # number of places along each dim
+    coordinates: Coordinates  # lat and lon [degrees], names of points
 
 
 class Regridder(Protocol):
     """A linear, differentiable map of fields from one grid to another."""
 
-    @property
-    def source(self) -> Grid:
-        """The grid that values come from."""
-        ...
-
-    @property
-    def target(self) -> Grid:
-        """The grid that values go to."""
-        ...
+    source: Grid
+    target: Grid
 
     def __call__(self, values: Tensor) -> Tensor:
         """Return (..., *target dims) of values (..., *source dims)."""
-        ...
 
     def describe(self) -> str:
         """Return a few words for the plan: "conservative, era5 to basins"."""
-        ...
 
 
 class PointGrid:
@@ -73,41 +50,19 @@ class PointGrid:
     dims: tuple[str, ...] = ("cell",)
 
     def __init__(
-        self,
-        lat: ArrayLike,
-        lon: ArrayLike,
-        names: Sequence[str] | None = None,
-        *,
-        name: str = "points",
+        self, lat: ArrayLike, lon: ArrayLike, names: Sequence[str] | None = None, *, name: str = "points"
     ) -> None:
         self.name = name
-        self.lat = _latitudes(lat, name)
-        self.lon = _longitudes(lon, name)
-        if self.lat.shape != self.lon.shape:
-            raise GridError(
-                f"grid {name}: {self.lat.size} latitudes and {self.lon.size} longitudes; a point needs both"
-            )
-        self.names = tuple(map(str, range(self.lat.size) if names is None else names))
-        if len(self.names) != self.lat.size or len(set(self.names)) != len(self.names):
-            raise GridError(f"grid {name}: expected {self.lat.size} distinct names, got {list(self.names)}")
-
-    @property
-    def sizes(self) -> Mapping[str, int]:
-        """Number of points."""
-        return {"cell": self.lat.size}
-
-    @property
-    def coordinates(self) -> Mapping[str, tuple[tuple[str, ...], np.ndarray]]:
-        """Places lat and lon, and cell, the names of the points."""
-        names = np.array(self.names, dtype=str)
-        return {
-            "cell": (self.dims, names),
-            "lat": (self.dims, self.lat),
-            "lon": (self.dims, self.lon),
-        }
-
-    def __repr__(self) -> str:
-        return f"<PointGrid {self.name} of {self.lat.size} points>"
+        self.lat, self.lon = _degrees(lat, name, "lat", -90.0, 90.0), _longitudes(lon, name)
+        count = self.lat.size
+        if count != self.lon.size:
+            raise GridError(f"grid {name}: {count} latitudes and {self.lon.size} longitudes; a point needs both")
+        self.names = tuple(map(str, range(count) if names is None else names))
+        if len(self.names) != count or len(set(self.names)) != count:
+            raise GridError(f"grid {name}: expected {count} distinct names, got {list(self.names)}")
+        self.sizes: Mapping[str, int] = {"cell": count}
+        places = {"cell": np.array(self.names, dtype=str), "lat": self.lat, "lon": self.lon}
+        self.coordinates: Coordinates = {key: (self.dims, values) for key, values in places.items()}
 
 
 class RectilinearGrid:
@@ -121,29 +76,15 @@ class RectilinearGrid:
 
     def __init__(self, lat: ArrayLike, lon: ArrayLike, *, name: str = "rectilinear") -> None:
         self.name = name
-        self.lat = _latitudes(lat, name)
-        self.lon = _longitudes(lon, name)
+        self.lat, self.lon = _degrees(lat, name, "lat", -90.0, 90.0), _longitudes(lon, name)
         steps = np.diff(self.lat)
         if not ((steps > 0).all() or (steps < 0).all()):
-            raise GridError(f"grid {name}: lat {_shown(self.lat)} neither rises nor falls; sort it")
+            raise GridError(f"grid {name}: lat {self.lat} neither rises nor falls; sort it")
         turns = np.diff(self.lon) % 360.0
-        if self.lon.size > 1 and not ((turns > 0).all() and turns.sum() < 360.0):
-            raise GridError(
-                f"grid {name}: lon {_shown(self.lon)} does not rise eastward once around; sort it and drop doubles"
-            )
-
-    @property
-    def sizes(self) -> Mapping[str, int]:
-        """Number of latitudes (y) and longitudes (x)."""
-        return {"y": self.lat.size, "x": self.lon.size}
-
-    @property
-    def coordinates(self) -> Mapping[str, tuple[tuple[str, ...], np.ndarray]]:
-        """Latitudes lat along y and longitudes lon along x."""
-        return {"lat": (("y",), self.lat), "lon": (("x",), self.lon)}
-
-    def __repr__(self) -> str:
-        return f"<RectilinearGrid {self.name} of {self.lat.size} x {self.lon.size}>"
+        if not (turns > 0).all() or turns.sum() >= 360.0:
+            raise GridError(f"grid {name}: lon {self.lon} does not rise eastward once around; sort it and drop doubles")
+        self.sizes: Mapping[str, int] = {"y": self.lat.size, "x": self.lon.size}
+        self.coordinates: Coordinates = {"lat": (("y",), self.lat), "lon": (("x",), self.lon)}
 
 
 def check_same_grid(first: Grid, second: Grid) -> None:
@@ -152,42 +93,25 @@ def check_same_grid(first: Grid, second: Grid) -> None:
     Latitudes and longitudes may differ by 1e-6 degrees, longitudes also by whole turns.
     """
     ends = f"grids {first.name} and {second.name}"
-    if first.dims != second.dims or dict(first.sizes) != dict(second.sizes):
-        raise GridError(
-            f"{ends} differ: {dict(first.sizes)} and {dict(second.sizes)}; add a regridder to the Connection"
-        )
+    if first.dims != second.dims or first.sizes != second.sizes:
+        raise GridError(f"{ends} differ: {first.sizes} and {second.sizes}; add a regridder to the Connection")
     for key in ("lat", "lon"):
         ours, theirs = first.coordinates[key][1], second.coordinates[key][1]
-        apart = np.abs((ours - theirs + 180.0) % 360.0 - 180.0)
-        if (apart > TOLERANCE).any():
-            place = tuple(int(index) for index in np.argwhere(apart > TOLERANCE)[0])
+        for index in np.argwhere(np.abs((ours - theirs + 180.0) % 360.0 - 180.0) > TOLERANCE):
+            place = tuple(index.tolist())
             raise GridError(
-                f"{ends} differ in {key} at index {', '.join(str(index) for index in place)}: "
-                f"{ours[place]:.9g} and {theirs[place]:.9g}; add a regridder to the Connection or "
-                f"correct the coordinates"
+                f"{ends} differ in {key} at index {', '.join(map(str, place))}: {ours[place]:.9g} and "
+                f"{theirs[place]:.9g}; add a regridder to the Connection or correct the coordinates"
             )
 
 
-def _latitudes(values: ArrayLike, grid: str) -> np.ndarray:
-    lat = _degrees(values, grid, "lat")
-    if (np.abs(lat) > 90.0 + TOLERANCE).any():
-        raise GridError(f"grid {grid}: lat {_shown(lat)} leaves -90 to 90 degrees")
-    return lat
-
-
 def _longitudes(values: ArrayLike, grid: str) -> np.ndarray:
-    lon = _degrees(values, grid, "lon")
-    if ((lon < -180.0) | (lon > 360.0)).any():
-        raise GridError(f"grid {grid}: lon {_shown(lon)} leaves -180 to 360 degrees")
+    lon = _degrees(values, grid, "lon", -180.0, 360.0)
     return np.where(lon >= 180.0, np.round(lon - 360.0, 9), lon)
 
 
-def _degrees(values: ArrayLike, grid: str, what: str) -> np.ndarray:
+def _degrees(values: ArrayLike, grid: str, what: str, low: float, high: float) -> np.ndarray:
     array = np.array(values, dtype=np.float64)
-    if array.ndim != 1 or array.size == 0 or not np.isfinite(array).all():
-        raise GridError(f"grid {grid}: {what} must be a list of one or more finite degrees, got {_shown(array)}")
+    if array.ndim != 1 or array.size == 0 or not ((array >= low) & (array <= high)).all():
+        raise GridError(f"grid {grid}: {what} must be a list of degrees from {low:g} to {high:g}, got {array}")
     return array
-
-
-def _shown(array: np.ndarray) -> str:
-    return np.array2string(array, threshold=8, precision=6)
