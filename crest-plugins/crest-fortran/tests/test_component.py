@@ -194,3 +194,33 @@ def test_no_gradient_leaves_the_tape(reservoir):
         warnings.simplefilter("error")
         outputs, _ = component.step(start(component), inputs(), 0)
     assert not outputs["flow"].requires_grad
+
+
+WINDOW = """
+#include <string.h>
+#include "crest_component.h"
+int32_t crest_api_version(void) { return 1; }
+int32_t crest_describe_model(crest_model *m) { strcpy(m->name, "memory"); m->field_count = 2; return 0; }
+int32_t crest_describe_field(int32_t i, crest_field *f) {
+    f->kind = i; f->levels = i == 1 ? 6 : 1; strcpy(f->name, i == 1 ? "x" : "y"); strcpy(f->units, "1"); return 0;
+}
+int32_t crest_step(int32_t n, double dt, const double *p, const double *x, const double *s, double *t, double *y) {
+    for (int c = 0; c < n; c++) {
+        y[c] = 0;
+        for (int row = 0; row < 6; row++) y[c] += (row + 1) * x[row * n + c];
+    }
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("lead", [(), (5,), (2, 4)])
+def test_windows_and_levels_become_rows_oldest_first(build, lead):
+    fields = {"x": {"window": 3, "dims": ("soil_layer", "cell")}}
+    component = FortranComponent(build("memory.c", WINDOW), fields=fields, isolation="none")
+    assert component.dim_sizes == {"soil_layer": 2}
+    x = torch.rand(3, *lead, 2, 7, dtype=torch.float64)  # an input with a window has it right after time
+    weights = torch.arange(1.0, 7.0, dtype=torch.float64).reshape(3, 2)
+    expected = torch.einsum("wl,w...lc->...c", weights, x)
+    outputs, _ = component.step({}, {"x": x}, 0)
+    torch.testing.assert_close(outputs["y"], expected)

@@ -51,7 +51,7 @@ def test_a_library_in_c_is_as_good_as_one_in_fortran(describe):
     [
         ({"VERSION": "7"}, r"compiled for CREST C interface 7, expected 1; compile it again"),
         ({"NAME": '""'}, r"its model has no name; set it in crest_describe_model"),
-        ({"COUNT": "0"}, r"it describes no field; set field_count"),
+        ({"COUNT": "0"}, r"it describes no output; set field_count"),
         ({"COUNT": "-3"}, r"it describes -3 fields, expected 1 to 10000"),
         ({"COUNT": "2"}, r"field 2 \(output 'rain'\) is described twice"),
         ({"MODEL_STATUS": "5"}, r"crest_describe_model returned 5, expected 0"),

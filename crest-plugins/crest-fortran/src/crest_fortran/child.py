@@ -67,10 +67,7 @@ class ChildProcess:
         _, needed = offsets(self.rows, columns)
         if self.view is None or needed > self._capacity:
             size = -(-max(needed, 2 * self._capacity) // mmap.PAGESIZE) * mmap.PAGESIZE
-            if sys.platform == "linux":
-                os.posix_fallocate(self._memory, 0, size)  # no room is an OSError now, not a crash later
-            else:
-                os.ftruncate(self._memory, size)
+            os.ftruncate(self._memory, size)
             self._capacity, self.view = size, mmap.mmap(self._memory, size)
         return self.view
 

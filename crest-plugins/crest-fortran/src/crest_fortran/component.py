@@ -13,7 +13,6 @@ import torch
 from crest_core import (
     BlackBoxComponent,
     ComponentError,
-    FieldSpec,
     FiniteDifference,
     Gradient,
     NoGradient,
@@ -23,7 +22,7 @@ from crest_core import (
 )
 from crest_fortran.library import Array, FortranLibrary
 from crest_fortran.shipped import shipped_library
-from crest_fortran.specs import Values, component_specs, own_dims, start_values
+from crest_fortran.specs import FieldRows, Values, component_specs, start_values
 
 
 class FortranComponent(BlackBoxComponent):
@@ -59,7 +58,8 @@ class FortranComponent(BlackBoxComponent):
         super().__init__(gradient=gradient or standard, parameters=values)
         self.library = library
         self._start = start
-        self._flat = max(len(spec.dims) - own_dims(spec) for spec in (*self.outputs, *self.states))
+        self._rows = specs.rows()
+        self._flat = len(self.outputs[0].dims) - len(self._rows.outputs[0].sizes)
         self._seconds = parse_timestep(timestep).total_seconds()
 
     @staticmethod
@@ -88,49 +88,33 @@ class FortranComponent(BlackBoxComponent):
 
     def evaluate(self, state: Tensors, inputs: Tensors, parameters: Tensors) -> tuple[Tensors, Tensors]:
         """Return (outputs, new state) of one call for all columns of all leading dims."""
-        parts = ((self.states, state), (self.inputs, inputs), (self.parameter_specs, parameters))
-        spec, example = next((s, part[s.name]) for specs, part in parts for s in specs)
+        parts = ((self._rows.states, state), (self._rows.inputs, inputs), (self._rows.parameters, parameters))
+        rows, example = next((field, part[field.name]) for fields, part in parts for field in fields)
         first = example.dim() - self._flat
-        lead, columns = example.shape[: first - own_dims(spec)], example.shape[first:]
+        lead, columns = example.shape[: first - len(rows.sizes)], example.shape[first:]
         with self.library.lock:
             arrays = self.library.arrays(prod(lead) * prod(columns))
-            _fill(arrays.state_in, self.states, state, lead, columns)
-            _fill(arrays.inputs, self.inputs, inputs, lead, columns)
-            _fill(arrays.parameters, self.parameter_specs, parameters, lead, columns)
+            for block, (fields, values) in zip((arrays.state_in, arrays.inputs, arrays.parameters), parts, strict=True):
+                _fill(block, fields, values, len(lead))
             self.library.run(self._seconds)
-            outputs = self._take(arrays.outputs, self.outputs, lead, columns)
-            return outputs, self._take(arrays.state_out, self.states, lead, columns)
-
-    def _take(self, block: Array, specs: Sequence[FieldSpec], lead: torch.Size, columns: torch.Size) -> Tensors:
-        """Return the fields of a block, each a tensor (*lead, [level,] *columns) of its own."""
-        fields, row = {}, 0
-        for spec in specs:
-            sizes = [self.dim_sizes[name] for name in spec.dims if name in self.dim_sizes]
-            count = prod(sizes)
-            values = torch.from_numpy(block[row : row + count].copy())
-            values = values.reshape(*sizes, *lead, *columns)
-            if sizes and lead:
-                values = values.movedim(0, len(lead)).contiguous()
-            fields[spec.name] = values
-            row += count
-        return fields
+            outputs = _take(arrays.outputs, self._rows.outputs, lead, columns)
+            return outputs, _take(arrays.state_out, self._rows.states, lead, columns)
 
 
-def _fill(
-    block: Array,
-    specs: Sequence[FieldSpec],
-    values: Tensors,
-    lead: torch.Size,
-    columns: torch.Size,
-) -> None:
+def _fill(block: Array, fields: Sequence[FieldRows], values: Tensors, leads: int) -> None:
     """Write the fields (*lead, [window,] [level,] *columns) into the rows of a block."""
-    row = 0
-    for spec in specs:
-        value, own = values[spec.name], own_dims(spec)
-        sizes = value.shape[len(lead) : len(lead) + own]
-        if own and lead:
-            value = value.movedim(tuple(range(len(lead), len(lead) + own)), tuple(range(own)))
-        count = prod(sizes)
-        target = block[row : row + count].reshape(*sizes, *lead, *columns)
-        target[...] = value.numpy()
-        row += count
+    for name, sizes, start, stop in fields:
+        value = values[name]
+        if leads and sizes:
+            own = range(len(sizes))
+            value = value.movedim([leads + axis for axis in own], list(own))
+        block[start:stop] = value.reshape(stop - start, -1).numpy()
+
+
+def _take(block: Array, fields: Sequence[FieldRows], lead: torch.Size, columns: torch.Size) -> Tensors:
+    """Return the fields of a block, each a tensor (*lead, [level,] *columns) with memory of its own."""
+    taken = {}
+    for name, sizes, start, stop in fields:
+        values = torch.from_numpy(block[start:stop].copy()).reshape(*sizes, *lead, *columns)
+        taken[name] = values.movedim(0, len(lead)).contiguous() if sizes and lead else values
+    return taken

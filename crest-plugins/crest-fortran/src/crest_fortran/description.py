@@ -79,8 +79,8 @@ def offsets(rows: tuple[int, ...], columns: int) -> tuple[list[int], int]:
 
 def check(description: LibraryDescription) -> None:
     """Raise ValueError, with what is wrong, where a description contradicts itself."""
-    if not description.fields:
-        raise ValueError("it describes no field; set field_count in crest_describe_model")
+    if not description.of_kind("output"):
+        raise ValueError("it describes no output; set field_count in crest_describe_model to the number of all fields")
     if not description.name:
         raise ValueError("its model has no name; set it in crest_describe_model")
     seen = set()

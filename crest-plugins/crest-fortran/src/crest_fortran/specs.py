@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from math import prod
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +17,25 @@ Values = float | Sequence[float] | Tensor
 _FIXED = ("name", "units")  # the numbers that the library takes mean what it says
 
 
+class FieldRows(NamedTuple):
+    """Where a field lies in the rows of its array."""
+
+    name: str
+    sizes: tuple[int, ...]
+    """Of its window and its level dim, where it has them."""
+    start: int
+    stop: int
+
+
+class Rows(NamedTuple):
+    """The rows of all fields by kind."""
+
+    inputs: tuple[FieldRows, ...]
+    outputs: tuple[FieldRows, ...]
+    states: tuple[FieldRows, ...]
+    parameters: tuple[FieldRows, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class ComponentSpecs:
     """The fields of a component by kind, and the sizes of its own dims."""
@@ -25,6 +45,18 @@ class ComponentSpecs:
     states: tuple[FieldSpec, ...]
     parameters: tuple[FieldSpec, ...]
     dim_sizes: dict[str, int]
+
+    def rows(self) -> Rows:
+        """Return where every field lies."""
+        return Rows(*map(self._rows_of, (self.inputs, self.outputs, self.states, self.parameters)))
+
+    def _rows_of(self, specs: tuple[FieldSpec, ...]) -> tuple[FieldRows, ...]:
+        found, start = [], 0
+        for spec in specs:
+            window = (spec.window,) if spec.window > 1 else ()
+            sizes = (*window, *(self.dim_sizes[name] for name in spec.dims if name in self.dim_sizes))
+            found.append(FieldRows(spec.name, sizes, start, start := start + prod(sizes)))
+        return tuple(found)
 
 
 def component_specs(description: LibraryDescription, overrides: Mapping[str, Mapping[str, Any]]) -> ComponentSpecs:
@@ -40,11 +72,6 @@ def component_specs(description: LibraryDescription, overrides: Mapping[str, Map
         found[field.kind].append(spec)
     inputs, outputs, states, parameters = map(tuple, found.values())
     return ComponentSpecs(inputs, outputs, states, parameters, dim_sizes)
-
-
-def own_dims(spec: FieldSpec) -> int:
-    """Return how many axes of a field, its window included, are rows of the library's memory."""
-    return (spec.window > 1) + sum(name not in HORIZONTAL for name in spec.dims)
 
 
 def _spec(who: str, field: LibraryField, override: Mapping[str, Any]) -> FieldSpec:
