@@ -13,13 +13,8 @@ import griffe
 def as_markdown(text: str) -> str:
     r"""Return a docstring with its doctests fenced, and with `[`, `*` and `<` outside code escaped.
 
-    >>> print(as_markdown("Depth [m].\n\n>>> 1 + 1\n2"))
-    Depth \[m].
-    <BLANKLINE>
-    ```python
-    >>> 1 + 1
-    2
-    ```
+    >>> as_markdown("Depth [m], as in `depths[0]`.")
+    'Depth \\[m], as in `depths[0]`.'
     """
     paragraphs = re.split(r"\n[ \t]*\n", text)
     return "\n\n".join(_fenced(part) if part.lstrip().startswith(">>> ") else _escaped(part) for part in paragraphs)
@@ -40,4 +35,8 @@ def _fenced(paragraph: str) -> str:
 
 def _escaped(paragraph: str) -> str:
     parts = re.split(r"(`[^`]*`)", paragraph)
-    return "".join(part if part.startswith("`") else re.sub(r"([\[*<])", r"\\\1", part) for part in parts)
+    return "".join(part if part.startswith("`") else _without_marks(part) for part in parts)
+
+
+def _without_marks(text: str) -> str:
+    return re.sub(r"([\[*])", r"\\\1", text).replace("<", "&lt;")

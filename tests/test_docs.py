@@ -154,12 +154,10 @@ def test_files_that_a_page_names_exist(path):
             assert (ROOT / name).exists(), f"{name_of(path)} names {name}, which does not exist"
 
 
-def test_the_readme_shows_what_the_plugins_register():
-    sys.path.insert(0, str(ROOT / "docs"))
-    try:
-        from registry_table import README, current, table
-    finally:
-        sys.path.remove(str(ROOT / "docs"))
+def test_the_readme_shows_what_the_plugins_register(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    from registry_table import README, current, table
+
     assert current(README.read_text(encoding="utf-8")) == table(), "python docs/registry_table.py brings it up to date"
 
 
@@ -232,6 +230,14 @@ def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path):
         loaded = re.findall(r"<(?:script|img|iframe)[^>]*\ssrc=\"?(https?:[^\" >]+)", html)
         loaded += re.findall(r"<link[^>]*rel=\"?(?:stylesheet|preconnect)\"?[^>]*href=\"?(https?:[^\" >]+)", html)
         assert not loaded, f"{page.name} loads {loaded}"
+
+
+def test_docstrings_are_shown_as_they_are_written(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import docstrings
+
+    assert doctest.testmod(docstrings).failed == 0
+    assert docstrings.as_markdown("<a, b>.\n\n>>> 1 < 2\nTrue") == "&lt;a, b>.\n\n```python\n>>> 1 < 2\nTrue\n```"
 
 
 def test_fences_are_found_with_their_language_title_and_place():
