@@ -150,7 +150,7 @@ class Graph(SequenceComponent):
                 produced[name], states[name] = call_of(child, stepping=False)(states[name], arguments, times)
             check_names(name, child, produced[name], states[name])
         for name, own in states.items():
-            memory |= {f"{name}.{key}": value for key, value in own.items()}
+            memory |= {f"{name}.{key}": value.contiguous() for key, value in own.items()}  # as a restart has it
         return {name: produced[port.component][port.field] for name, port in self.output_ports.items()}, memory
 
     def _check_child(self, name: str, child: Component) -> None:
