@@ -121,7 +121,11 @@ def read_schwingbach(
         moisture[:, :, None],
     )
     for name in ("time", "time_bnds", "time_end"):
-        dataset[name].encoding = {"units": "hours since 2014-01-01 00:00:00", "dtype": "int32"}
+        dataset[name].encoding = {
+            "units": "hours since 2014-01-01 00:00:00",
+            "calendar": "standard",
+            "dtype": "int32",
+        }
     return dataset.assign_attrs(_attributes(repair, frequency, min_valid_fraction))
 
 
@@ -194,7 +198,7 @@ def _coordinates(starts: np.ndarray, hours: int) -> dict[str, xr.Variable]:
             [LONGITUDE],
             {"standard_name": "longitude", "units": "degrees_east", "comment": "approximate"},
         ),
-        "altitude": xr.Variable("cell", [ALTITUDE], {"standard_name": "altitude", "units": "m"}),
+        "altitude": xr.Variable("cell", [ALTITUDE], {"standard_name": "altitude", "units": "m", "positive": "up"}),
         "depth": xr.Variable(
             "soil_layer",
             np.array(DEPTHS),
@@ -229,6 +233,7 @@ def _attributes(repair: str, frequency: str, min_valid_fraction: float) -> dict[
         "references": "Houska et al. (2015), doi:10.1371/journal.pone.0145180; "
         "https://www.uni-giessen.de/faculties/f09/institutes/ilr/hydro",
         "license": "any purpose with proper references in publications; provided as is",
+        "history": f"read by crest-data {version('crest-data')}",
         "frequency": frequency,
         "repairs": repair,
         "computed": "shortwave_toa from time and place; vapour_pressure and vapour_pressure_deficit "
