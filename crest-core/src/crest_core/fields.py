@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from crest_core.errors import FieldError
+from crest_core.errors import FieldError, UnitError
 from crest_core.units import check_units
 
 STATISTICS = ("mean", "sum", "point", "minimum", "maximum")
@@ -30,49 +30,38 @@ class FieldSpec:
     'minimum'
     """
 
-    name: str
-    """Key inside the component, [a-z][a-z0-9_]*; dots only in the states of a graph."""
-    units: str
-    """UDUNITS text, for example "kg m-2 s-1"."""
-    standard_name: str = ""
-    """CF standard name, or the dictionary's own; "" joins by explicit Connection only."""
-    dims: tuple[str, ...] = ("cell",)
-    """Trailing dims, the horizontal ones last: ("cell",), ("y", "x"), ("soil_layer", "cell")."""
-    cell_methods: str = "time: mean"
-    """CF text: "time: " and one of mean, sum, point, minimum, maximum."""
-    vertical: tuple[float, float] | None = None
-    """Depth or height range [m] of a single-level field."""
-    window: int = 1
-    """Inputs: how many steps are handed over, oldest first, the present one last."""
-    static: bool = False
-    """No time axis (elevation, soil texture)."""
-    bounds: tuple[float, float] | None = None
-    """Smallest and largest possible value, in units."""
-    positive: str = ""
-    """Sign of a flux: "up" or "down"; "" where the standard name says it."""
+    name: str  # key inside the component, [a-z][a-z0-9_]*; dots only in the states of a graph
+    units: str  # UDUNITS text, for example "kg m-2 s-1"
+    standard_name: str = ""  # CF's, or the dictionary's own; "" joins by explicit Connection only
+    dims: tuple[str, ...] = ("cell",)  # trailing, the horizontal ones last: ("y", "x"), ("soil_layer", "cell")
+    cell_methods: str = "time: mean"  # "time: " and one of mean, sum, point, minimum, maximum
+    vertical: tuple[float, float] | None = None  # depth or height range [m] of a single-level field
+    window: int = 1  # inputs: how many steps are handed over, oldest first, the present one last
+    static: bool = False  # no time axis (elevation, soil texture)
+    bounds: tuple[float, float] | None = None  # smallest and largest possible value, in units
+    positive: str = ""  # sign of a flux: "up" or "down"; "" where the standard name says it
     doc: str = ""
 
     def __post_init__(self) -> None:
+        who = f"field {self.name}"
         if not _NAME.fullmatch(self.name):
             raise FieldError(f"field name {self.name!r}: expected [a-z][a-z0-9_]*, such as 'soil_moisture'")
         try:
             check_units(self.units)
-        except ValueError as error:
-            raise FieldError(f"field {self.name}: {error}") from error
+        except UnitError as error:
+            raise FieldError(f"{who}: {error}") from error
         if not isinstance(self.dims, tuple) or len(set(self.dims)) != len(self.dims):
-            raise FieldError(f"field {self.name}: dims are a tuple of distinct names, got {self.dims!r}")
+            raise FieldError(f"{who}: dims are a tuple of distinct names, got {self.dims!r}")
         if self.statistic not in STATISTICS:
-            raise FieldError(
-                f"field {self.name}: cell_methods {self.cell_methods!r} is not 'time: ' and one of "
-                f"{', '.join(STATISTICS)}"
-            )
+            expected = f"'time: ' and one of {', '.join(STATISTICS)}"
+            raise FieldError(f"{who}: cell_methods {self.cell_methods!r} is not {expected}")
         if self.positive not in ("", "up", "down"):
-            raise FieldError(f"field {self.name}: positive {self.positive!r} is not 'up', 'down' or ''")
+            raise FieldError(f"{who}: positive {self.positive!r} is not 'up', 'down' or ''")
         if self.window < 1 or (self.static and self.window > 1):
-            raise FieldError(f"field {self.name}: window {self.window} must be 1 or more, and 1 for a static field")
+            raise FieldError(f"{who}: window {self.window} must be 1 or more, and 1 for a static field")
         for text, pair in (("bounds", self.bounds), ("vertical", self.vertical)):
             if pair is not None and not (len(pair) == 2 and pair[0] < pair[1]):
-                raise FieldError(f"field {self.name}: {text} {pair!r} is not (low, high)")
+                raise FieldError(f"{who}: {text} {pair!r} is not (low, high)")
 
     @property
     def statistic(self) -> str:
