@@ -178,7 +178,7 @@ def test_odd_times_are_refused(value, calendar, words):
     [
         ("2014-01-01", "2014-01-01", "2014-01-01T00:00:00 to 2014-01-01T00:00:00 by 1D .* is empty"),
         ("2014-01-02", "2014-01-01", "the end is excluded and must lie after the start"),
-        ("2014-01-01", "2014-01-02T06:00", "1 day, 6:00:00, not a multiple of the timestep"),
+        ("2014-01-01", "2014-01-02T06:00", "1 day, 6:00:00, not a multiple of the step"),
     ],
 )
 def test_odd_periods_are_refused(start, end, words):

@@ -130,10 +130,7 @@ class Clock:
         if length <= timedelta(0):
             raise TimeError(f"the period {self.describe()} is empty; the end is excluded and must lie after the start")
         if length % self.timestep:
-            raise TimeError(
-                f"the period {self.describe()} lasts {length}, not a multiple of the timestep; move the end or change "
-                f"the step"
-            )
+            raise TimeError(f"the period {self.describe()} lasts {length}, not a multiple of the step; move the end")
 
     def __len__(self) -> int:
         return (self.end - self.start) // self.timestep
@@ -171,5 +168,5 @@ class Clock:
 
     def describe(self) -> str:
         """Return "2014-01-01T00:00:00 to 2015-01-01T00:00:00 by 1D (standard)"."""
-        step = format_timestep(self.timestep)
-        return f"{self.start.isoformat()} to {self.end.isoformat()} by {step} ({self.calendar})"
+        start, end = self.start.isoformat(), self.end.isoformat()
+        return f"{start} to {end} by {format_timestep(self.timestep)} ({self.calendar})"
