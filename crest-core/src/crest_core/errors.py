@@ -6,9 +6,6 @@ A message says who, which field, what was expected, what came and what to do.
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from collections.abc import Iterable
-from difflib import get_close_matches
-
 
 class CrestError(Exception):
     """Any error that CREST raises on purpose."""
@@ -60,12 +57,6 @@ class PluginError(CrestError, LookupError):
 
 class StoreError(CrestError, OSError):
     """A store that cannot be read or written."""
-
-
-def near(name: str, names: Iterable[str]) -> str:
-    """Return "; did you mean 'x'?" where a name resembles others, else ""."""
-    close = get_close_matches(name, list(names), n=2)
-    return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
 
 
 def near(name: str, names: Iterable[str]) -> str:
