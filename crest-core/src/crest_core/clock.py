@@ -10,14 +10,12 @@ import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 import cftime
 import numpy as np
 
 from crest_core.errors import TimeError
-
-Instant: TypeAlias = str | date | np.datetime64 | cftime.datetime  # date: datetime and pandas Timestamp too
 
 _DATES: dict[str, Any] = {  # the classes that xarray makes
     "standard": cftime.DatetimeGregorian,
@@ -62,8 +60,8 @@ def format_timestep(step: timedelta) -> str:
     return f"{seconds // _SECONDS[unit]}{unit}"
 
 
-def parse_time(value: Instant, calendar: str = "standard") -> Any:
-    """Return the cftime date of `value` in `calendar`; text and datetimes mean the date they show.
+def parse_time(value: str | date | np.datetime64 | cftime.datetime, calendar: str = "standard") -> Any:
+    """Return the cftime date of `value` in `calendar`; text, datetimes and Timestamps mean the date they show.
 
     >>> parse_time("2001-03-01T06:00", "noleap").isoformat()
     '2001-03-01T06:00:00'
