@@ -1,4 +1,4 @@
-"""Shows docstrings as their authors wrote them: examples as code, brackets and stars as themselves.
+"""Shows docstrings as their authors wrote them: examples as code, brackets as themselves, comments beside fields.
 
 An extension of griffe, which reads the sources for the reference pages (see mkdocs.yml). Docstrings here are plain text
 with `code` in backticks; without this, Markdown takes `>>>` for quotations and [names] for links.
@@ -20,11 +20,24 @@ def as_markdown(text: str) -> str:
     return "\n\n".join(_fenced(part) if part.lstrip().startswith(">>> ") else _escaped(part) for part in paragraphs)
 
 
+def comment_beside(source: str) -> str:
+    """Return the comment at the end of a line of code as a sentence, or an empty text.
+
+    >>> comment_beside("units: str  # UDUNITS text")
+    'UDUNITS text.'
+    """
+    found = re.search(r"  # (?!noqa|type:|fmt:)(.+)$", source)
+    return f"{found[1][0].upper()}{found[1][1:].rstrip('.')}." if found else ""
+
+
 class PlainDocstrings(griffe.Extension):
-    """Rewrites each docstring once, when it is loaded."""
+    """Rewrites each docstring once, when it is loaded; a comment beside a field of a class is its docstring."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         """Rewrite the docstring of a module, class, function or attribute."""
+        if obj.docstring is None and obj.is_attribute and obj.parent is not None and obj.parent.is_class:
+            comment = comment_beside(obj.source)
+            obj.docstring = griffe.Docstring(comment, parent=obj) if comment else None
         if obj.docstring is not None:
             obj.docstring.value = as_markdown(obj.docstring.value)
 

@@ -23,7 +23,7 @@ import pytest
 
 ROOT = packages.ROOT
 SITE = sorted((ROOT / "docs").rglob("*.md"))
-READMES = [package.folder / "README.md" for package in packages.find_packages()]
+READMES = [file for package in packages.find_packages() for file in package.folder.glob("README.md")]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *READMES, *SITE]
 BASH_PAGES = {"docs/how-to/wrap-fortran.md"}
 SLOW_PAGES: set[str] = set()
