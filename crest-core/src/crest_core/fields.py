@@ -53,7 +53,8 @@ class FieldSpec:
         if not isinstance(self.dims, tuple) or len(set(self.dims)) != len(self.dims):
             raise FieldError(f"{who}: dims are a tuple of distinct names, got {self.dims!r}")
         if self.statistic not in STATISTICS:
-            raise FieldError(f"{who}: cell_methods {self.cell_methods!r} is not 'time: ' and one of {STATISTICS}")
+            expected = f"'time: ' and one of {', '.join(STATISTICS)}"
+            raise FieldError(f"{who}: cell_methods {self.cell_methods!r} is not {expected}")
         if self.positive not in ("", "up", "down"):
             raise FieldError(f"{who}: positive {self.positive!r} is not 'up', 'down' or ''")
         if self.window < 1 or (self.static and self.window > 1):
