@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from math import inf, isfinite, prod
 from typing import Any
 
 import torch
@@ -21,7 +21,8 @@ class BlackBoxComponent(StepComponent):
     """A pure function outside torch; its author writes `evaluate` on detached float64 tensors.
 
     States stay float64; outputs come back in the number type of the inputs. Fields without a horizontal dim
-    (shared parameters, constants) arrive spread over all columns, so that each column has its own copy.
+    (shared parameters, constants) arrive spread over all columns, so that each column has its own copy; a window
+    stands right before a field's own dims.
     """
 
     independent_columns: bool = True
@@ -32,13 +33,12 @@ class BlackBoxComponent(StepComponent):
         self.physical = PhysicalParameters(self.parameter_specs, parameters or {})
         if self.opaque and not isinstance(gradient, NoGradient):
             raise GradientError(
-                f"{type(self).__name__} hides its state (opaque) and can have no gradient; "
-                f"expected NoGradient(), got {type(gradient).__name__}"
+                f"{type(self).__name__} hides its state (opaque) and can have no gradient; expected NoGradient(), got "
+                f"{type(gradient).__name__}"
             )
 
     @property
     def gradient_policy(self) -> str:
-        """Return the policy of the gradient strategy."""
         return self.gradient.policy
 
     @abstractmethod
@@ -54,101 +54,114 @@ class BlackBoxComponent(StepComponent):
     def step(self, state: Tensors, inputs: Tensors, time: Any) -> tuple[Tensors, Tensors]:
         """Return (outputs, state) of one timestep, with the gradient of the strategy."""
         working = next(iter(inputs.values())).dtype if inputs else torch.get_default_dtype()
-        call, arguments = self._evaluation(), self._arguments(state, inputs)
-        if isinstance(self.gradient, NoGradient):
-            results = call.function([x.detach() for x in arguments])
-        else:
-            results = _Tape.apply(call, self.gradient, *arguments)
-        for spec, value in zip(call.results, results, strict=True):
-            check_values(spec, value, time)
-        outputs, new_state = _split((self.outputs, self.states), results)
+        call = _Call(self, state, inputs)
+        x = call.packed()
+        blocked = isinstance(self.gradient, NoGradient) or not x.requires_grad
+        y = call.run(x.detach()) if blocked else _Tape.apply(x, call)
+        outputs, new_state = call.results(y)
+        for spec in self.outputs + self.states:
+            check_values(spec, (outputs if spec in self.outputs else new_state)[spec.name], time)
         return {name: value.to(working) for name, value in outputs.items()}, new_state
-
-    def _arguments(self, state: Tensors, inputs: Tensors) -> list[Tensor]:
-        """Return states, inputs and parameters in float64, all with the same leading dims and columns."""
-        named = [(spec, state[spec.name]) for spec in self.states]
-        named += [(spec, _window_after_lead(spec, inputs[spec.name])) for spec in self.inputs]
-        physical = self.physical.values()
-        named += [(spec, physical[spec.name]) for spec in self.parameter_specs]
-        lead: tuple[int, ...] = ()
-        columns: tuple[int, ...] = ()
-        for spec, value in named:
-            first = value.dim() - len(spec.dims) - (spec.window > 1)
-            lead = tuple(torch.broadcast_shapes(lead, value.shape[:first]))
-            flat = sum(name in HORIZONTAL for name in spec.dims)
-            columns = tuple(value.shape[value.dim() - flat :]) if flat else columns
-        return [_spread(spec, value.double(), lead, columns) for spec, value in named]
-
-    def _evaluation(self) -> Evaluation:
-        parts = (self.states, self.inputs, self.parameter_specs)
-        fields = [spec for part in parts for spec in part]
-        horizontal = next((tuple(d for d in s.dims if d in HORIZONTAL) for s in fields if _is_column(s)), ("cell",))
-
-        def function(arguments: list[Tensor]) -> list[Tensor]:
-            outputs, new_state = self.evaluate(*_split(parts, arguments))
-            return [outputs[s.name] for s in self.outputs] + [new_state[s.name] for s in self.states]
-
-        def pull(arguments: list[Tensor], cotangents: list[Tensor]) -> list[Tensor]:
-            grads = self.pullback(*_split(parts, arguments), *_split((self.outputs, self.states), cotangents))
-            return [found[spec.name] for specs, found in zip(parts, grads, strict=True) for spec in specs]
-
-        spread = []
-        for spec in fields:
-            dims = spec.dims if _is_column(spec) else (*spec.dims, *horizontal)
-            spread.append(replace(spec, dims=("window", *dims) if spec.window > 1 else dims))
-        return Evaluation(function, tuple(spread), self.outputs + self.states, self.independent_columns, pull)
 
 
 class _Tape(torch.autograd.Function):
     """One call of a black box on the tape."""
 
     @staticmethod
-    def forward(ctx: Any, call: Evaluation, gradient: Gradient, *arguments: Tensor) -> Any:
-        ctx.call, ctx.gradient = call, gradient
-        ctx.save_for_backward(*arguments)
-        return tuple(call.function([x.detach() for x in arguments]))
+    def forward(ctx: Any, x: Tensor, call: _Call) -> Tensor:
+        ctx.call = call
+        ctx.save_for_backward(x)
+        return call.run(x.detach())
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *cotangents: Tensor) -> Any:
-        found = ctx.gradient.vjp(ctx.call, list(ctx.saved_tensors), ctx.needs_input_grad[2:], list(cotangents))
-        return (None, None, *found)
+    def backward(ctx: Any, cotangent: Tensor) -> Any:
+        call: _Call = ctx.call
+        return call.component.gradient.vjp(call.evaluation(), ctx.saved_tensors[0], cotangent), None
+
+
+class _Call:
+    """One step's arguments as a tensor (*lead, rows, columns), and back; rows are the scalars of a column."""
+
+    def __init__(self, component: BlackBoxComponent, state: Tensors, inputs: Tensors) -> None:
+        self.component = component
+        self.groups = (component.states, component.inputs, component.parameter_specs)
+        self.specs = [spec for group in self.groups for spec in group]
+        physical = component.physical.values(torch.float64)
+        values = [source[spec.name] for source, group in zip((state, inputs, physical), self.groups, strict=True)
+                  for spec in group]  # fmt: skip
+        owns = [len(spec.dims) + (spec.window > 1) for spec in self.specs]
+        for i, spec in enumerate(self.specs):
+            if spec.window > 1:  # a graph hands over (window, *lead, *dims)
+                values[i] = values[i].movedim(0, values[i].dim() - owns[i])
+        pairs = list(zip(values, owns, strict=True))
+        self.lead = torch.broadcast_shapes(*{value.shape[: value.dim() - own] for value, own in pairs})
+        flats = [sum(name in HORIZONTAL for name in spec.dims) for spec in self.specs]
+        self.columns = next((v.shape[v.dim() - flat :] for v, flat in zip(values, flats, strict=True) if flat), ())
+        self.width = prod(self.columns) if component.independent_columns else 1
+        self.values, self.shapes = [], []
+        for (value, own), flat in zip(pairs, flats, strict=True):
+            shape = value.shape[value.dim() - own :]
+            if not flat:  # the same for all columns: each gets its own copy
+                value, shape = value.reshape(*value.shape, *[1] * len(self.columns)), (*shape, *self.columns)
+            self.values.append(value.double().expand(*self.lead, *shape))
+            self.shapes.append(shape)
+        self.results_shapes: list[tuple[int, ...]] = []
+
+    def packed(self) -> Tensor:
+        return torch.cat([value.reshape(*self.lead, -1, self.width) for value in self.values], dim=-2)
+
+    def run(self, x: Tensor) -> Tensor:
+        """Return outputs and new state of arguments x (*lead, rows, columns), packed alike."""
+        lead = x.shape[:-2]
+        state, inputs, parameters = _unpack(x, self.groups, self.shapes, self.width)
+        outputs, new_state = self.component.evaluate(state, inputs, parameters)
+        values = [outputs[spec.name] for spec in self.component.outputs]
+        values += [new_state[spec.name] for spec in self.component.states]
+        self.results_shapes = [tuple(value.shape[len(lead) :]) for value in values]
+        return torch.cat([value.reshape(*lead, -1, self.width) for value in values], dim=-2)
+
+    def results(self, y: Tensor) -> list[Tensors]:
+        return _unpack(y, (self.component.outputs, self.component.states), self.results_shapes, self.width)
+
+    def evaluation(self) -> Evaluation:
+        rows = [prod(shape) // self.width for shape in self.shapes]
+        bounds = [
+            spec.bounds or (-inf, inf) for spec, count in zip(self.specs, rows, strict=True) for _ in range(count)
+        ]
+        asked = [value.requires_grad for value, count in zip(self.values, rows, strict=True) for _ in range(count)]
+        low, high = torch.tensor(bounds, dtype=torch.float64).unsqueeze(-1).unbind(1)
+        return Evaluation(self.run, self.pull, torch.tensor(asked).nonzero().squeeze(1), low, high)
+
+    def pull(self, x: Tensor, cotangent: Tensor) -> Tensor:
+        """Return what the component's own pullback returns, packed."""
+        outputs, new_state = self.results(cotangent)
+        found = self.component.pullback(*_unpack(x, self.groups, self.shapes, self.width), outputs, new_state)
+        values = [part[spec.name] for part, group in zip(found, self.groups, strict=True) for spec in group]
+        return torch.cat([value.reshape(*x.shape[:-2], -1, self.width) for value in values], dim=-2)
 
 
 def check_values(spec: FieldSpec, value: Tensor, time: Any) -> None:
     """Raise ComponentError with field, cell and time where a value is not finite or out of bounds."""
-    low, high = spec.bounds or (float("-inf"), float("inf"))
+    low, high = spec.bounds or (-inf, inf)
     slack = 1e-9 * (high - low) if spec.bounds else 0.0
     values = value.detach()
-    good = torch.isfinite(values) & (values >= low - slack) & (values <= high + slack)
-    if bool(good.all()):
+    smallest, largest = (float(end) for end in torch.aminmax(values)) if values.numel() else (0.0, 0.0)
+    if low - slack <= smallest and largest <= high + slack and isfinite(smallest) and isfinite(largest):
         return
+    good = torch.isfinite(values) & (values >= low - slack) & (values <= high + slack)
     index = tuple(int(i) for i in (~good).nonzero()[0])
     names = (*["lead"] * (len(index) - len(spec.dims)), *spec.dims)
     where = ", ".join(f"{name} {i}" for name, i in zip(names, index, strict=True))
     expected = f"finite and within {spec.bounds}" if spec.bounds else "a finite number"
-    raise ComponentError(
-        f"field {spec.name} [{spec.units}] at {time}, {where}: expected {expected}, got {float(values[index])}"
-    )
+    got = float(values[index])
+    raise ComponentError(f"field {spec.name} [{spec.units}] at {time}, {where}: expected {expected}, got {got}")
 
 
-def _is_column(spec: FieldSpec) -> bool:
-    return any(name in HORIZONTAL for name in spec.dims)
-
-
-def _window_after_lead(spec: FieldSpec, value: Tensor) -> Tensor:
-    """Return (*lead, window, *dims) of what a graph hands over as (window, *lead, *dims)."""
-    return value.movedim(0, value.dim() - len(spec.dims) - 1) if spec.window > 1 else value
-
-
-def _spread(spec: FieldSpec, value: Tensor, lead: tuple[int, ...], columns: tuple[int, ...]) -> Tensor:
-    """Return a value with all leading dims, and with columns where its field has none."""
-    own = tuple(value.shape[value.dim() - len(spec.dims) - (spec.window > 1) :])
-    if not _is_column(spec):
-        value, own = value.reshape(*value.shape, *[1] * len(columns)), (*own, *columns)
-    return value.expand(*lead, *own)
-
-
-def _split(parts: Sequence[tuple[FieldSpec, ...]], values: Iterable[Tensor]) -> list[Tensors]:
-    remaining = iter(values)
-    return [{spec.name: next(remaining) for spec in part} for part in parts]
+def _unpack(
+    x: Tensor, groups: Sequence[Sequence[FieldSpec]], shapes: Sequence[Sequence[int]], width: int
+) -> list[Tensors]:
+    """Return the fields of each group from (*lead, rows, width)."""
+    parts = x.split([prod(shape) // width for shape in shapes], dim=-2) if shapes else ()
+    values = (part.reshape(*x.shape[:-2], *shape) for part, shape in zip(parts, shapes, strict=True))
+    return [{spec.name: next(values) for spec in group} for group in groups]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 
 import torch
 from torch import Tensor, nn
@@ -26,17 +27,27 @@ class PhysicalParameters(nn.Module):
         self.specs = specs
         unknown = set(values) ^ {spec.name for spec in specs}
         if unknown:
+            declared = [spec.name for spec in specs]
             raise FieldError(
-                f"parameters {sorted(unknown)} are declared or given, but not both; "
-                f"declared: {[spec.name for spec in specs]}"
+                f"parameters {sorted(unknown)} are declared or given, but not both; declared: {declared}; give a value "
+                f"for each"
             )
-        self.raw = nn.ParameterDict()
-        for spec in specs:
-            self.raw[spec.name] = nn.Parameter(_to_raw(spec, values[spec.name]))
+        self.raw = nn.ParameterDict({spec.name: nn.Parameter(_to_raw(spec, values[spec.name])) for spec in specs})
 
-    def values(self) -> dict[str, Tensor]:
-        """Return the parameters in their units, on the gradient tape."""
-        return {spec.name: _to_physical(spec, self.raw[spec.name]) for spec in self.specs}
+    def values(self, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
+        """Return the parameters in their units, on the gradient tape; computed in float64."""
+        found: dict[str, Tensor] = dict(self.raw.items())
+        bounded = [spec for spec in self.specs if spec.bounds is not None]
+        if bounded:  # all at once: a model step needs them every time
+            sizes = [found[spec.name].numel() for spec in bounded]
+            flat = torch.cat([found[spec.name].reshape(-1) for spec in bounded]).double()
+            ranges = [spec.bounds for spec, size in zip(bounded, sizes, strict=True) for _ in range(size)]
+            low, high = torch.tensor(ranges, dtype=torch.float64, device=flat.device).unbind(1)
+            physical = low + (high - low) * torch.sigmoid(flat)
+            physical = physical.to(dtype or found[bounded[0].name].dtype)
+            for spec, value in zip(bounded, physical.split(sizes), strict=True):
+                found[spec.name] = value.reshape(found[spec.name].shape)
+        return {name: value.to(dtype or value.dtype) for name, value in found.items()}
 
     def assign(self, values: Mapping[str, float | Tensor]) -> None:
         """Overwrite some parameters with values in their units."""
@@ -49,17 +60,8 @@ class PhysicalParameters(nn.Module):
 
 def _to_raw(spec: FieldSpec, value: float | Tensor) -> Tensor:
     physical = torch.as_tensor(value, dtype=torch.float64)
-    if spec.bounds is not None:
-        low, high = spec.bounds
-        share = (physical - low) / (high - low)
-        if not bool(((share > 0) & (share < 1)).all()):
-            raise FieldError(f"parameter {spec.name} [{spec.units}]: {physical.tolist()} is not inside {spec.bounds}")
-        physical = torch.logit(share)
-    return physical.to(torch.get_default_dtype())
-
-
-def _to_physical(spec: FieldSpec, raw: Tensor) -> Tensor:
-    if spec.bounds is None:
-        return raw
-    low, high = spec.bounds
-    return low + (high - low) * torch.sigmoid(raw)
+    low, high = spec.bounds or (float("-inf"), float("inf"))
+    if not bool(((physical > low) & (physical < high)).all()):
+        raise FieldError(f"parameter {spec.name} [{spec.units}]: {physical.tolist()} is not inside {(low, high)}")
+    raw = torch.logit((physical - low) / (high - low)) if isfinite(high - low) else physical
+    return raw.to(torch.get_default_dtype())
