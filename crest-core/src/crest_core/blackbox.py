@@ -61,7 +61,8 @@ class BlackBoxComponent(StepComponent):
         outputs, new_state = call.results(y)
         for spec in self.outputs + self.states:
             check_values(spec, (outputs if spec in self.outputs else new_state)[spec.name], time)
-        return {name: value.to(working) for name, value in outputs.items()}, new_state
+        kept = {name: value.contiguous() for name, value in new_state.items()}  # as a restart has it
+        return {name: value.to(working) for name, value in outputs.items()}, kept
 
 
 class _Tape(torch.autograd.Function):
@@ -101,7 +102,7 @@ class _Call:
         self.width = prod(self.columns) if component.independent_columns else 1
         self.values, self.shapes = [], []
         for (value, own), flat in zip(pairs, flats, strict=True):
-            shape = value.shape[value.dim() - own :]
+            shape = tuple(value.shape[value.dim() - own :])
             if not flat:  # the same for all columns: each gets its own copy
                 value, shape = value.reshape(*value.shape, *[1] * len(self.columns)), (*shape, *self.columns)
             self.values.append(value.double().expand(*self.lead, *shape))
@@ -136,7 +137,8 @@ class _Call:
     def pull(self, x: Tensor, cotangent: Tensor) -> Tensor:
         """Return what the component's own pullback returns, packed."""
         outputs, new_state = self.results(cotangent)
-        found = self.component.pullback(*_unpack(x, self.groups, self.shapes, self.width), outputs, new_state)
+        state, inputs, parameters = _unpack(x, self.groups, self.shapes, self.width)
+        found = self.component.pullback(state, inputs, parameters, outputs, new_state)
         values = [part[spec.name] for part, group in zip(found, self.groups, strict=True) for spec in group]
         return torch.cat([value.reshape(*x.shape[:-2], -1, self.width) for value in values], dim=-2)
 
