@@ -29,17 +29,13 @@ class BlackBoxComponent(StepComponent):
 
     def __init__(self, *, gradient: Gradient, parameters: Mapping[str, float | Tensor] | None = None) -> None:
         super().__init__()
-        self.gradient = gradient
+        self.gradient, self.gradient_policy = gradient, gradient.policy
         self.physical = PhysicalParameters(self.parameter_specs, parameters or {})
         if self.opaque and not isinstance(gradient, NoGradient):
             raise GradientError(
                 f"{type(self).__name__} hides its state (opaque) and can have no gradient; expected NoGradient(), got "
                 f"{type(gradient).__name__}"
             )
-
-    @property
-    def gradient_policy(self) -> str:
-        return self.gradient.policy
 
     @abstractmethod
     def evaluate(self, state: Tensors, inputs: Tensors, parameters: Tensors) -> tuple[Tensors, Tensors]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -65,17 +66,11 @@ class Graph(SequenceComponent):
         self.output_ports = _public_names(exports)
         self.outputs = tuple(replace(exports[port], name=name) for name, port in self.output_ports.items())
         self.timestep = next(iter(components.values())).timestep
+        self.opaque = any(child.opaque for child in components.values())
+        policies = {child.gradient_policy for child in components.values()}
+        self.gradient_policy = policies.pop() if len(policies) == 1 else "mixed"
         self.states = tuple(self._state_specs())
         self.history = self._needed_history()
-
-    @property
-    def opaque(self) -> bool:
-        return any(child.opaque for child in self.components.values())
-
-    @property
-    def gradient_policy(self) -> str:
-        policies = {child.gradient_policy for child in self.components.values()}
-        return policies.pop() if len(policies) == 1 else "mixed"
 
     def plan(self) -> Plan:
         """Return blocks, order, links and gradient policies: print it, or call `draw` or `mermaid`."""
@@ -146,7 +141,7 @@ class Graph(SequenceComponent):
                 continue
             name = block.members[0]
             child, arguments = self.components[name], {port.field: value for port, value in outside.items()}
-            with naming(lambda name=name: name, lambda: f"{times[0]} to {times[-1]}"):
+            with naming(partial(str, name), lambda: f"{times[0]} to {times[-1]}"):
                 produced[name], states[name] = call_of(child, stepping=False)(states[name], arguments, times)
             check_names(name, child, produced[name], states[name])
         for name, own in states.items():
