@@ -24,11 +24,9 @@ class Transform(Protocol):
 
     def units(self, source: str) -> str:
         """Return the units after this step for the units before it."""
-        ...
 
     def describe(self) -> str:
         """Return a few words for the plan."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -43,11 +41,9 @@ class Linear:
         return self.conversion(values)
 
     def units(self, source: str) -> str:
-        """Return the units after the conversion."""
         return self.target_units
 
     def describe(self) -> str:
-        """Return label and numbers."""
         return f"{self.label} ({self.conversion.describe()})"
 
 
@@ -73,15 +69,9 @@ class Connection:
 
     def __post_init__(self) -> None:
         if self.target.count(".") != 1 or (self.source.count(".") != 1 and self.source != "forcing"):
-            raise CouplingError(
-                f"Connection({self.source!r}, {self.target!r}): expected 'component.field' at both ends, "
-                f"or 'forcing' as the source"
-            )
+            raise CouplingError(f"{self!r}: expected 'component.field' at both ends, or 'forcing' as the source")
         if self.lagged and self.initial is None:
-            raise CouplingError(
-                f"Connection({self.source!r}, {self.target!r}, lagged=True) needs initial=, the source's "
-                f"value before the first step"
-            )
+            raise CouplingError(f"{self!r} needs initial=, the source's value before the first step")
 
     @property
     def source_component(self) -> str:

@@ -58,10 +58,7 @@ def naming(name: Callable[[], str], when: Callable[[], Any]) -> Iterator[None]:
 
 def check_names(name: str, component: Component, outputs: Tensors, state: Tensors) -> None:
     """Raise ComponentError if a component did not return what it declares."""
-    for word, specs, got in (
-        ("outputs", component.outputs, outputs),
-        ("states", component.states, state),
-    ):
+    for word, specs, got in (("outputs", component.outputs, outputs), ("states", component.states, state)):
         declared = {spec.name for spec in specs}
         if declared != set(got):
             missing, extra = sorted(declared - set(got)), sorted(set(got) - declared)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -54,14 +54,14 @@ class GradientReport:
         return f"<table><tr><th>from</th><th>to</th><th>gradient</th><th>because of</th></tr>{rows}</table>"
 
 
-@dataclass
 class _Flat:
     """A graph with its nested graphs opened: policies of leaf components, edges, and where forcing enters."""
 
-    policies: dict[str, str] = field(default_factory=dict)
-    trained: list[str] = field(default_factory=list)
-    edges: set[tuple[str, str]] = field(default_factory=set)
-    entries: dict[str, set[str]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.policies: dict[str, str] = {}
+        self.trained: list[str] = []
+        self.edges: set[tuple[str, str]] = set()
+        self.entries: dict[str, set[str]] = {}
 
 
 def gradient_report(graph: Graph) -> GradientReport:
@@ -70,8 +70,7 @@ def gradient_report(graph: Graph) -> GradientReport:
     origins = {f"{name} parameters": {name} for name in flat.trained}
     origins |= {f"{FORCING}.{name}": ends for name, ends in flat.entries.items()}
     ends = {name: _leaf_of(graph, port) for name, port in graph.output_ports.items()}
-    found = (_path(origin, starts, output, end, flat) for origin, starts in origins.items()
-             for output, end in ends.items())  # fmt: skip
+    found = [_path(start, origins[start], name, end, flat) for start in origins for name, end in ends.items()]
     return GradientReport(flat.policies, tuple(path for path in found if path is not None))
 
 
@@ -118,13 +117,13 @@ def _path(origin: str, starts: set[str], output: str, end: str, flat: _Flat) -> 
 
 def _between(starts: set[str], end: str, edges: set[tuple[str, str]]) -> set[str]:
     """Return every component on a path from one of `starts` to `end`."""
-    forward = _reach(starts, edges)
-    return forward & _reach({end}, {(b, a) for a, b in edges}) if end in forward else set()
 
+    def reach(seen: set[str], edges: set[tuple[str, str]]) -> set[str]:
+        front = seen
+        while front:
+            front = {b for a, b in edges if a in front} - seen
+            seen = seen | front
+        return seen
 
-def _reach(starts: set[str], edges: set[tuple[str, str]]) -> set[str]:
-    seen, front = set(starts), set(starts)
-    while front:
-        front = {b for a, b in edges if a in front} - seen
-        seen |= front
-    return seen
+    forward = reach(starts, edges)
+    return forward & reach({end}, {(b, a) for a, b in edges}) if end in forward else set()
