@@ -84,7 +84,7 @@ def draw_layers() -> Figure:
     ax.add_patch(plt.Rectangle((0, 1.35), 12, 1.85, **frame))
     rows = (
         (2.35, ("terrahydro-soil-moisture", "terrahydro-evapotranspiration", "your model"), GREEN),
-        (1.5, ("crest-torch", "crest-fortran", "crest-data", "crest-training"), BLUE),
+        (1.5, ("crest-torch", "crest-fortran", "crest-data", "crest-training", "crest-run"), BLUE),
     )
     for height, names, colour in rows:
         width = 12 / len(names)
