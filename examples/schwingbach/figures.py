@@ -58,10 +58,15 @@ def draw_series(data: xr.Dataset, models: Mapping[str, xr.DataArray], experiment
         axis.axvspan(
             np.datetime64(experiment.test.start), np.datetime64(experiment.test.end), color="#f0e442", alpha=0.18
         )
+        for period in experiment.leave_out:
+            start, end = np.datetime64(period.start), np.datetime64(period.end)
+            axis.axvspan(start, end, color="#dddddd", alpha=0.6, zorder=0)
         axis.set(ylabel=f"{100 * depths[layer]:.0f} cm [m3 m-3]")
         axis.grid(alpha=0.3)
     axes[1].legend(ncols=5, loc="upper center", fontsize=9)
-    axes[1].set_title("soil moisture; white: training, yellow: test period, not seen in training", fontsize=10)
+    axes[1].set_title(
+        "soil moisture; white: training, grey: left out of it, yellow: test period, not seen", fontsize=10
+    )
     axes[-1].set_xlim(data.time.values[0], data.time.values[-1])
     _save(figure, path)
 
