@@ -26,8 +26,7 @@ LAYERS = (
     {"connection", "matching", "exchange", "planner", "plan", "graph", "gradient_report"},
     {"forcing", "output", "provenance", "driver"},
     {"hookspecs", "plugins"},
-    {"yaml_lines", "runfile"},
-    {"build", "info"},
+    {"info"},
     {"testing", "cli", "__main__"},
 )
 

@@ -6,15 +6,13 @@ from typing import Any
 _PUBLIC = {
     "component": ("Component", "SequenceComponent", "Sizes", "StepComponent", "Tensors"),
     "blackbox": ("BlackBoxComponent",),
-    "build": ("build_graph", "execute", "open_forcing", "plugin_dictionary"),
-    "clock": ("Clock", "parse_timestep"),
+    "clock": ("Clock", "parse_time", "parse_timestep"),
     "connection": ("Connection",),
     "dictionary": ("Dictionary", "default_dictionary", "load_dictionary"),
     "driver": ("Prepared", "flushed_denormals", "prepare", "simulate"),
     "errors": (
         "ComponentError", "CouplingError", "CrestError", "DictionaryError", "FieldError", "ForcingError",
-        "GradientError", "GridError", "PluginError", "RunFileError", "StateError", "StoreError", "TimeError",
-        "UnitError",
+        "GradientError", "GridError", "PluginError", "StateError", "StoreError", "TimeError", "UnitError",
     ),
     "fields": ("FieldSpec", "HORIZONTAL"),
     "gradients": ("FiniteDifference", "Gradient", "NoGradient", "Pullback", "SPSA", "spsa_gradient"),
@@ -22,7 +20,6 @@ _PUBLIC = {
     "grid": ("Grid", "PointGrid", "RectilinearGrid", "Regridder"),
     "parameters": ("PhysicalParameters",),
     "plugins": ("PluginWarning", "Registry", "hookimpl", "registry"),
-    "runfile": ("RunFile", "load_run"),
     "store": ("SafetensorsStore", "Store"),
     "tensor_map": ("Standardize", "TensorMap"),
 }  # fmt: skip

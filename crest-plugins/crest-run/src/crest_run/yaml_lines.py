@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from crest_core.errors import RunFileError
+from crest_run.errors import RunFileError
 
 Place = tuple[str | int, ...]
 

@@ -6,6 +6,8 @@ Relative paths in it are relative to its folder. Faults are told by file, line a
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,11 +23,14 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
+from safetensors import SafetensorError
 
-from crest_core.clock import parse_time, parse_timestep
-from crest_core.errors import RunFileError, TimeError
+from crest_core import CrestError, TimeError, parse_time, parse_timestep
 from crest_core.plugins import near
-from crest_core.yaml_lines import Place, line_of, read_yaml, where
+from crest_run.errors import RunFileError
+from crest_run.yaml_lines import Place, line_of, read_yaml, where
+
+_FAULTS = (TypeError, ValueError, LookupError, OSError, RuntimeError, SafetensorError)  # of what a run file names
 
 
 def _resolve(value: Any, info: ValidationInfo) -> Path:
@@ -179,6 +184,16 @@ class RunFile(Section):
     def where(self, *place: str | int) -> str:
         """Return "file:line: key" for messages."""
         return where(self._file, self._lines, place)
+
+    @contextmanager
+    def at(self, *place: str | int) -> Iterator[None]:
+        """Put file, line and key before the message of any error inside."""
+        try:
+            yield
+        except CrestError as error:
+            raise type(error)(f"{self.where(*place)}: {error}") from error
+        except _FAULTS as error:
+            raise RunFileError(f"{self.where(*place)}: {type(error).__name__}: {error}") from error
 
 
 def load_run(path: str | Path) -> RunFile:

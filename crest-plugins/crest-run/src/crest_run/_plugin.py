@@ -1,0 +1,11 @@
+"""Registers the commands of crest-run; imports nothing heavy."""
+
+from crest_core.hookspecs import Register, hookimpl
+
+
+@hookimpl
+def register_cli_commands(register: Register) -> None:
+    """Register plan, run and schema."""
+    register("plan", "crest_run.commands:plan", summary="How a run file joins its components, and how gradients pass")
+    register("run", "crest_run.commands:run", summary="Run a run file: results, restart and record")
+    register("schema", "crest_run.commands:schema", summary="JSON Schema of run files, for editors")

@@ -1,0 +1,76 @@
+"""The commands of `crest` for run files: plan, run and schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from crest_core import CrestError
+from crest_run.build import build_graph
+from crest_run.errors import RunFileError
+from crest_run.execution import execute
+from crest_run.runfile import RunFile, load_run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_File = Annotated[Path, typer.Argument(metavar="FILE", help="Run file (YAML).")]
+
+
+def plan(
+    file: _File,
+    mermaid: Annotated[bool, typer.Option("--mermaid", help="Print Mermaid text.")] = False,
+    draw: Annotated[Path | None, typer.Option(metavar="PNG", help="Draw into this file (needs matplotlib).")] = None,
+) -> None:
+    """Show the order of a run's components, their connections and how gradients pass.
+
+    \b
+    crest plan run.yaml
+    crest plan run.yaml --draw plan.png
+    crest plan run.yaml --mermaid
+    """
+    graph = build_graph(load_run(file))
+    print(graph.plan().mermaid() if mermaid else f"{graph.plan()}\n\n{graph.gradient_report()}")
+    if draw:
+        try:
+            axes = graph.plan().draw()
+        except ImportError as error:
+            raise CrestError("--draw needs matplotlib; pip install 'crest-run[plot]'") from error
+        cast("Figure", axes.figure).savefig(draw, dpi=150)
+
+
+def run(
+    file: _File,
+    output: Annotated[Path | None, typer.Option(metavar="NC", help="Results; overrules output.path.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+) -> None:
+    """Run a run file and write results, restart and record.
+
+    \b
+    crest run run.yaml
+    crest run run.yaml --output results.nc --quiet
+    """
+    content = load_run(file)
+    path = output or content.output.path
+    if path is None:
+        raise RunFileError(f"{content.where('output')}: results have no file; add the key path, or --output FILE")
+    content = content.model_copy(update={"output": content.output.model_copy(update={"path": path})})
+    results = execute(content, progress=False if quiet else None)
+    if not quiet:
+        print(f"{path}: {', '.join(map(str, results.data_vars))}; {results.sizes['time']} steps")
+        for also in filter(None, (content.output.restart, content.output.record)):
+            print(also)
+
+
+def schema() -> None:
+    """Print the JSON Schema of run files, for completion and checks in editors.
+
+    \b
+    crest schema > run.schema.json
+    then, as the first line of run.yaml:
+    # yaml-language-server: $schema=run.schema.json
+    """
+    print(json.dumps(RunFile.model_json_schema(), indent=2))

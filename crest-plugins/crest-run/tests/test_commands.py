@@ -1,0 +1,155 @@
+"""The commands plan, run and schema, as users see them: exit status, standard output, standard error."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import xarray as xr
+from crest_run import RunFileError
+
+RUN = """\
+graph:
+  components:
+    soil: {use: bucket}
+    evaporation: {use: stress}
+  connections:
+    - {from: soil.storage, to: evaporation.storage, lagged: true, initial: 50.0}
+forcing: {source: weather, with: {days: 40}}
+"""
+
+
+@pytest.fixture
+def main(models):
+    """The command, by the entry point that installs it."""
+    from importlib.metadata import entry_points
+
+    (script,) = entry_points(group="console_scripts", name="crest")
+    return script.load()
+
+
+@pytest.fixture
+def crest(main, capsys):
+    """Run `crest` in this process and return exit status, output and errors."""
+
+    def crest(*words):
+        with pytest.raises(SystemExit) as end:
+            main(list(map(str, words)))
+        return end.value.code or 0, *capsys.readouterr()
+
+    return crest
+
+
+@pytest.fixture
+def file(tmp_path):
+    """A run file."""
+    path = tmp_path / "run.yaml"
+    path.write_text(RUN)
+    return path
+
+
+def test_the_commands_are_listed_without_importing_anything_heavy(models):
+    code = (
+        "import sys\nfrom crest_core.cli import main\ntry:\n    main(['--help'])\n"
+        "except SystemExit:\n    print(sorted({m.split('.')[0] for m in sys.modules}))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(models)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    for command in ("plan", "run", "schema"):
+        assert command in done.stdout.split()
+    for heavy in ("torch", "xarray", "pint", "pydantic", "yaml"):
+        assert f"'{heavy}'" not in done.stdout.splitlines()[-1]
+
+
+def test_help_teaches_by_example(crest):
+    for command in ("plan", "run", "schema"):
+        status, out, _ = crest(command, "--help")
+        assert status == 0
+        assert out.count(f"crest {command}") > 1  # the usage and an example
+
+
+def test_plan_prints_blocks_connections_and_gradients(crest, file):
+    status, out, err = crest("plan", file)
+    assert (status, err) == (0, "")
+    assert "soil" in out and "evaporation" in out and "loop" in out
+    assert "Gradients" in out
+    assert crest("plan", file, "--mermaid")[1].startswith("flowchart")
+
+
+def test_plan_draws_a_picture(crest, file, tmp_path):
+    pytest.importorskip("matplotlib", reason="the extra crest-run[plot] is not installed")
+    picture = tmp_path / "plan.png"
+    assert crest("plan", file, "--draw", picture)[0] == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_plan_without_matplotlib_says_what_to_install(crest, file, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    status, _, err = crest("plan", file, "--draw", tmp_path / "plan.png")
+    assert status == 2
+    assert "crest: --draw needs matplotlib; pip install 'crest-run[plot]'" in err
+
+
+def test_run_writes_what_the_file_asks_for_and_says_so(crest, file, tmp_path):
+    file.write_text(RUN + "output: {path: out.nc, restart: end.safetensors}\n")
+    status, out, err = crest("run", file)
+    assert (status, err) == (0, "")
+    assert f"{tmp_path}/out.nc: storage, runoff, evapotranspiration; 40 steps" in out
+    assert f"{tmp_path}/end.safetensors" in out
+    with xr.open_dataset(tmp_path / "out.nc") as results:
+        assert results.sizes["time"] == 40
+
+
+def test_run_output_overrules_the_file_and_quiet_is_quiet(crest, file, tmp_path):
+    file.write_text(RUN + "output: {path: out.nc}\n")
+    assert crest("run", file, "--output", tmp_path / "b.nc", "--quiet") == (0, "", "")
+    assert (tmp_path / "b.nc").exists()
+    assert not (tmp_path / "out.nc").exists()
+
+
+def test_run_without_a_place_for_results_does_not_run(crest, file):
+    status, out, err = crest("run", file)
+    assert (status, out) == (2, "")
+    assert "run.yaml:1: output: results have no file; add the key path, or --output" in err
+
+
+def test_schema_is_json_schema(crest):
+    status, out, _ = crest("schema")
+    assert status == 0
+    assert json.loads(out)["additionalProperties"] is False
+
+
+def test_the_module_runs_a_file_in_a_process_of_its_own(models, file, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(models), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "crest_core", "run", str(file), "--output", "a.nc"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("a.nc: storage")
+
+
+def test_an_error_is_one_clean_message_without_traceback(crest, file):
+    file.write_text(RUN.replace("use: bucket", "usee: bucket"))
+    status, out, err = crest("plan", file)
+    assert (status, out) == (2, "")
+    assert err.startswith("crest: ")
+    assert "run.yaml:3: graph.components.soil.usee: unknown key; allowed: use, with" in err
+    assert "Traceback" not in err
+
+
+def test_a_traceback_is_shown_on_request(main, file, monkeypatch):
+    file.write_text("{}")
+    monkeypatch.setenv("CREST_TRACEBACK", "1")
+    with pytest.raises(RunFileError, match="missing key"):
+        main(["plan", str(file)])
+
+
+def test_a_failure_of_the_machine_or_model_has_status_1(crest, file, tmp_path):
+    (tmp_path / "out.nc").mkdir()
+    status, _, err = crest("run", file, "--output", tmp_path / "out.nc")
+    assert status == 1
+    assert "out.nc cannot be written" in err
+    status, _, err = crest("plan", file, "--draw", tmp_path / "none" / "plan.png")
+    assert status == 1
+    assert "No such file or directory" in err
+    assert "Traceback" not in err
