@@ -1,9 +1,9 @@
 """What the documentation shows is true: its code runs, prints what it says, and its links lead somewhere.
 
-In README.md, CONTRIBUTING.md, the README of each package and docs/**/*.md every block of python runs, in order, one
-namespace a page, in an empty folder. A block of text right after it is what it prints ("..." stands for anything). A
-block with `title="path"` is written there instead. Blocks of bash run in BASH_PAGES only; blocks of console
-never run.
+In README.md, CONTRIBUTING.md, docs/**/*.md and the README of each package and example every block of python runs, in
+order, one namespace a page, in an empty folder. A block of text right after it is what it prints ("..." stands for
+anything). A block with `title="path"` is written there instead. Blocks of bash run in BASH_PAGES only, blocks of console
+never.
 """
 
 import contextlib
@@ -24,7 +24,8 @@ import pytest
 ROOT = packages.ROOT
 SITE = sorted((ROOT / "docs").rglob("*.md"))
 READMES = [file for package in packages.find_packages() for file in package.folder.glob("README.md")]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *READMES, *SITE]
+EXAMPLES = sorted((ROOT / "examples").rglob("README.md"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *READMES, *EXAMPLES, *SITE]
 BASH_PAGES = {"docs/how-to/wrap-fortran.md"}
 SLOW_PAGES: set[str] = set()
 OUTPUT = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
