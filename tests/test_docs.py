@@ -2,8 +2,8 @@
 
 In README.md, CONTRIBUTING.md, docs/**/*.md and the README of each package and example every block of python runs, in
 order, one namespace a page, in an empty folder. A block of text right after it is what it prints ("..." stands for
-anything). A block with `title="path"` is written there instead. Blocks of bash run in BASH_PAGES only, blocks of console
-never.
+anything). A block with `title="path"` is written there instead. Blocks of bash run in BASH_PAGES only, those
+of console never.
 """
 
 import contextlib
