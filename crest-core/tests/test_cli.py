@@ -190,6 +190,14 @@ def test_a_command_of_a_package_that_is_not_there_says_which(models, crest, comm
     assert crest(command, "run.yaml") == (2, "", hint)
 
 
+def test_a_command_that_is_missing_because_its_plugin_is_broken_comes_with_the_reason(models, crest, monkeypatch):
+    models.install("wreck", "raise OSError('no libfoo')")
+    monkeypatch.setenv("CREST_PLUGINS", "models,wreck")
+    status, _, err = crest("run", "run.yaml")
+    assert status == 2
+    assert "OSError('no libfoo')" in err and "no command 'run'" in err
+
+
 def test_help_teaches_by_example(crest):
     for words in ((), ("--help",)):
         status, out, _ = crest(*words)

@@ -49,13 +49,13 @@ def _application(first: str) -> typer.Typer:
             command = app.command(entry.name, help=entry.summary, add_help_option=False, context_settings=passed_on)
             command(_plugin_command(entry.name))
             names.append(entry.name)
+    for entry in found.entries if first != "list" else ():
+        if entry.error:
+            _console(stderr=True).print(f"crest: warning: {entry.error}", style="yellow", soft_wrap=True)
     if first not in names and not first.startswith("-"):
         package = _ELSEWHERE.get(first)
         hint = f"; it comes with the package {package}: pip install {package}" if package else near(first, names)
         raise CrestError(f"no command {first!r}{hint}")
-    for entry in found.entries if first != "list" else ():
-        if entry.error:
-            _console(stderr=True).print(f"crest: warning: {entry.error}", style="yellow", soft_wrap=True)
     return app
 
 
@@ -65,7 +65,7 @@ def _plugin_command(name: str) -> Callable[[typer.Context], None]:
     def command(context: typer.Context) -> None:
         target = registry().load("cli_commands", name)
         if not isinstance(target, typer.Typer):
-            function, target = target, typer.Typer(add_completion=False)
+            function, target = target, typer.Typer(add_completion=False, pretty_exceptions_enable=False)
             target.command()(function)
         target(context.args, prog_name=f"crest {name}")
 
