@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from safetensors.torch import save_file
+
 from crest_core import FieldSpec, PhysicalParameters, Sizes
 from crest_core.component import StepComponent
-from crest_core.errors import FieldError, StateError
+from crest_core.errors import FieldError, StateError, StoreError
 from crest_core.testing import SmallLSTM, TorchBucket
 
 K = FieldSpec(name="k", units="mm day-1", dims=(), static=True, bounds=(1.0, 500.0))
@@ -66,3 +68,17 @@ def test_gradients_reach_parameters_through_their_bounds():
         "precipitation": torch.full((5, 1), 9.0), "evapotranspiration": torch.ones(5, 1)}, range(5))  # fmt: skip
     outputs["runoff"].sum().backward()
     assert all(float(p.grad.abs()) > 0 for p in bucket.parameters())
+
+
+def test_weights_are_read_from_safetensors_and_must_fit(tmp_path):
+    trained, fresh = TorchBucket(capacity=77.0), TorchBucket()
+    save_file(trained.state_dict(), tmp_path / "bucket.safetensors")
+    fresh.load_weights(tmp_path / "bucket.safetensors")
+    assert fresh.physical.values()["capacity"].item() == pytest.approx(77.0, rel=1e-5)
+    with pytest.raises(StoreError, match=r"bucket.safetensors do not fit SmallLSTM: .*Missing key"):
+        SmallLSTM().load_weights(tmp_path / "bucket.safetensors")
+    with pytest.raises(StoreError, match=r"none.safetensors do not fit"):
+        fresh.load_weights(tmp_path / "none.safetensors")
+    (tmp_path / "bad.safetensors").write_bytes(b"pickle")
+    with pytest.raises(StoreError, match=r"bad.safetensors do not fit"):
+        fresh.load_weights(tmp_path / "bad.safetensors")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from crest_core.errors import StateError
+from crest_core.errors import StateError, StoreError
 from crest_core.fields import FieldSpec
 
 Tensors = dict[str, Tensor]
@@ -26,7 +29,7 @@ class Sizes:
 
     dims: Mapping[str, int]
     lead: tuple[int, ...] = ()
-    dtype: torch.dtype = field(default=torch.float32)
+    dtype: torch.dtype = torch.float32
     device: torch.device | str = "cpu"
 
     def shape(self, spec: FieldSpec) -> tuple[int, ...]:
@@ -79,6 +82,14 @@ class Component(nn.Module, ABC):
     def prime(self, state: Tensors, earlier: Tensors) -> Tensors:
         """Return the state with its input windows filled from `earlier`, each (steps, *lead, *dims)."""
         return state
+
+    def load_weights(self, path: str | Path) -> None:
+        """Read parameters and buffers from a safetensors file with the names of `state_dict`."""
+        try:
+            self.load_state_dict(load_file(path))
+        except (OSError, SafetensorError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise StoreError(f"weights {path} do not fit {type(self).__name__}: {reason}") from error
 
     @abstractmethod
     def step(self, state: Tensors, inputs: Tensors, time: Any) -> tuple[Tensors, Tensors]:

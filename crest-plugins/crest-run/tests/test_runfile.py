@@ -309,8 +309,8 @@ def test_files_that_are_no_run_files_are_told(write, tmp_path):
         (
             "{use: stress}",
             "{use: stress, weights: none.safetensors}",
-            RunFileError,
-            "run.yaml:4: graph.components.evaporation.weights: FileNotFoundError",
+            StoreError,
+            "run.yaml:4: graph.components.evaporation.weights: weights",
         ),
         (
             ", initial: 50.0",
@@ -336,11 +336,11 @@ def test_weights_of_another_model_are_refused(models, write, tmp_path):
 
     save_file({"a": torch.zeros(1)}, tmp_path / "w.safetensors")
     text = LOOP.replace("{use: stress}", "{use: stress, weights: w.safetensors}")
-    message = fault(write(text), RunFileError, build)
-    assert "run.yaml:4: graph.components.evaporation.weights: RuntimeError" in message
+    message = fault(write(text), StoreError, build)
+    assert "run.yaml:4: graph.components.evaporation.weights: weights" in message
     assert 'Missing key(s) in state_dict: "threshold"' in message
     (tmp_path / "w.safetensors").write_bytes(b"pickle")
-    assert "evaporation.weights: SafetensorError" in fault(write(text), RunFileError, build)
+    assert "w.safetensors do not fit Stress" in fault(write(text), StoreError, build)
 
 
 def test_forcing_that_cannot_be_opened_names_the_line(models, write):

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 
 from crest_core import Component, Connection, CrestError, Dictionary, Graph, PhysicalParameters, default_dictionary
 from crest_core.plugins import PluginWarning, near, registry
@@ -72,7 +71,7 @@ def _component(run: RunFile, name: str, section: ComponentSection) -> Component:
         component: Component = call(target, arguments)
     if section.weights:
         with run.at(*place, "weights"):
-            component.load_state_dict(load_file(section.weights))
+            component.load_weights(section.weights)
     holders = [child for child in component.modules() if isinstance(child, PhysicalParameters)]
     known = [spec.name for holder in holders for spec in holder.specs]
     for key, value in section.parameters.items():
