@@ -1,9 +1,11 @@
 """Graphs: coupling, equality of ways to run, nesting, restart, build errors."""
 
+import copy
+
 import pytest
 import torch
 
-from crest_core import Connection, Graph, Sizes
+from crest_core import Connection, Graph, PointGrid, Sizes
 from crest_core.component import StepComponent
 from crest_core.errors import ComponentError, CouplingError, StateError
 from crest_core.fields import FieldSpec
@@ -330,3 +332,78 @@ def test_missing_forcing_names_the_export_that_nearly_fits():
     state = graph.initial_state(Sizes({"cell": 3}, dtype=torch.float64))
     with pytest.raises(StateError, match=r"missing \['storage'\]. plant.storage wants .*0-1 m.*but soil.storage is"):
         graph(state, rain(2), range(2))
+
+
+class Rain(StepComponent):
+    """Rain on a fine grid, from forcing on the same grid."""
+
+    grid = "fine"
+    inputs = (FieldSpec(name="cloud", units="mm day-1"),)
+    outputs = (FieldSpec(name="precipitation", units="mm day-1", standard_name="precipitation_flux"),)
+
+    def step(self, state, inputs, time):
+        return {"precipitation": 2.0 * inputs["cloud"]}, {}
+
+
+class PairMean:
+    """Mean of each two neighbouring cells: the simplest conservative regridding."""
+
+    source = PointGrid([50.0, 50.1, 50.2, 50.3], [8.0] * 4)
+    target = PointGrid([50.05, 50.25], [8.0] * 2)
+
+    def __call__(self, values):
+        return values.reshape(*values.shape[:-1], 2, 2).mean(-1)
+
+    def describe(self):
+        return "mean of two cells"
+
+
+def test_a_connection_between_grids_needs_a_regridder_and_shows_it():
+    children = {"sky": Rain(), "soil": TorchBucket()}
+    grids = {"fine": PairMean.source}
+    with pytest.raises(CouplingError, match=r"sky is on grid 'fine' and soil on None; add a Connection with regrid="):
+        Graph(children, grids=grids)
+    regrid = Connection("sky.precipitation", "soil.precipitation", regrid=PairMean())
+    graph = Graph(children, [regrid], grids=grids).double()
+    assert "mean of two cells" in str(graph.plan())
+    cloud = torch.tensor([[1.0, 3.0, 5.0, 7.0]] * 4, dtype=torch.float64, requires_grad=True)
+    state = graph.initial_state(Sizes({"cell": 2}, dtype=torch.float64))
+    inputs = {"cloud": cloud, "evapotranspiration": torch.zeros(4, 2, dtype=torch.float64)}
+    outputs, _ = graph(state, inputs, range(4))
+    assert outputs["storage"].shape == (4, 2)
+    outputs["storage"].sum().backward()
+    assert (cloud.grad != 0).all()
+
+
+def test_a_window_inside_a_nested_graph_takes_its_first_values_from_the_connection():
+    inner = Graph({"mean": StorageMean()})
+    children = {"plant": Stress(), "soil": TorchBucket(), "inner": inner}
+    with pytest.raises(CouplingError, match=r"a window inside inner needs 2 values before the first step"):
+        Graph(children, [LAG])
+    filled = Connection("soil.storage", "inner.storage", initial=30.0)
+    graph = Graph(children, [LAG, filled]).double()
+    outputs, _ = graph(start(graph, rain(4)), rain(4), range(4))
+    assert torch.allclose(outputs["antecedent"][0], (30.0 + 30.0 + outputs["storage"][0]) / 3)
+
+
+def test_a_dim_with_two_sizes_is_refused():
+    with pytest.raises(CouplingError, match=r"dim 'hidden' is 6 in a and 4 in b; rename one"):
+        Graph({"a": SmallLSTM(6), "b": SmallLSTM(4)})
+
+
+def test_one_end_static_is_refused():
+    class Map(StepComponent):
+        outputs = (FieldSpec(name="rain", units="mm day-1", standard_name="precipitation_flux", static=True),)
+
+        def step(self, state, inputs, time):
+            return {"rain": torch.ones(1)}, {}
+
+    with pytest.raises(CouplingError, match=r"map.rain -> soil.precipitation: one end is static"):
+        Graph({"map": Map(), "soil": TorchBucket()})
+
+
+def test_a_graph_copied_or_moved_in_precision_still_runs():
+    graph = copy.deepcopy(loop(NumpyBucket())).double()
+    outputs, _ = graph(start(graph, rain(3)), rain(3), range(3))
+    assert outputs["storage"].dtype == torch.float64
+    assert graph.components["soil"] is dict(graph.named_children())["component_soil"]
