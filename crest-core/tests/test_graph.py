@@ -240,7 +240,7 @@ def test_a_cycle_without_lag_says_which_connection_to_mark():
 
 
 def test_a_lag_without_an_initial_value_is_refused():
-    with pytest.raises(CouplingError, match=r"lagged=True, initial=None\) needs initial=, the source.s value before the first step"):
+    with pytest.raises(CouplingError, match=r"initial=None\) needs initial=, the source.s value before the first step"):
         Connection("soil.storage", "plant.storage", lagged=True)
 
 

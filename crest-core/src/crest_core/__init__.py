@@ -6,7 +6,7 @@ from typing import Any
 _PUBLIC = {
     "component": ("Component", "SequenceComponent", "Sizes", "StepComponent", "Tensors"),
     "blackbox": ("BlackBoxComponent",),
-    "clock": ("Clock", "parse_time", "parse_timestep"),
+    "clock": ("Clock", "from_xarray_time", "parse_time", "parse_timestep"),
     "connection": ("Connection",),
     "dictionary": ("Dictionary", "default_dictionary", "load_dictionary"),
     "driver": ("Prepared", "flushed_denormals", "prepare", "simulate"),
@@ -22,6 +22,7 @@ _PUBLIC = {
     "plugins": ("PluginWarning", "Registry", "hookimpl", "registry"),
     "store": ("SafetensorsStore", "Store"),
     "tensor_map": ("Standardize", "TensorMap"),
+    "units": ("Conversion", "conversion"),
 }  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 __all__ = sorted(_HOME)

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from crest_core import ForcingError
-from crest_core.clock import parse_timestep
+from crest_core import ForcingError, parse_timestep
 from crest_data.schwingbach_files import (
     GROUNDWATER,
     SOIL_COLUMNS,

@@ -9,9 +9,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from crest_core import Clock, CrestError, FieldSpec, ForcingError
-from crest_core.clock import from_xarray_time
-from crest_core.units import conversion
+from crest_core import Clock, CrestError, FieldSpec, ForcingError, conversion, from_xarray_time
 
 
 @dataclass(frozen=True)
