@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
+from itertools import product
 from typing import TYPE_CHECKING
 
 from crest_core.matching import FORCING, Port
@@ -39,13 +40,18 @@ class GradientReport:
 
     def __str__(self) -> str:
         lines = ["Gradients", *(f"  {name}: {policy}" for name, policy in self.policies.items())]
-        groups: dict[tuple[str, str], list[GradientPath]] = {}
-        for path in sorted(self.paths, key=lambda path: _STATUS.index(path.status)):
-            groups.setdefault((path.status, path.origin), []).append(path)
-        for (status, origin), paths in groups.items():
+        everything = list(dict.fromkeys(path.output for path in self.paths))
+        groups: dict[tuple[str, str, str], list[str]] = {}
+        for status, origin in product(_STATUS, dict.fromkeys(path.origin for path in self.paths)):
+            paths = [path for path in self.paths if (path.status, path.origin) == (status, origin)]
+            outputs = [path.output for path in paths]
+            text = f"all {len(outputs)} outputs" if outputs == everything else ", ".join(outputs)
             reason = ", ".join(dict.fromkeys(why for path in paths for why in path.through))
-            outputs = ", ".join(path.output for path in paths)
-            lines.append(f"  {status}: {origin} -> {outputs}" + (f"  (by {reason})" if reason else ""))
+            groups.setdefault((status, text, reason), []).extend([origin] * bool(paths))
+        for (status, text, reason), origins in groups.items():
+            if origins:
+                because = f"  (by {reason})" if reason else ""
+                lines.append(f"  {status}: {', '.join(origins)} -> {text}{because}")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
