@@ -65,7 +65,7 @@ class Link:
             notes.append(f"window of {self.target_spec.window} steps")
         if self.lagged:
             value = "tensor" if isinstance(self.initial, Tensor) else f"{self.initial:g}"
-            notes.append(f"lagged one step, initial {value} {self.source_spec.units}")
+            notes.append(f"lagged one step, initial {value} {self.source_spec.units}".removesuffix(" 1"))
         return f"{self.source} -> {self.target}" + (f"  [{'; '.join(notes)}]" if notes else "")
 
 
