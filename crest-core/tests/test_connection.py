@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from crest_core import default_dictionary
 from crest_core.connection import compile_transforms
 from crest_core.errors import CouplingError

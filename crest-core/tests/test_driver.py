@@ -214,3 +214,37 @@ def test_denormals_are_flushed_in_a_run_and_not_after_it():
     simulate(Watch(), weather(2, seed=1))
     assert seen == [0.0, 0.0]
     assert float(torch.tensor(1e-40) * 0.5) != 0.0
+
+
+def test_dropout_is_off_in_a_run_and_on_again_after_it():
+    class Drops(TorchBucket):
+        def __init__(self):
+            super().__init__()
+            self.drop = torch.nn.Dropout(0.5)
+
+        def step(self, state, inputs, time):
+            return super().step(state, {**inputs, "precipitation": self.drop(inputs["precipitation"])}, time)
+
+    graph, data = loop(Drops()), weather(20, seed=1)
+    assert np.array_equal(simulate(graph, data)["storage"], simulate(loop(), data)["storage"])
+    assert graph.components["soil"].drop.training
+
+
+def test_what_a_component_prints_of_itself_counts_in_the_graph_hash():
+    class Scaled(TorchBucket):
+        def __init__(self, scale):
+            super().__init__()
+            self.scale = scale
+
+        def extra_repr(self):
+            return f"scale={self.scale}"
+
+    hashes = {simulate(loop(Scaled(scale)), weather(3, seed=1)).attrs["graph_hash"] for scale in (1.0, 2.0)}
+    assert len(hashes) == 2
+
+
+def test_versions_count_the_packages_of_base_classes():
+    class Mine(TorchBucket):
+        __module__ = "notebook"
+
+    assert "crest-core" in json.loads(simulate(loop(Mine()), weather(3, seed=1)).attrs["versions"])

@@ -1,6 +1,7 @@
 """FieldSpec: every contradiction is an error when it is built."""
 
 import pytest
+
 from crest_core import FieldSpec
 from crest_core.errors import FieldError
 

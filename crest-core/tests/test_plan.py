@@ -2,6 +2,7 @@
 
 import matplotlib
 import pytest
+
 from crest_core import Connection, Graph, NoGradient
 from crest_core.errors import CouplingError
 from crest_core.testing import LinearReservoir, NumpyBucket, SmallLSTM, Stress, TorchBucket

@@ -17,7 +17,7 @@ from crest_core.component import Component, Sizes, Tensors
 from crest_core.errors import StateError
 from crest_core.forcing import Forcing
 from crest_core.graph import Graph
-from crest_core.output import finish, to_dataset
+from crest_core.output import to_dataset
 from crest_core.provenance import graph_hash, provenance
 from crest_core.store import Store
 
@@ -53,16 +53,14 @@ def prepare(
     `dtype` None is that of the model's parameters, float32 for a model without.
     """
     graph = model if isinstance(model, Graph) else Graph({"model": model})
-    dtype = dtype or next((parameter.dtype for parameter in graph.parameters()), torch.float32)
     data = Forcing(forcing, graph, calendar)
     steps = max(graph.history.values(), default=0) if state is None else 0
     clock = data.clock(start, end, steps)
-    sizes = data.sizes(dtype)
+    sizes = data.sizes(dtype or next((parameter.dtype for parameter in graph.parameters()), torch.float32))
     if state is None:
         state = graph.initial_state(sizes)
-        if steps:
-            earlier = clock.start - steps * clock.timestep
-            state = graph.prime(state, data.tensors(earlier, steps, dtype))
+    if steps:
+        state = graph.prime(state, data.tensors(clock.start - steps * clock.timestep, steps, sizes.dtype))
     return Prepared(graph, data, clock, sizes, state)
 
 
@@ -94,27 +92,32 @@ def simulate(
         start, calendar = attributes["time"], attributes["calendar"]
     run = prepare(model, forcing, start=start, end=end, calendar=calendar, state=state, dtype=dtype)
     identity = graph_hash(run.graph)
-    if attributes.get("graph_hash", identity) != identity:
+    other = attributes.get("graph_hash", identity)
+    if other != identity:
         raise StateError(
-            f"the restart of {attributes['time']} was written by another graph (hash {attributes['graph_hash'][:12]}, "
-            f"this one {identity[:12]}); run the graph that wrote it, or start anew"
+            f"the restart of {attributes['time']} was written by another graph (hash {other[:12]}, this one "
+            f"{identity[:12]}); run the graph that wrote it, or start anew"
         )
-    names = _chosen(run.graph, outputs)
     if store is not None and run.graph.opaque:
         raise StateError("a graph with an opaque component hides state and cannot write a restart")
-    state, pieces = run.state, []
-    with torch.no_grad(), flushed_denormals():
+    names = [spec.name for spec in run.graph.outputs]
+    unknown = sorted(set(outputs or ()) - set(names))
+    if unknown:
+        raise StateError(f"outputs {unknown} do not exist; the graph has {', '.join(names)}")
+    kept: dict[str, list[torch.Tensor]] = {name: [] for name in (names if outputs is None else outputs)}
+    state = run.state
+    with torch.no_grad(), flushed_denormals(), _evaluating(run.graph):
         for first, stop in _progress(run.clock, window, progress):
             clock = run.clock.sub(first, stop)
             values, state = run.graph(state, run.inputs(first, stop), clock.times)
-            kept = {name: values[name] for name in names}
-            pieces.append(to_dataset(run.graph, kept, clock, run.forcing.lead))
+            for name, pieces in kept.items():
+                pieces.append(values[name])
             if store is not None:
                 note = {"time": clock.end.isoformat(), "calendar": clock.calendar, "graph_hash": identity}
                 store.save(state, note)
-    joined = pieces[0] if len(pieces) == 1 else xr.concat(pieces, "time", data_vars="minimal", coords="minimal",
-                                                          compat="override", join="exact")  # fmt: skip
-    return finish(joined, forcing, provenance(run.graph, forcing_hash=run.forcing.digest, seed=seed))
+    joined = {name: torch.cat(pieces) for name, pieces in kept.items()}
+    record = provenance(run.graph, forcing_hash=run.forcing.sha256.hexdigest(), seed=seed)
+    return to_dataset(run.graph, joined, run.clock, run.forcing, record)
 
 
 @contextmanager
@@ -128,32 +131,29 @@ def flushed_denormals() -> Iterator[None]:
         torch.set_flush_denormal(before)
 
 
-def _chosen(graph: Graph, outputs: Sequence[str] | None) -> tuple[str, ...]:
-    names = tuple(spec.name for spec in graph.outputs)
-    unknown = sorted(set(outputs or ()) - set(names))
-    if unknown:
-        raise StateError(f"outputs {unknown} do not exist; the graph has {', '.join(names)}")
-    return tuple(outputs) if outputs is not None else names
+@contextmanager
+def _evaluating(model: Component) -> Iterator[None]:
+    """Switch dropout and the like off inside, as torch's eval() does."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 def _progress(clock: Clock, window: str, shown: bool | None) -> Iterator[tuple[int, int]]:
     """Yield the windows of a clock, with a bar that shows rate and remaining time."""
-    windows = clock.windows(window)
-    if shown is None:
-        shown = sys.stderr.isatty() and len(windows) > 1
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (
-        TextColumn("simulate"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("steps, {task.fields[rate]:.0f} steps/s"),
-        TimeRemainingColumn(),
-    )
-    began = monotonic()
+    windows, began = clock.windows(window), monotonic()
+    shown = sys.stderr.isatty() and len(windows) > 1 if shown is None else shown
+    text = TextColumn("{task.description}")
+    columns = (BarColumn(), MofNCompleteColumn(), text, TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
-        task = bar.add_task("", total=len(clock), rate=0.0)
+        task = bar.add_task("steps", total=len(clock))
         for first, stop in windows:
             yield first, stop
-            bar.update(task, completed=stop, rate=stop / (monotonic() - began))
+            bar.update(task, completed=stop, description=f"{stop / (monotonic() - began):.0f} steps/s")

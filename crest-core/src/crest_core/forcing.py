@@ -45,7 +45,7 @@ class Forcing:
         self.chains = {spec.name: self._chain(spec) for spec in self.fields}
         used = {name for variable in self.variables.values() for name in variable.dims}
         self.lead = tuple(name for name in LEAD if name in used)
-        self._hash = hashlib.sha256()
+        self.sha256 = hashlib.sha256()
 
     def clock(self, start: Any = None, end: Any = None, steps_before: int = 0) -> Clock:
         """Return the clock of a run; by default all times after the `steps_before` that windows need."""
@@ -83,7 +83,7 @@ class Forcing:
     @property
     def digest(self) -> str:
         """Return the sha256 over all values handed out so far, in their order."""
-        return self._hash.hexdigest()
+        return self.sha256.hexdigest()
 
     def _find(self, spec: FieldSpec) -> xr.DataArray:
         if spec.name in self.dataset.variables:
@@ -209,7 +209,7 @@ class Forcing:
             values = transform(values)
         self._check_values(spec, values, filled, variable.dims, first)
         values = values.to(dtype)
-        self._hash.update(values.numpy().tobytes())
+        self.sha256.update(values.numpy().tobytes())
         lead = [self.dataset.sizes[name] for name in self.lead]
         return values.expand(*values.shape[: len(time)], *lead, *values.shape[len(time) + len(lead) :])
 

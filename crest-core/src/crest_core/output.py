@@ -13,37 +13,37 @@ import xarray as xr
 from crest_core.clock import Clock, to_xarray_time
 from crest_core.component import Tensors
 from crest_core.fields import FieldSpec
+from crest_core.forcing import Forcing
 from crest_core.graph import Graph
 
 
-def to_dataset(graph: Graph, outputs: Tensors, clock: Clock, lead: tuple[str, ...]) -> xr.Dataset:
-    """Return outputs (time, *lead, *dims) as a Dataset: time is the start of each interval, with time_bnds.
+def to_dataset(graph: Graph, outputs: Tensors, clock: Clock, forcing: Forcing, record: Mapping[str, Any]) -> xr.Dataset:
+    """Return outputs (time, *lead, *dims) as a Dataset with the places of the forcing and the record of the run.
 
-    Point values hold at the end of the interval, which the auxiliary coordinate time_end gives.
+    Time is the start of each interval, with time_bnds; point values hold at its end, the coordinate time_end.
     """
-    data = {}
-    for spec in graph.outputs:
-        if spec.name in outputs:
-            dims = ("time", *lead, *_dims_in_files(graph, spec))
-            data[spec.name] = (dims, outputs[spec.name].detach().cpu().numpy(), _attributes(graph, spec))
-    return xr.Dataset(data, coords={**_time_coordinates(clock), **_layer_coordinates(graph)})
-
-
-def finish(dataset: xr.Dataset, source: xr.Dataset, record: Mapping[str, Any]) -> xr.Dataset:
-    """Return the Dataset with the coordinates of the forcing's places, CF and provenance attributes."""
-    kept = {}
-    for name, value in source.coords.items():
-        if name not in dataset.coords and set(value.dims) <= set(dataset.dims) - {"time"}:
-            kept[name] = value
-    text = {name: str(value) for name, value in record.items()}
-    text["versions"] = json.dumps(record["versions"], sort_keys=True)
-    return dataset.assign_coords(kept).assign_attrs(
+    specs = [spec for spec in graph.outputs if spec.name in outputs]
+    data = {spec.name: (_dims(graph, spec, forcing), outputs[spec.name].numpy(force=True)) for spec in specs}
+    dataset = xr.Dataset(data, _time_coordinates(clock) | _layer_coordinates(graph))
+    for spec in specs:
+        dataset[spec.name].attrs = _attributes(graph, spec)
+    for name, places in forcing.dataset.coords.items():
+        if name not in dataset.coords and set(places.dims) <= set(dataset.dims) - {"time"}:
+            dataset = dataset.assign_coords({name: places})
+    return dataset.assign_attrs(
         Conventions="CF-1.11",
         title="CREST simulation",
         source=f"crest-core {record['versions'].get('crest-core', '')}".strip(),
         history=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} simulated by CREST",
-        **text,
+        **{**record, "versions": json.dumps(record["versions"], sort_keys=True)},
     )
+
+
+def _dims(graph: Graph, spec: FieldSpec, forcing: Forcing) -> tuple[str, ...]:
+    """Return the dims of an output in a Dataset; those of a named grid carry its name."""
+    grid = graph.components[graph.output_ports[spec.name].component].grid
+    own = graph.grids[grid].dims if grid else ()
+    return ("time", *forcing.lead, *(f"{dim}_{grid}" if dim in own else dim for dim in spec.dims))
 
 
 def _attributes(graph: Graph, spec: FieldSpec) -> dict[str, str]:
@@ -77,14 +77,7 @@ def _layer_coordinates(graph: Graph) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for dim, layers in graph.layers.items():
         bounds = np.asarray(layers, dtype=float)
-        attributes = {"standard_name": "depth", "units": "m", "positive": "down", "bounds": f"{dim}_bnds"}
-        attributes |= {"axis": "Z", "long_name": f"depth of the middle of the {dim.replace('_', ' ')}"}
+        attributes = {"standard_name": "depth", "units": "m", "positive": "down", "bounds": f"{dim}_bnds", "axis": "Z"}
+        attributes["long_name"] = f"depth of the middle of the {dim.replace('_', ' ')}"
         found |= {dim: (dim, bounds.mean(axis=1), attributes), f"{dim}_bnds": ((dim, "bnds"), bounds)}
     return found
-
-
-def _dims_in_files(graph: Graph, spec: FieldSpec) -> tuple[str, ...]:
-    """Return the dims of an output in a Dataset; those of a named grid carry its name."""
-    grid = graph.components[graph.output_ports[spec.name].component].grid
-    own = graph.grids[grid].dims if grid else ()
-    return tuple(f"{dim}_{grid}" if dim in own else dim for dim in spec.dims)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import sys
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from crest_core.component import Component
-    from crest_core.graph import Graph
+from crest_core.component import Component
+from crest_core.graph import Graph
 
-_ALWAYS = ("crest_core", "torch", "numpy", "xarray")
+_owners = cache(packages_distributions)  # reads the file lists of all distributions
 
 
 def provenance(graph: Graph, *, forcing_hash: str, seed: int | None) -> dict[str, Any]:
@@ -22,34 +22,28 @@ def provenance(graph: Graph, *, forcing_hash: str, seed: int | None) -> dict[str
         "graph_hash": graph_hash(graph),
         "parameter_hash": parameter_hash(graph),
         "forcing_hash": forcing_hash,
-        "seed": "none" if seed is None else seed,
+        "seed": "none" if seed is None else str(seed),
     }
 
 
 def versions(component: Component) -> dict[str, str]:
-    """Return the version of every distribution whose code takes part."""
-    modules = {type(child).__module__.partition(".")[0] for child in component.modules()}
-    found = (distribution(module) for module in sorted({*modules, *_ALWAYS}))
-    return dict(pair for pair in found if pair is not None)
-
-
-def distribution(module: str) -> tuple[str, str] | None:
-    """Return (name, version) of the distribution that holds a top-level module; None for a script."""
-    owners = _owners().get(module, (module.replace("_", "-"),))  # editable installs list no files
-    try:
-        return owners[0], version(owners[0])
-    except PackageNotFoundError:
-        return None
-
-
-@cache
-def _owners() -> Mapping[str, Sequence[str]]:
-    return packages_distributions()
+    """Return the version of every distribution whose code takes part; a script has none."""
+    kinds = {kind for child in component.modules() for kind in type(child).__mro__}
+    modules = {kind.__module__.partition(".")[0] for kind in kinds} - sys.stdlib_module_names
+    found = {}
+    for module in sorted({*modules, "crest_core", "torch", "numpy", "xarray"}):
+        owner = _owners().get(module, [module.replace("_", "-")])[0]  # editable installs list no files
+        with suppress(PackageNotFoundError):
+            found[owner] = version(owner)
+    return found
 
 
 def graph_hash(graph: Graph) -> str:
-    """Return the sha256 of components, fields, links and order, without parameter values."""
-    parts = [str(graph.plan())]
+    """Return the sha256 of components, fields, links and order, without parameter values.
+
+    What a component prints of itself (`extra_repr` of torch) counts too, such as the scaling of its inputs.
+    """
+    parts = [str(graph.plan()), repr(graph)]
     for name, child in graph.components.items():
         fields = (child.inputs, child.outputs, child.states, child.parameter_specs)
         parts.append(f"{name} {type(child).__module__}.{type(child).__qualname__} {fields!r}")
@@ -60,6 +54,5 @@ def parameter_hash(component: Component) -> str:
     """Return the sha256 of all parameters and buffers, in the order of their names."""
     found = hashlib.sha256()
     for name, value in sorted(component.state_dict().items()):
-        found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        found.update(value.detach().cpu().contiguous().numpy().tobytes())
+        found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode() + value.numpy(force=True).tobytes())
     return found.hexdigest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,15 +21,13 @@ class Store(Protocol):
 
     def save(self, state: Tensors, attributes: Mapping[str, Any]) -> None:
         """Replace what is stored, atomically."""
-        ...
 
     def load(self) -> tuple[Tensors, dict[str, Any]]:
         """Return the last state that was saved, and its attributes."""
-        ...
 
 
 class SafetensorsStore:
-    """A state in one safetensors file, written by temporary file, fsync and rename.
+    """A state and its attributes (JSON values) in one safetensors file.
 
     >>> import tempfile, torch
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -42,42 +41,34 @@ class SafetensorsStore:
         self.path = Path(path)
 
     def save(self, state: Tensors, attributes: Mapping[str, Any]) -> None:
-        """Write state and attributes (JSON values); the file before stays until the new one is on disk."""
         tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
-        payload = save(tensors, {"crest": json.dumps(dict(attributes), sort_keys=True)})
-        write_atomically(self.path, payload)
+        write_atomically(self.path, save(tensors, {"crest": json.dumps(dict(attributes), sort_keys=True)}))
 
     def load(self) -> tuple[Tensors, dict[str, Any]]:
-        """Return (state, attributes)."""
         if not self.path.is_file():
             raise StoreError(f"restart {self.path}: no such file")
         try:
             with safe_open(self.path, framework="pt") as file:
                 attributes = json.loads((file.metadata() or {})["crest"])
-                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                return {name: file.get_tensor(name) for name in file.keys()}, attributes  # noqa: SIM118
         except (SafetensorError, KeyError, ValueError) as error:
+            reason = f"{type(error).__name__}: {error}"
             raise StoreError(
-                f"restart {self.path} cannot be read ({type(error).__name__}: {error}); "
-                f"it is damaged or was not written by CREST"
+                f"restart {self.path} cannot be read ({reason}); it is damaged or was not written by CREST"
             ) from error
-        return state, attributes
 
 
 def write_atomically(path: Path, payload: bytes) -> None:
-    """Write a file so that a crash leaves either the old or the new content, on disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a file by temporary file, fsync and rename: a crash leaves the old or the new content whole."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
             file.write(payload)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise StoreError(f"{path} cannot be written: {error}") from error

@@ -108,9 +108,9 @@ class TorchComponent(SequenceComponent):
         load_into(self.module, path, tensors)
 
     def extra_repr(self) -> str:
-        """Return the maps, for print and notebooks."""
+        """Return the maps with their scaling, for print, notebooks and the graph hash."""
         maps = (*self.input_maps, *self.state_maps, *self.output_maps)
-        return "\n".join(f"{item.name}: {', '.join(item.fields)}, {item.pattern!r}" for item in maps)
+        return "\n".join(f"{m.name}: {', '.join(m.fields)}, {m.pattern!r}, {m.scale or 'not scaled'}" for m in maps)
 
     def _call(self, packed: Tensors, memory: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """Return (results, new state), each a tuple of as many tensors as there are maps."""
