@@ -15,6 +15,7 @@ from crest_core import (
     Sizes,
     spsa_gradient,
 )
+from crest_core.blackbox import check_values
 from crest_core.errors import ComponentError, GradientError
 from crest_core.testing import (
     LinearReservoir,
@@ -22,6 +23,7 @@ from crest_core.testing import (
     SmallLSTM,
     Stress,
     TorchBucket,
+    affine_error,
     dot_product_error,
     materialised_vjp,
     relative_difference,
@@ -75,24 +77,52 @@ def test_finite_differences_cost_one_call_with_all_copies():
     assert soil.calls == 2
 
 
+class RationalBucket(NumpyBucket):
+    """A bucket of + - * / alone, which round alike however the numbers lie in memory."""
+
+    def evaluate(self, state, inputs, parameters):
+        old, rain = state["storage"], inputs["precipitation"]
+        share = old / parameters["capacity"]
+        runoff = rain * share / (parameters["shape"] + share) + 2.0 * share * share
+        storage = old + rain - inputs["evapotranspiration"] - runoff
+        return {"storage": storage, "runoff": runoff}, {"storage": storage}
+
+
 @pytest.mark.parametrize("independent", [True, False])
-def test_the_vjp_of_finite_differences_is_that_of_their_materialised_jacobian(independent):
-    soil = NumpyBucket().double()
+@pytest.mark.parametrize("name", ["storage", "precipitation", "evapotranspiration", "capacity", "shape"])
+def test_the_vjp_of_finite_differences_is_that_of_their_materialised_jacobian(name, independent):
+    soil = RationalBucket(capacity=120.0, shape=1.5).double()
     soil.independent_columns = independent
-    state = {"storage": torch.tensor([[30.0, 80.0, 120.0]] * 2).double()}
-    rain = torch.tensor([[3.0, 1.0, 9.0], [2.0, 8.0, 4.0]]).double()
-    other = {"evapotranspiration": torch.ones(2, 3).double()}
+    generator = torch.Generator().manual_seed(7)
+    rows = {
+        "storage": torch.tensor([[30.0, 80.0, 120.0], [55.0, 10.0, 95.0]]).double(),
+        "precipitation": torch.tensor([[3.0, 1.0, 9.0], [2.0, 8.0, 4.0]]).double(),
+        "evapotranspiration": torch.tensor([[1.0, 2.0, 0.5], [3.0, 0.2, 1.5]]).double(),
+    }
+    rows = {key: value.requires_grad_() for key, value in rows.items()}
+    outputs, new_state = soil.step({"storage": rows["storage"]}, rows, 0)
+    results = [*outputs.values(), *new_state.values()]
+    cotangents = [torch.randn(2, 3, generator=generator).double() for _ in results]
+    physical = soil.physical.values()
+    spread = {key: value.detach().expand(2, 3) for key, value in (rows | physical).items()}
 
     def function(x):
-        with torch.no_grad():
-            return soil.step(state, {"precipitation": x, **other}, 0)[0]["runoff"]
+        values = spread | {name: x}
+        found, state = soil.evaluate({"storage": values["storage"]}, values, values)
+        return torch.stack([*(found[key] for key in outputs), *state.values()])
 
-    cotangent = torch.tensor([[1.0, -2.0, 0.5], [0.3, 1.0, -1.0]]).double()
-    x = rain.clone().requires_grad_()
-    runoff = soil.step(state, {"precipitation": x, **other}, 0)[0]["runoff"]
-    (found,) = torch.autograd.grad(runoff, x, cotangent)
-    steps = torch.full_like(rain, FiniteDifference().step * 500.0)
-    assert relative_difference(found, materialised_vjp(function, rain, cotangent, steps)) < 1e-12
+    (spec,) = [spec for spec in soil.states + soil.inputs + soil.parameter_specs if spec.name == name]
+    steps = torch.tensor(FiniteDifference().step * (spec.bounds[1] - spec.bounds[0]), dtype=torch.float64)
+    expected = materialised_vjp(function, spread[name].clone(), torch.stack(cotangents), steps)
+    leaf = rows.get(name)
+    if leaf is None:  # a parameter: one number for all columns, behind a sigmoid
+        leaf = soil.physical.raw[name]
+        (chain,) = torch.autograd.grad(physical[name], leaf)
+        expected = expected.sum() * chain
+    (found,) = torch.autograd.grad(results, leaf, cotangents)
+    assert found.shape == expected.shape
+    assert float(expected.abs().max()) > 0.0
+    assert relative_difference(found, expected) < 1e-12
 
 
 def test_perturbations_stay_within_the_bounds_of_a_field():
@@ -161,7 +191,9 @@ def test_every_connection_passes_the_adjoint_dot_product_test():
             outputs, _ = graph(graph.initial_state(Sizes({"cell": 2}, dtype=x.dtype)), {"x": x}, range(len(x)))
             return [outputs["y"]]
 
-        assert dot_product_error(function, [torch.randn(9, 2, generator=generator).double()], generator) < 1e-12
+        x = torch.randn(9, 2, generator=generator).double()
+        assert dot_product_error(function, [x], generator) < 1e-12
+        assert affine_error(function, [x], generator) < 1e-12
 
 
 @pytest.mark.parametrize("soil", [TorchBucket, NumpyBucket])
@@ -307,3 +339,19 @@ def test_values_out_of_bounds_are_named_with_field_cell_and_time():
     inputs = {"precipitation": torch.ones(3).double(), "evapotranspiration": torch.ones(3).double()}
     with pytest.raises(ComponentError, match=r"runoff \[mm day-1\] at 2001-05-06, cell 1: expected.*got nan"):
         soil.step(soil.initial_state(Sizes({"cell": 3})), inputs, "2001-05-06")
+
+
+def test_inputs_outside_their_bounds_are_refused_before_a_wrong_gradient_is_found():
+    soil = NumpyBucket()
+    inputs = {"precipitation": torch.tensor([-3.0]).double(), "evapotranspiration": torch.ones(1).double()}
+    with pytest.raises(
+        ComponentError, match=r"field precipitation \[mm day-1\] at 5, cell 0: expected finite and within"
+    ):
+        soil.step(soil.initial_state(Sizes({"cell": 1})), inputs, 5)
+
+
+def test_half_open_bounds_are_checked_at_their_closed_end():
+    spec = FieldSpec(name="depth", units="m", bounds=(0.0, float("inf")))
+    with pytest.raises(ComponentError, match=r"depth.*got -9.0"):
+        check_values(spec, torch.tensor([-9.0]), 0)
+    check_values(spec, torch.tensor([1e9]), 0)
