@@ -82,3 +82,27 @@ def test_weights_are_read_from_safetensors_and_must_fit(tmp_path):
     (tmp_path / "bad.safetensors").write_bytes(b"pickle")
     with pytest.raises(StoreError, match=r"bad.safetensors do not fit"):
         fresh.load_weights(tmp_path / "bad.safetensors")
+
+
+def test_half_open_bounds_of_a_parameter_are_refused():
+    spec = FieldSpec(name="rate", units="mm day-1", dims=(), static=True, bounds=(0.0, float("inf")))
+    with pytest.raises(FieldError, match=r"parameter rate: bounds \(0.0, inf\) are half open; give two finite ones"):
+        PhysicalParameters((spec,), {"rate": 5.0})
+
+
+def test_a_notebook_shows_the_fields_of_a_component():
+    class Snow(TorchBucket):
+        inputs = (
+            FieldSpec(
+                name="t", units="K", standard_name="air_temperature", window=5, bounds=(200.0, 340.0), doc="<2 m"
+            ),
+            FieldSpec(name="top", units="1", standard_name="soil_moisture", vertical=(0.0, 0.2), static=True),
+        )
+
+    html = Snow()._repr_html_()
+    assert html.startswith("<b>Snow</b> (timestep 1D, gradient policy autograd)<table>")
+    cells = ("inputs", "t", "K", "air_temperature", "cell", "mean, 5 steps", "200 to 340", "&lt;2 m")
+    assert "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>" in html
+    assert "<td>soil_moisture (0-0.2 m)</td><td>cell</td><td>static</td>" in html
+    assert "<td>states</td><td>storage</td><td>kg m-2</td><td>mass_content_of_water_in_soil</td>" in html
+    assert "<td>parameters</td><td>capacity</td><td>mm</td><td></td><td></td><td>static</td><td>10 to 500</td>" in html

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from crest_core.errors import StateError, StoreError
 from crest_core.fields import FieldSpec
 
 Tensors = dict[str, Tensor]
+FIELD_GROUPS = {"inputs": "inputs", "outputs": "outputs", "states": "states", "parameter_specs": "parameters"}
+FIELD_COLUMNS = ("name", "units", "standard name", "dims", "time", "bounds", "meaning")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,11 @@ class Sizes:
 
     def shape(self, spec: FieldSpec) -> tuple[int, ...]:
         """Return the shape of one time of a field: (*lead, *dims)."""
+        missing = [name for name in spec.dims if name not in self.dims]
+        if missing:
+            raise StateError(
+                f"field {spec.name}: the size of its dims {missing} is not known; sizes: {dict(self.dims)}"
+            )
         return (*self.lead, *(self.dims[name] for name in spec.dims))
 
     def full(self, spec: FieldSpec, value: float) -> Tensor:
@@ -82,6 +90,16 @@ class Component(nn.Module, ABC):
     def prime(self, state: Tensors, earlier: Tensors) -> Tensors:
         """Return the state with its input windows filled from `earlier`, each (steps, *lead, *dims)."""
         return state
+
+    def _repr_html_(self) -> str:
+        heads = "".join(f"<th>{name}</th>" for name in ("", *FIELD_COLUMNS))
+        rows = "".join(
+            f"<tr><td>{title}</td>{''.join(f'<td>{escape(cell)}</td>' for cell in field_row(spec))}</tr>"
+            for attribute, title in FIELD_GROUPS.items()
+            for spec in getattr(self, attribute)
+        )
+        about = f"timestep {escape(self.timestep)}, gradient policy {self.gradient_policy}"
+        return f"<b>{type(self).__name__}</b> ({about})<table><tr>{heads}</tr>{rows}</table>"
 
     def load_weights(self, path: str | Path) -> None:
         """Read parameters and buffers from a safetensors file with the names of `state_dict`."""
@@ -142,3 +160,11 @@ class SequenceComponent(Component):
         batch = {name: value if name in static else value.unsqueeze(0) for name, value in inputs.items()}
         outputs, state = self.sequence(state, batch, [time])
         return {name: value.squeeze(0) for name, value in outputs.items()}, state
+
+
+def field_row(spec: FieldSpec) -> tuple[str, ...]:
+    """Return what a table shows of a field, by FIELD_COLUMNS."""
+    bounds = f"{spec.bounds[0]:g} to {spec.bounds[1]:g}" if spec.bounds else ""
+    time = ("static" if spec.static else spec.statistic) + (f", {spec.window} steps" if spec.window > 1 else "")
+    name = spec.standard_name + (f" ({spec.vertical[0]:g}-{spec.vertical[1]:g} m)" if spec.vertical else "")
+    return spec.name, spec.units, name, ", ".join(spec.dims), time, bounds, spec.doc

@@ -9,12 +9,11 @@ from typing import Any
 
 from rich.table import Column, Table
 
+from crest_core.component import FIELD_COLUMNS, FIELD_GROUPS, field_row
 from crest_core.fields import FieldSpec
 from crest_core.plugins import Entry
 
-_TITLES = {"inputs": "inputs", "outputs": "outputs", "states": "states", "parameter_specs": "parameters"}
-_TITLES |= {"timestep": "timestep", "gradient_policy": "gradient policy"}
-_COLUMNS = ("name", "units", "standard name", "dims", "time", "bounds", "meaning")
+_TITLES = FIELD_GROUPS | {"timestep": "timestep", "gradient_policy": "gradient policy"}
 
 
 def describe(entry: Entry, target: Any) -> Iterator[str | Table]:
@@ -40,11 +39,8 @@ def describe(entry: Entry, target: Any) -> Iterator[str | Table]:
 
 
 def _table(title: str, specs: tuple[FieldSpec, ...]) -> Table:
-    columns = [Column(name, overflow="fold") for name in _COLUMNS]
+    columns = [Column(name, overflow="fold") for name in FIELD_COLUMNS]
     table = Table(*columns, title=f"\n{title}", title_justify="left", title_style="bold")
     for spec in specs:
-        bounds = f"{spec.bounds[0]:g} to {spec.bounds[1]:g}" if spec.bounds else ""
-        time = ("static" if spec.static else spec.statistic) + (f", {spec.window} steps" if spec.window > 1 else "")
-        name = spec.standard_name + (f" ({spec.vertical[0]:g}-{spec.vertical[1]:g} m)" if spec.vertical else "")
-        table.add_row(spec.name, spec.units, name, ", ".join(spec.dims), time, bounds, spec.doc)
+        table.add_row(*field_row(spec))
     return table
