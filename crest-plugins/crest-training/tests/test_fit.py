@@ -153,6 +153,13 @@ def test_the_learning_curve_is_a_dataset():
         (lambda d: d.assign_attrs(units="K"), "observation outflow: .*K"),
         (lambda d: d[:50], "70 of 120 times are missing, the first 2001-02-20"),
         (lambda d: d * np.nan, "nothing is observed"),
+        (
+            lambda d: d.where(d.time != d.time[4], -9999.0),
+            r"observation outflow: -9999 at 2001-01-05 00:00:00, cell 0 \(2 such values\) is a fill value.*put nan",
+        ),
+        (lambda d: d.where(d.time != d.time[4], np.inf), "inf at 2001-01-05 .* put nan where nothing was observed"),
+        (lambda d: d.where(d.cell > 0, 1e20), "1e\\+20 at 2001-01-01 00:00:00, cell 0"),
+        (lambda d: d.isel(time=[*range(120), 7]), "2001-01-08 00:00:00 is there more than once, .*drop or average"),
     ],
 )
 def test_observations_that_do_not_fit_are_told(change, message):
@@ -164,6 +171,12 @@ def test_observations_that_do_not_fit_are_told(change, message):
         del changed.attrs["units"]
     with pytest.raises(ForcingError, match=message):
         fit(Reservoir(0.6), forcing, [Observation("outflow", changed)], epochs=1, **period())
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, np.inf, np.nan])
+def test_a_weight_must_be_above_0_and_finite(weight):
+    with pytest.raises(ForcingError, match=f"outflow: weight {weight}, expected a finite number above 0; leave out"):
+        Observation("outflow", xr.DataArray([1.0], dims="time"), weight=weight)
 
 
 def test_an_unknown_output_lists_the_outputs_of_the_graph():
@@ -210,3 +223,64 @@ def test_a_gradient_that_is_not_finite_names_the_parameter_and_epoch():
     forcing = rain(40)
     with pytest.raises(GradientError, match=r"physical\.raw\.rate is not finite in epoch 1"):
         fit(Broken(0.5), forcing, [Observation("outflow", truth(forcing))], epochs=2, **period(40))
+
+
+class Doubtful(Reservoir):
+    """Not a number after some steps."""
+
+    def step(self, state, inputs, time):
+        outputs, after = super().step(state, inputs, time)
+        return {"outflow": outputs["outflow"] / (0.0 if time.month > 2 else 1.0) * 0.0}, after
+
+
+def test_a_validation_loss_that_is_not_finite_is_told():
+    forcing = rain()
+    observed = [Observation("outflow", truth(forcing))]
+    with pytest.raises(GradientError, match="the validation loss of epoch 1 is nan, expected a finite number; lower"):
+        fit(
+            Doubtful(0.5),
+            forcing,
+            observed,
+            start="2001-01-01",
+            end="2001-03-01",
+            validate_until="2001-04-01",
+            validate_every=1,
+            epochs=2,
+        )
+
+
+class Watched(Reservoir):
+    """Notes the mode in which it runs."""
+
+    def __init__(self) -> None:
+        super().__init__(0.5)
+        self.frozen = nn.Dropout(0.5).eval()
+        self.seen: list[tuple[int, bool]] = []
+
+    def sequence(self, state, inputs, times):
+        self.seen.append((len(times), self.training and self.frozen.training))
+        return super().sequence(state, inputs, times)
+
+
+def test_training_runs_in_train_mode_and_validation_in_eval_mode_and_modes_come_back():
+    forcing, model = rain(), Watched()
+    observed = [Observation("outflow", truth(forcing))]
+    fit(model, forcing, observed, epochs=2, validate_every=1, validate_until="2001-05-01", **period(60))
+    assert model.seen == [(60, True), (120, False)] * 2
+    assert model.training and not model.frozen.training
+
+
+def test_modes_and_denormal_numbers_come_back_after_an_error():
+    tiny = torch.tensor(1e-40)
+    before, forcing, model = float(tiny * 0.5), rain(40), Broken(0.5)
+    model.eval()
+    with pytest.raises(GradientError):
+        fit(model, forcing, [Observation("outflow", truth(forcing))], epochs=2, **period(40))
+    assert not any(module.training for module in model.modules())
+    assert float(tiny * 0.5) == before != 0.0
+
+
+def test_denormal_numbers_are_as_before_after_a_fit():
+    forcing = rain(40)
+    fit(Reservoir(0.5), forcing, [Observation("outflow", truth(forcing))], epochs=1, **period(40))
+    assert float(torch.tensor(1e-40) * 0.5) != 0.0

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from copy import deepcopy
-from dataclasses import dataclass
-from math import cos, isfinite, nan, pi
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import isfinite, nan
 from time import monotonic
 from typing import Any
 
 import torch
 import xarray as xr
-from torch import Tensor, nn
+from torch import nn
 
-from crest_core import Component, ForcingError, GradientError, Graph, PhysicalParameters, Prepared, prepare
-from crest_training.observation import Observation, masked_loss, stream_scale
+from crest_core import Component, ForcingError, GradientError, Prepared, flushed_denormals, prepare
+from crest_training.best import BestParameters
+from crest_training.descent import Descent
+from crest_training.observation import Observation
 from crest_training.progress import Progress
 from crest_training.record import TrainingRecord
+from crest_training.target import Target, Validation
 
 
 def fit(
@@ -40,136 +42,62 @@ def fit(
 ) -> TrainingRecord:
     """Train `model` in place over [start, end) and leave its best parameters in it.
 
-    An epoch is one run of the whole period and one step of Adam (Kingma and Ba 2015,
-    arXiv:1412.6980). Physical parameters (in PhysicalParameters) and network weights have learning
-    rates of their own, which fall to `final_rate` of themselves along a cosine. The gradient's norm
-    is clipped at `clip`. The first `spin_up` steps are run but not scored. With `validate_until`,
-    [end, validate_until) is scored every `validate_every` epochs, the parameters with the best
-    validation loss are kept, and the fit ends after `patience` validations without a better one;
-    else those with the best training loss are kept. Nothing is drawn at random here. Denormal
-    numbers are flushed.
-
-    Raises GradientError where a loss or gradient is not finite: it names epoch and parameter.
+    An epoch is one run of the period and one step of `Descent`. The first `spin_up` steps are run but not scored.
+    Kept are the parameters with the best training loss or, with `validate_until`, the best loss of [end,
+    validate_until), scored every `validate_every` epochs; `patience` of these without a better one end the fit.
+    Nothing is drawn at random here (dropout of a network draws from torch's own stream). Raises GradientError where a
+    loss or gradient is not finite: it names epoch and parameter.
     """
-    _check(epochs, validate_every, observations)
-    torch.set_flush_denormal(True)
     began = monotonic()
-    run = prepare(model, forcing, start=start, end=end, dtype=dtype)
-    target = _Target.of(run, observations, spin_up)
-    check = _Validation.of(model, forcing, run, observations, target, validate_until, dtype)
-    optimiser = torch.optim.Adam(_groups(run.graph, physical_rate, network_rate))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda i: final_rate + (1 - final_rate) * (1 + cos(pi * i / epochs)) / 2
-    )
-    inputs = run.inputs()
-    training: list[float] = []
-    validation: list[float] = []
-    best, best_epoch, waiting = float("inf"), 0, 0
-    kept = deepcopy(model.state_dict())
-    with Progress(epochs, progress) as bar:
-        for epoch in range(1, epochs + 1):
-            optimiser.zero_grad()
-            outputs, _ = run.graph(run.state, inputs, run.clock.times)
-            loss = target.loss(outputs)
-            training.append(float(loss.detach()))
-            due = check is not None and (epoch % validate_every == 0 or epoch == epochs)
-            validation.append(check.loss() if check is not None and due else nan)
-            judged = validation[-1] if check is not None else training[-1]
-            if not isfinite(training[-1]):
-                raise GradientError(f"fit: the loss of epoch {epoch} is {training[-1]}; lower the learning rates")
-            if judged < best:
-                best, best_epoch, waiting = judged, epoch, 0
-                kept = deepcopy(model.state_dict())
-            elif due or check is None:
-                waiting += 1
-            bar.update(epoch, training[-1], best)
-            if patience is not None and waiting >= patience:
-                break
-            loss.backward()
-            _check_gradients(model, epoch)
-            nn.utils.clip_grad_norm_(model.parameters(), clip)
-            optimiser.step()
-            schedule.step()
-    model.load_state_dict(kept)
+    _check(epochs, validate_every, observations)
+    descent = Descent(model, physical_rate, network_rate, final_rate=final_rate, clip=clip, epochs=epochs)
+    best = BestParameters(model)
+    with flushed_denormals(), _modes_restored(model):
+        run = prepare(model, forcing, start=start, end=end, dtype=dtype)
+        target = Target.of(run, observations, spin_up)
+        ahead = Validation.of(model, forcing, run, observations, target, validate_until)
+        losses = _run_epochs(run, target, ahead, descent, best, epochs, validate_every, patience, progress)
+    best.restore()
     settings: dict[str, float | int | str] = {
         "start": str(start),
         "end": str(end),
         "spin_up": spin_up,
         "physical_rate": physical_rate,
-        "network_rate": network_rate,
-        "validate_until": str(validate_until or "none"),
     }
-    return TrainingRecord(tuple(training), tuple(validation), best_epoch, monotonic() - began, settings)
+    settings |= {"network_rate": network_rate, "validate_until": str(validate_until or "none")}
+    return TrainingRecord(*losses, best.epoch, monotonic() - began, settings)
 
 
-@dataclass(frozen=True)
-class _Target:
-    """What outputs are compared with, over the steps from `first` on."""
-
-    first: int
-    streams: tuple[tuple[str, float, Tensor, Tensor], ...]  # output, weight, observed, scale
-
-    @staticmethod
-    def of(run: Prepared, observations: Sequence[Observation], first: int) -> _Target:
-        specs = {spec.name: spec for spec in run.graph.outputs}
-        streams = []
-        for stream in observations:
-            if stream.output not in specs:
-                raise ForcingError(
-                    f"observation {stream.output}: the graph has no such output; outputs: {', '.join(specs)}"
-                )
-            values = stream.tensor(specs[stream.output], run.clock, run.sizes.dtype)
-            if not 0 <= first < len(values) or bool(torch.isnan(values[first:]).all()):
-                raise ForcingError(
-                    f"observation {stream.output}: nothing is observed in "
-                    f"{run.clock.describe()} after a "
-                    f"spin-up of {first} steps; move the period or shorten the spin-up"
-                )
-            scale = stream_scale(values[first:], stream.normalise)
-            streams.append((stream.output, stream.weight, values[first:], scale))
-        return _Target(first, tuple(streams))
-
-    def loss(self, outputs: dict[str, Tensor]) -> Tensor:
-        """Return the mean of the streams' losses, by their weights."""
-        total = sum(weight for _, weight, _, _ in self.streams)
-        parts = [
-            weight / total * masked_loss(outputs[name][self.first :], observed, scale)
-            for name, weight, observed, scale in self.streams
-        ]
-        return torch.stack(parts).sum()
-
-
-@dataclass(frozen=True)
-class _Validation:
-    """A run on from the start of training, scored after its end with the scales of training."""
-
-    run: Prepared
-    target: _Target
-
-    @staticmethod
-    def of(
-        model: Component,
-        forcing: xr.Dataset,
-        training: Prepared,
-        observations: Sequence[Observation],
-        target: _Target,
-        until: Any,
-        dtype: torch.dtype,
-    ) -> _Validation | None:
-        if until is None:
-            return None
-        run = prepare(model, forcing, start=training.clock.start, end=until, dtype=dtype)
-        own = _Target.of(run, observations, len(training.clock))
-        scaled = tuple(
-            (name, weight, observed, scale)
-            for (name, weight, observed, _), (_, _, _, scale) in zip(own.streams, target.streams, strict=True)
-        )
-        return _Validation(run, _Target(own.first, scaled))
-
-    @torch.no_grad()
-    def loss(self) -> float:
-        outputs, _ = self.run.graph(self.run.state, self.run.inputs(), self.run.clock.times)
-        return float(self.target.loss(outputs))
+def _run_epochs(
+    run: Prepared,
+    target: Target,
+    ahead: Validation | None,
+    descent: Descent,
+    best: BestParameters,
+    epochs: int,
+    validate_every: int,
+    patience: int | None,
+    shown: bool | None,
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the training and the validation loss of every epoch, the latter nan where it was not computed."""
+    inputs = run.inputs()
+    training: list[float] = []
+    validation: list[float] = []
+    with Progress(epochs, shown) as bar:
+        for epoch in range(1, epochs + 1):
+            run.graph.train()
+            outputs, _ = run.graph(run.state, inputs, run.clock.times)
+            loss = target.loss(outputs)
+            training.append(_finite(float(loss.detach()), "loss", epoch))
+            due = ahead is None or epoch % validate_every == 0 or epoch == epochs
+            validation.append(nan if ahead is None or not due else _finite(ahead.loss(), "validation loss", epoch))
+            if due:
+                best.judge(epoch, training[-1] if ahead is None else validation[-1])
+            bar.update(epoch, training[-1], best.loss)
+            if patience is not None and best.waiting >= patience:
+                break
+            descent.step(loss, epoch)
+    return tuple(training), tuple(validation)
 
 
 def _check(epochs: int, validate_every: int, observations: Sequence[Observation]) -> None:
@@ -179,25 +107,21 @@ def _check(epochs: int, validate_every: int, observations: Sequence[Observation]
         raise ForcingError("fit: there is no observation; give at least one Observation(output, data)")
 
 
-def _groups(graph: Graph, physical_rate: float, network_rate: float) -> list[dict[str, Any]]:
-    """Return parameter groups for Adam: physical parameters and network weights."""
-    holders = [child for child in graph.modules() if isinstance(child, PhysicalParameters)]
-    physical = {id(p): p for holder in holders for p in holder.parameters() if p.requires_grad}
-    network = [p for p in graph.parameters() if p.requires_grad and id(p) not in physical]
-    groups = [
-        {"params": list(physical.values()), "lr": physical_rate},
-        {"params": network, "lr": network_rate},
-    ]
-    if not physical and not network:
-        raise GradientError("fit: the graph has no trainable parameter; expected at least one")
-    return [group for group in groups if group["params"]]
+def _finite(loss: float, what: str, epoch: int) -> float:
+    if not isfinite(loss):
+        raise GradientError(
+            f"fit: the {what} of epoch {epoch} is {loss}, expected a finite number; lower the learning rates, or look "
+            f"for nan in the forcing of that period"
+        )
+    return loss
 
 
-def _check_gradients(model: Component, epoch: int) -> None:
-    for name, parameter in model.named_parameters():
-        if parameter.grad is not None and not bool(torch.isfinite(parameter.grad).all()):
-            raise GradientError(
-                f"fit: the gradient of {name} is not finite in epoch {epoch}; look at its "
-                "component "
-                f"with gradient_report(), or lower the learning rates"
-            )
+@contextmanager
+def _modes_restored(model: nn.Module) -> Iterator[None]:
+    """Leave every module in the mode, train or eval, in which it came."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
