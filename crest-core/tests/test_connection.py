@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from crest_core import default_dictionary
+from crest_core import Connection, default_dictionary
 from crest_core.connection import compile_transforms
 from crest_core.errors import CouplingError
 from crest_core.fields import FieldSpec
@@ -97,3 +97,9 @@ def test_a_given_transform_comes_first_and_its_units_count():
 
     assert through(field("hPa"), field("Pa"), 10.0, given=(Halve(),)) == 500.0
     assert chain(field("hPa"), field("Pa"), given=(Halve(),))[0].describe() == "half of it"
+
+
+@pytest.mark.parametrize("density", [0.0, -5.0, float("nan"), float("inf")])
+def test_a_density_that_is_none_is_refused(density):
+    with pytest.raises(CouplingError, match="expected a water_density > 0"):
+        Connection("a.x", "b.y", water_density=density)

@@ -17,7 +17,7 @@ from crest_core import (
     simulate,
 )
 from crest_core.component import StepComponent
-from crest_core.errors import StateError, StoreError
+from crest_core.errors import ComponentError, StateError, StoreError
 from crest_core.fields import FieldSpec
 from crest_core.testing import LinearReservoir, NumpyBucket, SmallLSTM, Stress, TorchBucket, weather
 
@@ -248,3 +248,76 @@ def test_versions_count_the_packages_of_base_classes():
         __module__ = "notebook"
 
     assert "crest-core" in json.loads(simulate(loop(Mine()), weather(3, seed=1)).attrs["versions"])
+
+
+def test_the_forcing_hash_does_not_depend_on_windows():
+    data = weather(40, seed=1)
+    hashes = {simulate(loop(), data, window=window).attrs["forcing_hash"] for window in ("7D", "365D")}
+    assert len(hashes) == 1
+
+
+def test_a_restart_of_other_places_or_number_type_is_refused(tmp_path):
+    store = SafetensorsStore(tmp_path / "restart.safetensors")
+    simulate(loop(), weather(5, 4, seed=1), store=store)
+    with pytest.raises(
+        StateError, match=r"state plant.*expected torch.float32 of shape \(1,\).*got .* of shape \(4,\)"
+    ):
+        simulate(loop(), weather(9, 1, seed=1), resume=store)
+    doubled = {name: value.double() for name, value in store.load()[0].items()}
+    with pytest.raises(StateError, match=r"expected torch.float32.*got torch.float64.*number type"):
+        simulate(loop(), weather(9, 4, seed=1), state=doubled)
+    with pytest.raises(StateError, match="written by another graph"):
+        simulate(loop().double(), weather(9, 4, seed=1), resume=store)
+
+
+def test_a_restart_brings_its_own_start_and_state(tmp_path):
+    store = SafetensorsStore(tmp_path / "restart.safetensors")
+    simulate(loop(), weather(5, seed=1), store=store)
+    with pytest.raises(StateError, match="leave state= and start= out"):
+        simulate(loop(), weather(9, seed=1), resume=store, start="2001-01-02")
+    store.save({"a": torch.zeros(1)}, {"kind": "weights"})
+    with pytest.raises(StateError, match="has no 'time': it is not a restart of a run"):
+        simulate(loop(), weather(9, seed=1), resume=store)
+
+
+def test_nested_settings_and_tensor_starts_count_in_the_graph_hash():
+    def nested(value):
+        lag = Connection("soil.storage", "plant.storage", lagged=True, initial=value)
+        return Graph({"land": Graph({"plant": Stress(), "soil": TorchBucket()}, [lag])})
+
+    starts = [1.0, 2.0, torch.tensor([1.0]), torch.tensor([2.0])]
+    assert len({simulate(nested(start), weather(2, seed=1)).attrs["graph_hash"] for start in starts}) == 4
+
+
+def test_the_state_after_a_run_is_no_view_of_the_outputs():
+    run = prepare(loop(), weather(6, seed=1))
+    with torch.no_grad():
+        outputs, state = run.graph(run.state, run.inputs(), run.clock.times)
+    kept = {name: value.clone() for name, value in state.items()}
+    for values in outputs.values():
+        values.zero_()
+    assert all(torch.equal(state[name], kept[name]) for name in kept)
+
+
+def test_the_forcing_hash_knows_times_and_names():
+    here = simulate(loop(), weather(9, seed=1)).attrs["forcing_hash"]
+    assert here != simulate(loop(), weather(9, seed=1, start="2002-01-01")).attrs["forcing_hash"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda q: torch.where(q > 0.0, torch.nan, q), r"component river at 2001-01-0.*streamflow.*cell 0: .*got nan"),
+        (lambda q: q.sum(), r"component river: expected streamflow as real numbers of shape \(9, 1\).*shape \(9,\)"),
+        (lambda q: q.int(), r"component river: expected streamflow as real numbers.*torch.int32"),
+    ],
+)
+def test_outputs_that_are_wrong_are_named_with_component_field_time_and_cell(change, message):
+    class Wrong(LinearReservoir):
+        def step(self, state, inputs, time):
+            outputs, state = super().step(state, inputs, time)
+            return {"streamflow": change(outputs["streamflow"])}, state
+
+    graph = Graph({"plant": Stress(), "soil": TorchBucket(), "river": Wrong()}, [LAG])
+    with pytest.raises(ComponentError, match=message):
+        simulate(graph, weather(9, seed=1))

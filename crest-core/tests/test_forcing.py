@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from crest_core import Connection, Graph, simulate
+from crest_core import Connection, Graph, PointGrid, simulate
 from crest_core.component import StepComponent
 from crest_core.errors import ForcingError, TimeError
 from crest_core.fields import FieldSpec
@@ -163,7 +163,7 @@ def test_intervals_labelled_by_their_end_are_refused():
     bounds = np.stack([starts, data["time"].values], axis=1)
     data = data.assign(time_bnds=(("time", "bnds"), bounds))
     data["time"].attrs["bounds"] = "time_bnds"
-    with pytest.raises(ForcingError, match=r"not the start of its interval, which time_bnds says is 2000-12-31"):
+    with pytest.raises(ForcingError, match=r"expected the start of an interval of 1D, but time_bnds says 2000-12-31"):
         run(data)
 
 
@@ -187,7 +187,7 @@ def test_times_with_a_time_zone_or_without_dates_are_refused():
 
 
 def test_wrong_dims_are_refused():
-    with pytest.raises(ForcingError, match=r"expected the dims \['cell', 'time'\].*got \('time', 'station'\)"):
+    with pytest.raises(ForcingError, match=r"expected the dims \['time', 'cell'\].*got \('time', 'station'\)"):
         run(weather(10, 2, seed=1).rename(cell="station"))
 
 
@@ -234,3 +234,130 @@ def test_static_fields_have_no_time_and_bring_units():
     moving = data.assign(elevation=data["precipitation"])
     with pytest.raises(ForcingError, match=r"elevation: expected the dims \['cell'\]"):
         simulate(Slope(), moving)
+
+
+def test_intervals_longer_or_shorter_than_the_timestep_are_refused():
+    data = weather(10, 2, seed=1)
+    starts = data["time"].values
+    bounds = np.stack([starts, starts + np.timedelta64(1, "D")], axis=1)
+    bounds[7, 1] += np.timedelta64(6, "h")
+    data = data.assign(time_bnds=(("time", "bnds"), bounds))
+    data["time"].attrs["bounds"] = "time_bnds"
+    with pytest.raises(ForcingError, match=r"forcing time 2001-01-08.*time_bnds says 2001-01-08.*to 2001-01-09 06:00"):
+        run(data)
+
+
+def test_fill_values_in_single_precision_are_known():
+    data = changed("potential_evaporation", put(1e20, 3, 1)).astype("float32")
+    with pytest.raises(ForcingError, match=r"potential_evaporation.*1e\+20"):
+        run(data)
+
+
+def test_a_field_of_one_depth_is_not_found_by_standard_name_alone():
+    class Deep(StepComponent):
+        inputs = (FieldSpec(name="deep", units="degC", standard_name="soil_temperature", vertical=(0.0, 0.6)),)
+        outputs = (FieldSpec(name="seen", units="degC"),)
+
+        def step(self, state, inputs, time):
+            return {"seen": inputs["deep"]}, {}
+
+    data = weather(4, seed=1)
+    shallow = (("time", "cell"), np.full((4, 1), 9.0), {"units": "degC", "standard_name": "soil_temperature"})
+    with pytest.raises(ForcingError, match="forcing lacks deep"):
+        simulate(Deep(), data.assign(t10=shallow))
+    assert float(simulate(Deep(), data.assign(deep=shallow))["seen"][0, 0]) == 9.0
+
+
+def test_a_water_density_reaches_the_forcing():
+    class Gauge(StepComponent):
+        inputs = (FieldSpec(name="level", units="kg m-2"),)
+        outputs = (FieldSpec(name="seen", units="kg m-2"),)
+
+        def step(self, state, inputs, time):
+            return {"seen": inputs["level"]}, {}
+
+    data = weather(3, seed=1).assign(level=(("time", "cell"), np.full((3, 1), 2.0), {"units": "mm"}))
+    with pytest.raises(ForcingError, match=r"add a Connection with water_density="):
+        simulate(Gauge(), data)
+    snow = Connection("forcing.level", "gauge.level", water_density=300.0)
+    assert float(simulate(Graph({"gauge": Gauge()}, [snow]), data)["seen"][0, 0]) == pytest.approx(0.6)
+
+
+def test_a_named_grid_is_forced_under_its_own_dims():
+    class Basin(Thermometer):
+        grid = "basins"
+
+    graph = Graph({"thermometer": Basin()}, grids={"basins": PointGrid([50.0, 51.0], [8.0, 8.0])})
+    here = temperature(12.0, "degC")
+    with pytest.raises(ForcingError, match=r"expected the dims \['time', 'cell_basins'\]"):
+        simulate(graph, here)
+    with pytest.raises(ForcingError, match=r"expected 2 along cell_basins, got 1"):
+        simulate(graph, here.rename(cell="cell_basins"))
+    two = xr.concat([here, here], "cell").rename(cell="cell_basins").transpose("time", ...)
+    assert simulate(graph, two)["seen"].dims == ("time", "cell_basins")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"cell_methods": "time: variance"}, r"cell_methods 'time: variance'; expected time: mean or sum"),
+        ({"cell_methods": "time: sum"}, r"a sum over the step and a mean differ by a time, but 'mm day-1'"),
+        ({"scale_factor": 0.1}, r"expected plain numbers.*scale_factor.*mask_and_scale=True"),
+        ({"_FillValue": 0.0}, r"precipitation.*expected finite values"),
+    ],
+)
+def test_attributes_that_change_the_meaning_are_not_overlooked(changes, message):
+    with pytest.raises(ForcingError, match=message):
+        run(changed("precipitation", **changes))
+
+
+def test_only_numbers_are_forcing():
+    data = weather(4, seed=1)
+    for values in (data["precipitation"] > 0, data["precipitation"].astype(complex), data["precipitation"].astype(str)):
+        with pytest.raises(ForcingError, match="expected plain numbers"):
+            run(data.assign(precipitation=values.assign_attrs(units="mm day-1")))
+
+
+def test_what_float32_cannot_hold_is_refused():
+    class Wide(StepComponent):
+        inputs = (FieldSpec(name="x", units="1"),)
+        outputs = (FieldSpec(name="seen", units="1"),)
+
+        def step(self, state, inputs, time):
+            return {"seen": inputs["x"]}, {}
+
+    data = weather(3, seed=1).assign(x=(("time", "cell"), np.full((3, 1), 1e39), {"units": "1"}))
+    with pytest.raises(ForcingError, match=r"forcing x \[1\]: expected finite values.*got inf"):
+        simulate(Wide(), data)
+
+
+def test_a_coordinate_named_like_an_output_does_not_replace_it():
+    data = weather(4, 2, seed=1).assign_coords(runoff=("cell", [7.0, 8.0]))
+    assert run(data)["runoff"].dims == ("time", "cell")
+    assert "runoff" in run(data).data_vars
+
+
+def test_no_places_are_refused():
+    with pytest.raises(ForcingError, match=r"expected 1 along cell, got 0"):
+        run(weather(4, 2, seed=1).isel(cell=slice(0, 0)))
+
+
+def test_times_as_text_are_refused_or_read():
+    with pytest.raises((ForcingError, TimeError)):
+        run(retimed([f"day {i}" for i in range(10)]))
+
+
+def test_a_run_on_static_fields_alone_needs_a_period():
+    class Lapse(StepComponent):
+        inputs = (FieldSpec(name="altitude", units="m", static=True),)
+        outputs = (FieldSpec(name="cooling", units="K"),)
+
+        def step(self, state, inputs, time):
+            return {"cooling": 0.0065 * inputs["altitude"]}, {}
+
+    places = xr.Dataset({"altitude": ("cell", [100.0, 200.0], {"units": "m"})})
+    for period in ({}, {"start": "2001-01-01"}, {"end": "2001-01-04"}):
+        with pytest.raises(ForcingError, match="a run without forcing in time needs start= and end="):
+            simulate(Lapse(), places, **period)
+    result = simulate(Lapse(), places, start="2001-01-01", end="2001-01-04")
+    assert result["cooling"].values.tolist() == [[pytest.approx(0.65), pytest.approx(1.3)]] * 3

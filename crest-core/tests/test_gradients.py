@@ -328,6 +328,12 @@ def test_an_opaque_component_can_have_no_gradient():
     assert Hidden(gradient=NoGradient()).gradient_policy == "none"
 
 
+def test_no_gradient_refuses_to_invent_one():
+    x = torch.ones(3, 1)
+    with pytest.raises(GradientError, match="the gradient policy none has no gradient; it leaves the tape"):
+        NoGradient().vjp(None, x, x)
+
+
 def test_values_out_of_bounds_are_named_with_field_cell_and_time():
     class Overflows(NumpyBucket):
         def evaluate(self, state, inputs, parameters):
@@ -355,3 +361,23 @@ def test_half_open_bounds_are_checked_at_their_closed_end():
     with pytest.raises(ComponentError, match=r"depth.*got -9.0"):
         check_values(spec, torch.tensor([-9.0]), 0)
     check_values(spec, torch.tensor([1e9]), 0)
+
+
+def test_second_derivatives_through_a_black_box_are_refused():
+    soil = NumpyBucket()
+    inputs = {"precipitation": torch.ones(1).double(), "evapotranspiration": torch.ones(1).double()}
+    outputs, _ = soil.step(soil.initial_state(Sizes({"cell": 1})), inputs, 0)
+    with pytest.raises(GradientError, match=r"NumpyBucket is a black box and has first derivatives only"):
+        torch.autograd.grad(outputs["runoff"].sum(), list(soil.parameters()), create_graph=True)
+
+
+def test_a_parameter_per_cell_may_be_given_as_one_number():
+    class PerCell(NumpyBucket):
+        parameter_specs = (
+            FieldSpec(name="capacity", units="mm", dims=("cell",), static=True, bounds=(10.0, 500.0)),
+            NumpyBucket.parameter_specs[1],
+        )
+
+    inputs = {"precipitation": torch.ones(3).double(), "evapotranspiration": torch.ones(3).double()}
+    state = NumpyBucket().initial_state(Sizes({"cell": 3}))
+    assert torch.equal(PerCell().step(state, inputs, 0)[0]["runoff"], NumpyBucket().step(state, inputs, 0)[0]["runoff"])

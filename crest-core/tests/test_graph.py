@@ -155,6 +155,14 @@ def test_an_unprimed_window_shows_as_nan():
     assert outputs["wetness"].isnan().flatten().tolist() == [True] * 4 + [False] * 2
 
 
+def test_too_little_history_for_a_window_is_counted():
+    graph = Graph({"mean": WindowMean()})
+    state = graph.initial_state(Sizes({"cell": 1}))
+    with pytest.raises(StateError, match=r"mean.precipitation needs 4 steps of precipitation before the first one, got 3"):
+        graph.prime(state, {"precipitation": torch.ones(3, 1)})
+    assert all(torch.isfinite(value).all() for value in graph.prime(state, {"precipitation": torch.ones(4, 1)}).values())
+
+
 def test_members_and_samples_pass_through_as_leading_dims():
     graph = loop().double()
     forcing = rain(40)
@@ -302,6 +310,8 @@ def test_dims_that_differ_are_a_build_error():
 def test_names_that_cannot_be_used_are_refused():
     with pytest.raises(CouplingError, match="component name 'Soil'"):
         Graph({"Soil": TorchBucket()})
+    with pytest.raises(CouplingError, match="component name 'é'"):
+        Graph({"é": TorchBucket()})
     with pytest.raises(CouplingError, match="not 'forcing'"):
         Graph({"forcing": TorchBucket()})
     with pytest.raises(CouplingError, match="at least one component"):
@@ -391,15 +401,72 @@ def test_a_dim_with_two_sizes_is_refused():
         Graph({"a": SmallLSTM(6), "b": SmallLSTM(4)})
 
 
-def test_one_end_static_is_refused():
+def test_static_ends_are_refused():
     class Map(StepComponent):
         outputs = (FieldSpec(name="rain", units="mm day-1", standard_name="precipitation_flux", static=True),)
 
         def step(self, state, inputs, time):
             return {"rain": torch.ones(1)}, {}
 
-    with pytest.raises(CouplingError, match=r"map.rain -> soil.precipitation: one end is static"):
+    class Fixed(StepComponent):
+        inputs = (FieldSpec(name="runoff", units="mm day-1", standard_name="runoff_flux", static=True),)
+
+        def step(self, state, inputs, time):
+            return {}, {}
+
+    with pytest.raises(CouplingError, match=r"map.rain is a static output, which is not built yet"):
         Graph({"map": Map(), "soil": TorchBucket()})
+    with pytest.raises(CouplingError, match=r"soil.runoff -> fixed.runoff: one end is static"):
+        Graph({"fixed": Fixed(), "soil": TorchBucket()})
+
+
+def test_settings_that_a_connection_from_forcing_cannot_keep_are_refused():
+    for settings in ({"lagged": True, "initial": 5.0}, {"regrid": PairMean()}, {"transforms": (PairMean(),)}):
+        with pytest.raises(CouplingError, match=r"lagged, transforms and regrid are for values between components"):
+            Graph({"soil": TorchBucket()}, [Connection("forcing.rain", "soil.precipitation", **settings)])
+    with pytest.raises(CouplingError, match=r"initial= has no use without lagged=True or a window"):
+        Graph(
+            {"soil": TorchBucket(), "river": LinearReservoir()},
+            [Connection("soil.runoff", "river.runoff", initial=1.0)],
+        )
+
+
+def names_of(name, *fields):
+    class Named(StepComponent):
+        inputs = tuple(FieldSpec(name=field, units="K", standard_name=standard) for field, standard in fields)
+
+        def step(self, state, inputs, time):
+            return {}, {}
+
+    return Named()
+
+
+def test_forcing_names_never_meet_by_accident():
+    a = names_of("a", ("t", "air_temperature"), ("b_t", "soil_temperature"))
+    b = names_of("b", ("t", "surface_temperature"))
+    with pytest.raises(CouplingError, match=r"forcing 'b_t' would be both soil_temperature.*and, for b.t, surface"):
+        Graph({"a": a, "b": b})
+    asked = [Connection("forcing.temp", "a.t"), Connection("forcing.temp", "b.t")]
+    with pytest.raises(CouplingError, match=r"forcing 'temp' would be both"):
+        Graph({"a": a, "b": b}, asked)
+    named = Graph({"a": a, "b": b}, [Connection("forcing.skin", "b.t")])
+    assert {spec.name for spec in named.inputs} == {"t", "b_t", "skin"}
+
+
+def test_output_names_never_meet_by_accident():
+    def source(*names):
+        class Named(StepComponent):
+            outputs = tuple(FieldSpec(name=name, units="K") for name in names)
+
+            def step(self, state, inputs, time):
+                return {}, {}
+
+        return Named()
+
+    with pytest.raises(
+        CouplingError, match=r"the outputs a.x and b.a_x would both be called 'a_x'; rename a component"
+    ):
+        Graph({"a": source("x"), "b": source("x", "a_x")})
 
 
 def test_a_graph_copied_or_moved_in_precision_still_runs():
@@ -407,3 +474,38 @@ def test_a_graph_copied_or_moved_in_precision_still_runs():
     outputs, _ = graph(start(graph, rain(3)), rain(3), range(3))
     assert outputs["storage"].dtype == torch.float64
     assert graph.components["soil"] is dict(graph.named_children())["component_soil"]
+
+
+def test_starts_of_another_shape_and_unknown_sizes_are_named():
+    lag = Connection("soil.storage", "plant.storage", lagged=True, initial=torch.ones(3))
+    graph = Graph({"plant": Stress(), "soil": TorchBucket()}, [lag])
+    with pytest.raises(StateError, match=r"initial of storage: shape \(3,\) does not expand to \(2,\)"):
+        graph.initial_state(Sizes({"cell": 2}))
+    with pytest.raises(StateError, match=r"field storage: the sizes of \['cell'\] are not known"):
+        graph.initial_state(Sizes({}))
+
+
+def test_fields_without_a_name_of_their_own_differ_by_statistic_and_depth():
+    def thermometer(statistic):
+        class Thermometer(StepComponent):
+            inputs = (FieldSpec(name="t", units="K", cell_methods=f"time: {statistic}"),)
+
+            def step(self, state, inputs, time):
+                return {}, {}
+
+        return Thermometer()
+
+    graph = Graph({"high": thermometer("maximum"), "low": thermometer("minimum")})
+    assert {spec.name for spec in graph.inputs} == {"t", "low_t"}
+
+
+def test_a_state_may_not_be_called_as_the_coupler_s_own():
+    class Keeps(StorageMean):
+        inputs = (FieldSpec(name="storage", units="kg m-2", standard_name="mass_content_of_water_in_soil"),)
+        states = (FieldSpec(name="storage.lag", units="1"),)
+
+    with pytest.raises(CouplingError, match=r"the states \['mean.storage.lag'\] are of a component and of the coupler"):
+        Graph(
+            {"plant": Stress(), "soil": TorchBucket(), "mean": Keeps()},
+            [LAG, Connection("soil.storage", "mean.storage", lagged=True, initial=1.0)],
+        )

@@ -50,6 +50,8 @@ class BlackBoxComponent(StepComponent):
     def step(self, state: Tensors, inputs: Tensors, time: Any) -> tuple[Tensors, Tensors]:
         """Return (outputs, state) of one timestep, with the gradient of the strategy."""
         working = next(iter(inputs.values())).dtype if inputs else torch.get_default_dtype()
+        for spec in self.inputs:  # outside its bounds a difference quotient would be wrong
+            check_values(spec, inputs[spec.name], time)
         call = _Call(self, state, inputs)
         x = call.packed()
         blocked = isinstance(self.gradient, NoGradient) or not x.requires_grad
@@ -71,8 +73,10 @@ class _Tape(torch.autograd.Function):
         return call.run(x.detach())
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, cotangent: Tensor) -> Any:
+        if torch.is_grad_enabled():
+            name = type(ctx.call.component).__name__
+            raise GradientError(f"{name} is a black box and has first derivatives only; leave out create_graph=True")
         call: _Call = ctx.call
         return call.component.gradient.vjp(call.evaluation(), ctx.saved_tensors[0], cotangent), None
 
@@ -87,13 +91,15 @@ class _Call:
         physical = component.physical.values(torch.float64)
         values = [source[spec.name] for source, group in zip((state, inputs, physical), self.groups, strict=True)
                   for spec in group]  # fmt: skip
-        owns = [len(spec.dims) + (spec.window > 1) for spec in self.specs]
+        owns = [min(v.dim(), len(s.dims) + (s.window > 1)) for v, s in zip(values, self.specs, strict=True)]
         for i, spec in enumerate(self.specs):
             if spec.window > 1:  # a graph hands over (window, *lead, *dims)
                 values[i] = values[i].movedim(0, values[i].dim() - owns[i])
         pairs = list(zip(values, owns, strict=True))
         self.lead = torch.broadcast_shapes(*{value.shape[: value.dim() - own] for value, own in pairs})
-        flats = [sum(name in HORIZONTAL for name in spec.dims) for spec in self.specs]
+        flats = [
+            min(own, sum(name in HORIZONTAL for name in spec.dims)) for spec, own in zip(self.specs, owns, strict=True)
+        ]
         self.columns = next((v.shape[v.dim() - flat :] for v, flat in zip(values, flats, strict=True) if flat), ())
         self.width = prod(self.columns) if component.independent_columns else 1
         self.values, self.shapes = [], []
@@ -142,7 +148,7 @@ class _Call:
 def check_values(spec: FieldSpec, value: Tensor, time: Any) -> None:
     """Raise ComponentError with field, cell and time where a value is not finite or out of bounds."""
     low, high = spec.bounds or (-inf, inf)
-    slack = 1e-9 * (high - low) if spec.bounds else 0.0
+    slack = 1e-9 * (high - low) if isfinite(high - low) else 0.0
     values = value.detach()
     smallest, largest = (float(end) for end in torch.aminmax(values)) if values.numel() else (0.0, 0.0)
     if low - slack <= smallest and largest <= high + slack and isfinite(smallest) and isfinite(largest):

@@ -39,9 +39,7 @@ class Sizes:
         """Return the shape of one time of a field: (*lead, *dims)."""
         missing = [name for name in spec.dims if name not in self.dims]
         if missing:
-            raise StateError(
-                f"field {spec.name}: the size of its dims {missing} is not known; sizes: {dict(self.dims)}"
-            )
+            raise StateError(f"field {spec.name}: the sizes of {missing} are not known, only {dict(self.dims)}")
         return (*self.lead, *(self.dims[name] for name in spec.dims))
 
     def full(self, spec: FieldSpec, value: float) -> Tensor:

@@ -70,6 +70,8 @@ class Connection:
     def __post_init__(self) -> None:
         if self.target.count(".") != 1 or (self.source.count(".") != 1 and self.source != "forcing"):
             raise CouplingError(f"{self!r}: expected 'component.field' at both ends, or 'forcing' as the source")
+        if self.water_density is not None and not 0.0 < self.water_density < float("inf"):
+            raise CouplingError(f"{self!r}: expected a water_density > 0 in kg m-3, got {self.water_density}")
         if self.lagged and self.initial is None:
             raise CouplingError(f"{self!r} needs initial=, the source's value before the first step")
 
@@ -117,7 +119,9 @@ def _unit_change(source: str, target: str, ends: str, density: float | None, sec
     named = "" if density is None else f", water density {density:g} kg m-3"
     label = f"{source} -> {target}"
     try:
-        if seconds is not None and udunits.is_rate_pair(source, target):
+        if seconds is not None and not udunits.is_rate_pair(source, target):
+            raise UnitError(f"a sum over the step and a mean differ by a time, but {source!r} and {target!r} do not")
+        if seconds is not None:
             change = udunits.rate_conversion(source, target, seconds, density=density)
             return Linear(f"{label} over a step of {seconds:g} s{named}", target, change)
         if water and density is not None:

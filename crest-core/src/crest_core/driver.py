@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -57,8 +58,15 @@ def prepare(
     steps = max(graph.history.values(), default=0) if state is None else 0
     clock = data.clock(start, end, steps)
     sizes = data.sizes(dtype or next((parameter.dtype for parameter in graph.parameters()), torch.float32))
-    if state is None:
-        state = graph.initial_state(sizes)
+    fresh = graph.initial_state(sizes)
+    for name, value in (state or {}).items():
+        expected = fresh.get(name, value)
+        if (expected.shape, expected.dtype) != (value.shape, value.dtype):
+            raise StateError(
+                f"state {name}: expected {expected.dtype} of shape {tuple(expected.shape)} for this forcing, got "
+                f"{value.dtype} of shape {tuple(value.shape)}; take the places and the number type of the state"
+            )
+    state = fresh if state is None else state
     if steps:
         state = graph.prime(state, data.tensors(clock.start - steps * clock.timestep, steps, sizes.dtype))
     return Prepared(graph, data, clock, sizes, state)
@@ -86,18 +94,13 @@ def simulate(
     end of every window; `resume` takes state and start from one. `seed` is only written to the record. `progress`
     None shows a bar on a terminal.
     """
-    attributes: dict[str, Any] = {}
+    graph = model if isinstance(model, Graph) else Graph({"model": model})
+    identity = graph_hash(graph)
     if resume is not None:
-        state, attributes = resume.load()
-        start, calendar = attributes["time"], attributes["calendar"]
-    run = prepare(model, forcing, start=start, end=end, calendar=calendar, state=state, dtype=dtype)
-    identity = graph_hash(run.graph)
-    other = attributes.get("graph_hash", identity)
-    if other != identity:
-        raise StateError(
-            f"the restart of {attributes['time']} was written by another graph (hash {other[:12]}, this one "
-            f"{identity[:12]}); run the graph that wrote it, or start anew"
-        )
+        if state is not None or start is not None:
+            raise StateError("a run that resumes takes state and start from the restart; leave state= and start= out")
+        state, start, calendar = _resumed(resume, identity)
+    run = prepare(graph, forcing, start=start, end=end, calendar=calendar, state=state, dtype=dtype)
     if store is not None and run.graph.opaque:
         raise StateError("a graph with an opaque component hides state and cannot write a restart")
     names = [spec.name for spec in run.graph.outputs]
@@ -106,18 +109,42 @@ def simulate(
         raise StateError(f"outputs {unknown} do not exist; the graph has {', '.join(names)}")
     kept: dict[str, list[torch.Tensor]] = {name: [] for name in (names if outputs is None else outputs)}
     state = run.state
+    hashes = {
+        spec.name: hashlib.sha256(f"{spec.name} {run.clock.start} {run.sizes}".encode()) for spec in run.graph.inputs
+    }
     with torch.no_grad(), flushed_denormals(), _evaluating(run.graph):
         for first, stop in _progress(run.clock, window, progress):
             clock = run.clock.sub(first, stop)
-            values, state = run.graph(state, run.inputs(first, stop), clock.times)
+            inputs = run.inputs(first, stop)
+            for spec in run.graph.inputs:
+                if first == 0 or not spec.static:
+                    hashes[spec.name].update(inputs[spec.name].numpy().tobytes())
+            values, state = run.graph(state, inputs, clock.times)
+            run.graph.check_outputs(values, list(clock.times), run.sizes)
             for name, pieces in kept.items():
                 pieces.append(values[name])
             if store is not None:
                 note = {"time": clock.end.isoformat(), "calendar": clock.calendar, "graph_hash": identity}
                 store.save(state, note)
     joined = {name: torch.cat(pieces) for name, pieces in kept.items()}
-    record = provenance(run.graph, forcing_hash=run.forcing.sha256.hexdigest(), seed=seed)
+    forcing_hash = hashlib.sha256("".join(found.hexdigest() for found in hashes.values()).encode()).hexdigest()
+    record = provenance(run.graph, forcing_hash=forcing_hash, seed=seed)
     return to_dataset(run.graph, joined, run.clock, run.forcing, record)
+
+
+def _resumed(store: Store, identity: str) -> tuple[Tensors, str, str]:
+    """Return state, time and calendar of a restart that this graph wrote."""
+    state, attributes = store.load()
+    try:
+        time, calendar, other = (attributes[key] for key in ("time", "calendar", "graph_hash"))
+    except KeyError as error:
+        raise StateError(f"the file to resume from has no {error}: it is not a restart of a run") from None
+    if other != identity:
+        raise StateError(
+            f"the restart of {time} was written by another graph (hash {other[:12]}, this one {identity[:12]}); run "
+            f"the graph that wrote it, or start anew"
+        )
+    return state, time, calendar
 
 
 @contextmanager

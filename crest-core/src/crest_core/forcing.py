@@ -5,11 +5,11 @@ Nothing is aligned, filled, dropped or sorted: what does not fit is an error tha
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
+import cftime
 import numpy as np
 import pandas as pd
 import torch
@@ -24,28 +24,26 @@ from crest_core.graph import Graph
 from crest_core.units import conversion
 
 LEAD = ("member", "sample")
-_FILL_VALUES = (-9999.0, -999.0, -99999.0, 9.969209968386869e36, 1e20, 1e30, 1e35)
+_FILL_VALUES = (-9999.0, -999.0, -99999.0, -32768.0, 9.969209968386869e36, 1e20, 1e30, 1e35, 1e36)
 
 
 class Forcing:
     """The forcing of a model: every field found, its units, dims and times checked once.
 
-    Fields are looked up by variable name, then by the attribute standard_name. A missing attribute cell_methods is
-    read as what the model asks for.
+    Fields are looked up by variable name, then by the attribute standard_name (not those of one depth, which it does
+    not tell). A missing attribute cell_methods is read as what the model asks for. Fields of a component on the named
+    grid G have the dims cell_G, or y_G and x_G.
     """
 
     def __init__(self, dataset: xr.Dataset, graph: Graph, calendar: str | None = None) -> None:
         self.dataset, self.graph, self.fields = dataset, graph, graph.inputs
         self.step = parse_timestep(graph.timestep)
-        self.variables = {spec.name: self._find(spec) for spec in self.fields}
-        for spec in self.fields:
-            self._check_dims(spec)
+        self.variables = {spec.name: self._on_grid(spec, self._find(spec)) for spec in self.fields}
         self.calendar = calendar or _calendar(dataset)
         self.times = np.empty(0, dtype=object) if all(spec.static for spec in self.fields) else self._checked_times()
         self.chains = {spec.name: self._chain(spec) for spec in self.fields}
         used = {name for variable in self.variables.values() for name in variable.dims}
         self.lead = tuple(name for name in LEAD if name in used)
-        self.sha256 = hashlib.sha256()
 
     def clock(self, start: Any = None, end: Any = None, steps_before: int = 0) -> Clock:
         """Return the clock of a run; by default all times after the `steps_before` that windows need."""
@@ -71,19 +69,16 @@ class Forcing:
         return clock
 
     def sizes(self, dtype: torch.dtype) -> Sizes:
-        """Return the sizes of the dims that the forcing brings."""
-        dims = {dim: self.variables[spec.name].sizes[dim] for spec in self.fields for dim in spec.dims}
+        """Return the sizes of the dims that the forcing brings, those of named grids aside."""
+        grids = self.graph.forcing_grids
+        own = [spec for spec in self.fields if grids[spec.name] is None]
+        dims = {dim: self.variables[spec.name].sizes[dim] for spec in own for dim in spec.dims}
         return Sizes(dims, tuple(self.dataset.sizes[name] for name in self.lead), dtype)
 
     def tensors(self, start: Any, steps: int, dtype: torch.dtype) -> Tensors:
         """Return `steps` steps from the date `start`: each field (time, *lead, *dims), static without time."""
         first = int((start - self.times[0]) / self.step) if len(self.times) else 0
         return {spec.name: self._read(spec, first, steps, dtype) for spec in self.fields}
-
-    @property
-    def digest(self) -> str:
-        """Return the sha256 over all values handed out so far, in their order."""
-        return self.sha256.hexdigest()
 
     def _find(self, spec: FieldSpec) -> xr.DataArray:
         if spec.name in self.dataset.variables:
@@ -92,6 +87,7 @@ class Forcing:
             name
             for name, variable in self.dataset.data_vars.items()
             if spec.standard_name
+            and spec.vertical is None
             and variable.attrs.get("standard_name") == spec.standard_name
             and _statistic(variable, spec) in _compatible(spec)
         ]
@@ -125,14 +121,27 @@ class Forcing:
             )
         return variable
 
-    def _check_dims(self, spec: FieldSpec) -> None:
-        got = self.variables[spec.name].dims
-        expected = {*spec.dims} if spec.static else {*spec.dims, "time"}
-        if set(got) - set(LEAD) != expected:
+    def _on_grid(self, spec: FieldSpec, variable: xr.DataArray) -> xr.DataArray:
+        """Return the variable with the field's own dims, which a named grid has under longer names."""
+        name = self.graph.forcing_grids[spec.name]
+        sizes = self.graph.grids[name].sizes if name else {}
+        dims = {f"{dim}_{name}" if dim in sizes else dim: dim for dim in spec.dims}
+        if set(variable.dims) - set(LEAD) != {*dims, *(() if spec.static else ("time",))}:
+            expected = [*dims] if spec.static else ["time", *dims]
             raise ForcingError(
-                f"forcing {spec.name}: expected the dims {sorted(expected)} (and optionally member, sample), got "
-                f"{got}; rename, select or expand dims"
+                f"forcing {spec.name}: expected the dims {expected} (and optionally member, sample), got "
+                f"{variable.dims}; rename, select or expand dims"
             )
+        for long, dim in dims.items():
+            known = {**self.graph.dim_sizes, **sizes}.get(dim, variable.sizes[long] or 1)
+            if known != variable.sizes[long]:
+                raise ForcingError(f"forcing {spec.name}: expected {known} along {long}, got {variable.sizes[long]}")
+        if variable.dtype.kind not in "fiu" or {"scale_factor", "add_offset"} & set(variable.attrs):
+            raise ForcingError(
+                f"forcing {spec.name}: expected plain numbers, got {variable.dtype} with attributes "
+                f"{sorted(variable.attrs)}; open packed data with mask_and_scale=True, give time spans in a unit"
+            )
+        return variable.rename({long: dim for long, dim in dims.items() if long != dim})
 
     def _checked_times(self) -> np.ndarray:
         if "time" not in self.dataset.coords:
@@ -153,12 +162,13 @@ class Forcing:
             self._check_step(earlier, later)
         bounds = self.dataset["time"].attrs.get("bounds", self.dataset["time"].encoding.get("bounds"))
         if bounds in self.dataset.variables:
-            start = from_xarray_time(self.dataset[bounds].values[:1, 0], self.calendar)[0]
-            if start != times[0]:
-                raise ForcingError(
-                    f"forcing time {times[0]} is not the start of its interval, which {bounds} says is {start}; label "
-                    f"intervals by their start"
-                )
+            edges = from_xarray_time(self.dataset[bounds].transpose("time", ...).values, self.calendar)
+            for time, (start, end) in zip(times, edges, strict=True):
+                if (start, end) != (time, time + self.step):
+                    raise ForcingError(
+                        f"forcing time {time}: expected the start of an interval of {format_timestep(self.step)}, but "
+                        f"{bounds} says {start} to {end}; label intervals by their start, in steps of the model"
+                    )
         return times
 
     def _check_step(self, earlier: Any, later: Any) -> None:
@@ -191,10 +201,18 @@ class Forcing:
                 standard_name=str(variable.attrs.get("standard_name", spec.standard_name)),
                 positive=str(variable.attrs.get("positive", spec.positive)),
             )
-            ends, seconds = f"forcing {spec.name}", self.step.total_seconds()
-            return compile_transforms(source, spec, ends=ends, seconds=seconds, dictionary=self.graph.dictionary)
+            return compile_transforms(
+                source,
+                spec,
+                ends=f"forcing {spec.name}",
+                seconds=self.step.total_seconds(),
+                dictionary=self.graph.dictionary,
+                water_density=self.graph.forcing_densities.get(spec.name),
+            )
         except CrestError as error:
-            raise ForcingError(f"forcing {spec.name}: {error}") from error
+            raise ForcingError(
+                str(error) if str(error).startswith("forcing") else f"forcing {spec.name}: {error}"
+            ) from error
 
     def _read(self, spec: FieldSpec, first: int, steps: int, dtype: torch.dtype) -> torch.Tensor:
         time = () if spec.static else ("time",)
@@ -203,13 +221,18 @@ class Forcing:
             variable = variable.isel(time=slice(first, first + steps))
         variable = variable.expand_dims([name for name in self.lead if name not in variable.dims])
         variable = variable.transpose(*time, *self.lead, *spec.dims)
-        values = torch.from_numpy(np.array(variable.values, dtype=np.float64))
-        filled = torch.isin(values, torch.tensor(_FILL_VALUES, dtype=values.dtype))
+        raw = variable.values
+        values = torch.from_numpy(np.array(raw, dtype=np.float64))
+        fills = [
+            *_FILL_VALUES,
+            *(variable.attrs[key] for key in ("_FillValue", "missing_value") if key in variable.attrs),
+        ]
+        filled = np.isin(raw, np.array(fills, dtype=raw.dtype if raw.dtype == np.float32 else np.float64))
         for transform in self.chains[spec.name]:
             values = transform(values)
-        self._check_values(spec, values, filled, variable.dims, first)
-        values = values.to(dtype)
-        self.sha256.update(values.numpy().tobytes())
+        self._check_values(spec, values, torch.from_numpy(filled), variable.dims, first)
+        values = values.to(dtype)  # too large for it is infinite: checked once more
+        self._check_values(spec, values, torch.from_numpy(filled), variable.dims, first)
         lead = [self.dataset.sizes[name] for name in self.lead]
         return values.expand(*values.shape[: len(time)], *lead, *values.shape[len(time) + len(lead) :])
 
@@ -242,8 +265,11 @@ class Forcing:
 
 def _statistic(variable: xr.DataArray, spec: FieldSpec) -> str:
     """Return what the variable's cell_methods say of time, else what the field asks for."""
-    words = str(variable.attrs.get("cell_methods", "")).partition("time:")[2].split()
-    return words[0] if words and words[0] in STATISTICS else spec.statistic
+    text = str(variable.attrs.get("cell_methods", ""))
+    words = text.partition("time:")[2].split()
+    if words and words[0] not in STATISTICS:
+        raise ForcingError(f"forcing {spec.name}: cell_methods {text!r}; expected time: {' or '.join(STATISTICS)}")
+    return words[0] if words else spec.statistic
 
 
 def _compatible(spec: FieldSpec) -> tuple[str, ...]:
@@ -251,6 +277,5 @@ def _compatible(spec: FieldSpec) -> tuple[str, ...]:
 
 
 def _calendar(dataset: xr.Dataset) -> str:
-    if "time" in dataset.coords and dataset["time"].size and dataset["time"].dtype.kind == "O":
-        return str(dataset["time"].dt.calendar)
-    return "standard"
+    times = list(dataset["time"].values.ravel()) if "time" in dataset.coords else []
+    return str(times[0].calendar) if times and isinstance(times[0], cftime.datetime) else "standard"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
+from crest_core.blackbox import check_values
 from crest_core.component import Component, SequenceComponent, Sizes, Tensors
 from crest_core.connection import Connection
 from crest_core.dictionary import Dictionary, default_dictionary
-from crest_core.errors import CouplingError, StateError
+from crest_core.errors import ComponentError, CouplingError, StateError
 from crest_core.exchange import call_of, check_names, deliver, lag_key, naming, run_loop, window_key
 from crest_core.fields import FieldSpec
 from crest_core.gradient_report import GradientReport, gradient_report
@@ -61,6 +64,9 @@ class Graph(SequenceComponent):
         self.dim_sizes, self.layers = self._merged("dim_sizes"), self._merged("layers")
         matched = match(components, connections, self.dictionary)
         self.links, self.inputs, self.near = matched.links, matched.forcing, matched.near
+        self.forcing_densities = matched.densities
+        outside = [link for link in self.links if link.source.component == FORCING]
+        self.forcing_grids = {link.source.field: components[link.target.component].grid for link in outside}
         self.blocks = plan_blocks(tuple(components), self.links)
         exports = {Port(name, spec.name): spec for name, child in components.items() for spec in child.outputs}
         self.output_ports = _public_names(exports)
@@ -70,12 +76,35 @@ class Graph(SequenceComponent):
         policies = {child.gradient_policy for child in components.values()}
         self.gradient_policy = policies.pop() if len(policies) == 1 else "mixed"
         self.states = tuple(self._state_specs())
+        twice = {spec.name for spec in self.states if [other.name for other in self.states].count(spec.name) > 1}
+        if twice:
+            raise CouplingError(f"the states {sorted(twice)} are of a component and of the coupler; rename the field")
         self.history = self._needed_history()
 
     def plan(self) -> Plan:
         """Return blocks, order, links and gradient policies: print it, or call `draw` or `mermaid`."""
         policies = {name: child.gradient_policy for name, child in self.components.items()}
         return Plan(self.blocks, self.links, self.inputs, policies, self.timestep)
+
+    def check_outputs(self, outputs: Tensors, times: Sequence[Any], sizes: Sizes) -> None:
+        """Raise ComponentError where outputs (time, *lead, *dims) have not the declared shape or are not finite."""
+        for spec in self.outputs:
+            values, port = outputs[spec.name], self.output_ports[spec.name]
+            expected = (len(times), *self._sizes(port.component, sizes).shape(spec))
+            if tuple(values.shape) != expected or not values.is_floating_point():
+                raise ComponentError(
+                    f"component {port.component}: expected {port.field} as real numbers of shape {expected}, got "
+                    f"{values.dtype} of shape {tuple(values.shape)}"
+                )
+            finite = torch.isfinite(values).flatten(1).all(1)
+            if not bool(finite.all()):
+                when = int((~finite).nonzero()[0])
+                with naming(partial(str, port.component), partial(str, times[when])):
+                    check_values(replace(spec, bounds=None), values[when], times[when])
+
+    def extra_repr(self) -> str:
+        """Return the plan, for print."""
+        return str(self.plan())
 
     def gradient_report(self) -> GradientReport:
         """Return for every parameter set and forcing field how its gradient reaches every output."""
@@ -144,13 +173,17 @@ class Graph(SequenceComponent):
             with naming(partial(str, name), lambda: f"{times[0]} to {times[-1]}"):
                 produced[name], states[name] = call_of(child, stepping=False)(states[name], arguments, times)
             check_names(name, child, produced[name], states[name])
+        memory = {key: value.clone() for key, value in memory.items()}  # not views of whole sequences, nor of outputs
         for name, own in states.items():
             memory |= {f"{name}.{key}": value.contiguous() for key, value in own.items()}  # as a restart has it
         return {name: produced[port.component][port.field] for name, port in self.output_ports.items()}, memory
 
     def _check_child(self, name: str, child: Component) -> None:
-        if not name.isidentifier() or name != name.lower() or name == FORCING:
+        if not re.fullmatch("[a-z][a-z0-9_]*", name) or name == FORCING:
             raise CouplingError(f"component name {name!r}: expected [a-z][a-z0-9_]*, and not {FORCING!r}")
+        static = [spec.name for spec in child.outputs if spec.static]
+        if static:
+            raise CouplingError(f"{name}.{static[0]} is a static output, which is not built yet; hand it in as forcing")
         if child.grid is not None and child.grid not in self.grids:
             raise CouplingError(
                 f"component {name} is on grid {child.grid!r}, which the graph does not have; grids: "
@@ -231,10 +264,22 @@ def _public_names(ports: Iterable[Port]) -> dict[str, Port]:
     """Return the graph's output names: the field's own where it is unique, else component_field."""
     ports = list(ports)
     fields = [port.field for port in ports]
-    return {port.field if fields.count(port.field) == 1 else f"{port.component}_{port.field}": port for port in ports}
+    names: dict[str, Port] = {}
+    for port in ports:
+        name = port.field if fields.count(port.field) == 1 else f"{port.component}_{port.field}"
+        if name in names:
+            raise CouplingError(
+                f"the outputs {names[name]} and {port} would both be called {name!r}; rename a component"
+            )
+        names[name] = port
+    return names
 
 
 def _filled(sizes: Sizes, spec: FieldSpec, value: float | Tensor) -> Tensor:
-    if isinstance(value, Tensor):
+    if not isinstance(value, Tensor):
+        return sizes.full(spec, value)
+    try:
         return value.to(sizes.full(spec, 0.0)).expand(sizes.shape(spec)).clone()
-    return sizes.full(spec, value)
+    except RuntimeError:
+        shape = tuple(value.shape)
+        raise StateError(f"initial of {spec.name}: shape {shape} does not expand to {sizes.shape(spec)}") from None

@@ -71,11 +71,12 @@ class Link:
 
 @dataclass(frozen=True)
 class Matched:
-    """All links of a graph, the forcing that it needs, and for forcing the exports that nearly fit."""
+    """All links of a graph, the forcing that it needs; by forcing name, exports that nearly fit and water densities."""
 
     links: tuple[Link, ...]
     forcing: tuple[FieldSpec, ...]
     near: Mapping[str, str]
+    densities: Mapping[str, float]
 
 
 def match(components: Mapping[str, Component], connections: Iterable[Connection], dictionary: Dictionary) -> Matched:
@@ -99,6 +100,15 @@ class _Matcher:
             target = self._port(connection, connection.target, self.imports)
             if connection.source_component != FORCING:
                 self._port(connection, connection.source, self.exports)
+            elif connection.lagged or connection.transforms or connection.regrid is not None:
+                raise CouplingError(
+                    f"{connection!r}: lagged, transforms and regrid are for values between components; prepare the "
+                    f"forcing data, or put a component between them"
+                )
+            if connection.initial is not None and not connection.lagged and self.imports[target].window == 1:
+                inner = self.components[target.component].history
+                if target.field not in inner:
+                    raise CouplingError(f"{connection!r}: initial= has no use without lagged=True or a window; drop it")
             if target in self.explicit:
                 both = f"{self.explicit[target].source} and {connection.source}"
                 raise CouplingError(f"{target} has 2 Connections, from {both}; keep one")
@@ -106,23 +116,26 @@ class _Matcher:
         self.seconds = _common_timestep(components)
 
     def matched(self) -> Matched:
-        links, external = [], {}
+        links = []
+        external: dict[Port, Connection | None] = {}
         for target, spec in self.imports.items():
             connection = self.explicit.get(target) or self._automatic(target, spec)
-            if connection is None:
-                external[target] = ""
-            elif connection.source_component == FORCING:
-                external[target] = connection.source.partition(".")[2]
-            else:
-                source = Port(*connection.source.split("."))
-                self._check(connection, source, target)
-                links.append(self._link(connection, source, self.exports[source], target))
+            if connection is None or connection.source_component == FORCING:
+                external[target] = connection
+                continue
+            source = Port(*connection.source.split("."))
+            self._check(connection, source, target)
+            links.append(self._link(connection, source, self.exports[source], target))
         forcing, names = self._forcing(external)
+        densities = {}
         for target, name in names.items():
             connection = Connection(f"{FORCING}.{name}", str(target))
             links.append(self._link(connection, Port(FORCING, name), forcing[name], target))
+            asked = external[target]
+            if asked is not None and asked.water_density is not None:
+                densities[name] = asked.water_density
         near = {names[target]: text for target in external if (text := self._near(target))}
-        return Matched(tuple(links), tuple(forcing.values()), near)
+        return Matched(tuple(links), tuple(forcing.values()), near, densities)
 
     def _port(self, connection: Connection, text: str, known: Mapping[Port, FieldSpec]) -> Port:
         port = Port(*text.split("."))
@@ -198,21 +211,28 @@ class _Matcher:
         first = () if connection.regrid is None else (connection.regrid,)
         return Link(source, target, source_spec, spec, connection.lagged, connection.initial, (*first, *chain))
 
-    def _forcing(self, external: Mapping[Port, str]) -> tuple[dict[str, FieldSpec], dict[Port, str]]:
+    def _forcing(self, external: Mapping[Port, Connection | None]) -> tuple[dict[str, FieldSpec], dict[Port, str]]:
         """Return the forcing fields, one per quantity, and the name that each import reads."""
         groups: dict[tuple[object, ...], list[Port]] = {}
-        for port, asked in external.items():
-            spec = self.imports[port]
-            same = self._quantity(spec) if spec.standard_name else spec.name
+        asked = {port: c.source.partition(".")[2] if c is not None else "" for port, c in external.items()}
+        for port in external:
+            spec, grid = self.imports[port], self.components[port.component].grid
+            same = self._quantity(spec) if spec.standard_name else spec.quantity._replace(standard_name=spec.name)
             sign = self.dictionary.resolve(spec.standard_name)[1]
-            groups.setdefault((asked, same, spec.dims, spec.static, sign), []).append(port)
+            groups.setdefault((asked[port], same, spec.dims, spec.static, sign, grid), []).append(port)
         fields: dict[str, FieldSpec] = {}
         names: dict[Port, str] = {}
-        for ports in groups.values():
-            spec = self.imports[ports[0]]
+        for ports in sorted(groups.values(), key=lambda ports: not asked[ports[0]]):  # names asked for come first
+            port, spec = ports[0], self.imports[ports[0]]
             one_name = len({port.field for port in ports}) == 1
-            name = external[ports[0]] or (spec.name if one_name else spec.standard_name)
-            name = f"{ports[0].component}_{spec.name}" if name in fields else name
+            name = asked[port] or (spec.name if one_name else spec.standard_name)
+            if name in fields and not asked[port]:
+                name = f"{port.component}_{spec.name}"
+            if name in fields:
+                raise CouplingError(
+                    f"forcing {name!r} would be both {fields[name].describe()} and, for {port}, {spec.describe()}; "
+                    f"name one by a Connection from 'forcing.<name>'"
+                )
             fields[name] = replace(spec, name=name, window=1)
             names |= dict.fromkeys(ports, name)
         return fields, names

@@ -28,8 +28,8 @@ def to_dataset(graph: Graph, outputs: Tensors, clock: Clock, forcing: Forcing, r
     for spec in specs:
         dataset[spec.name].attrs = _attributes(graph, spec)
     for name, places in forcing.dataset.coords.items():
-        if name not in dataset.coords and set(places.dims) <= set(dataset.dims) - {"time"}:
-            dataset = dataset.assign_coords({name: places})
+        if name not in dataset.variables and set(places.dims) <= set(dataset.dims) - {"time", *graph.dim_sizes}:
+            dataset = dataset.assign_coords({name: places.variable})  # not what hangs on it
     return dataset.assign_attrs(
         Conventions="CF-1.11",
         title="CREST simulation",

@@ -15,7 +15,7 @@ from crest_core.fields import FieldSpec
 class PhysicalParameters(nn.Module):
     """Physical parameters theta = low + (high - low) sigmoid(raw), raw being the nn.Parameter.
 
-    A parameter without bounds is used as it is. A value has shape () or the sizes of its dims.
+    Bounds are two finite values; a parameter without is used as it is. A value has shape () or the sizes of its dims.
 
     >>> spec = FieldSpec(name="k_sat", units="mm day-1", dims=(), bounds=(1.0, 500.0), static=True)
     >>> round(float(PhysicalParameters((spec,), {"k_sat": 50.0}).values()["k_sat"]), 3)
@@ -61,6 +61,8 @@ class PhysicalParameters(nn.Module):
 def _to_raw(spec: FieldSpec, value: float | Tensor) -> Tensor:
     physical = torch.as_tensor(value, dtype=torch.float64)
     low, high = spec.bounds or (float("-inf"), float("inf"))
+    if isfinite(low) != isfinite(high):
+        raise FieldError(f"parameter {spec.name}: bounds {spec.bounds} are half open; give two finite ones, or none")
     if not bool(((physical > low) & (physical < high)).all()):
         raise FieldError(f"parameter {spec.name} [{spec.units}]: {physical.tolist()} is not inside {(low, high)}")
     raw = torch.logit((physical - low) / (high - low)) if isfinite(high - low) else physical

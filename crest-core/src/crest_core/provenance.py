@@ -9,6 +9,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import Any
 
+from torch import Tensor
+
 from crest_core.component import Component
 from crest_core.graph import Graph
 
@@ -39,15 +41,19 @@ def versions(component: Component) -> dict[str, str]:
 
 
 def graph_hash(graph: Graph) -> str:
-    """Return the sha256 of components, fields, links and order, without parameter values.
+    """Return the sha256 of components, fields, links and order, nested graphs too, without parameter values.
 
-    What a component prints of itself (`extra_repr` of torch) counts too, such as the scaling of its inputs.
+    What a component prints of itself (`extra_repr` of torch) counts, such as the scaling of its inputs.
     """
-    parts = [str(graph.plan()), repr(graph)]
-    for name, child in graph.components.items():
-        fields = (child.inputs, child.outputs, child.states, child.parameter_specs)
-        parts.append(f"{name} {type(child).__module__}.{type(child).__qualname__} {fields!r}")
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    found = hashlib.sha256(repr(graph).encode())  # holds the plan of every graph inside
+    for child in graph.modules():
+        if isinstance(child, Component):
+            fields = (child.inputs, child.outputs, child.states, child.parameter_specs)
+            found.update(f"{type(child).__module__}.{type(child).__qualname__} {fields!r}".encode())
+        if isinstance(child, Graph):
+            starts = [link.initial for link in child.links if isinstance(link.initial, Tensor)]
+            found.update(repr([start.tolist() for start in starts]).encode())
+    return found.hexdigest()
 
 
 def parameter_hash(component: Component) -> str:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from threading import get_ident
 from typing import Any, Protocol
 
 from safetensors import SafetensorError, safe_open
@@ -60,7 +61,10 @@ class SafetensorsStore:
 
 def write_atomically(path: Path, payload: bytes) -> None:
     """Write a file by temporary file, fsync and rename: a crash leaves the old or the new content whole."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    path = path.resolve()  # a link stays one
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}.tmp")
+    if path.exists() and not path.is_file():
+        raise StoreError(f"{path} is no regular file and is left alone; give the path of a file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
@@ -68,6 +72,11 @@ def write_atomically(path: Path, payload: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        folder = os.open(path.parent, os.O_RDONLY)  # without this a power cut could undo the rename
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
     except OSError as error:
         with suppress(OSError):
             temporary.unlink()

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from einops import EinopsError, rearrange
 from torch import Tensor
 
 from crest_core.errors import FieldError
-
-_LEFT = re.compile(r"([a-z]\w*|\.\.\.)( +([a-z]\w*|\.\.\.))*")
 
 
 @dataclass(frozen=True)
@@ -74,22 +70,19 @@ class TensorMap:
                 f"TensorMap {self.name}: expected distinct field names such as ('rain',), and statics among them, got "
                 f"fields {self.fields!r} and static {self.static!r}"
             )
+        if self.scale and set(listed) - set(self.scale.mean):
+            without = sorted(set(listed) - set(self.scale.mean))
+            raise FieldError(f"TensorMap {self.name}: no scale for {without}; it has {sorted(self.scale.mean)}")
+        left, _, right = self.pattern.partition("->")
+        shape = (1,) * len(self.axes)
         try:
-            if not _LEFT.fullmatch(self.pattern.partition("->")[0].strip()):
-                raise EinopsError("the left side holds names and ... only")
-            left, right = self._sides(len(self.axes) + ("..." in self.axes))
-            rearrange(torch.zeros((1,) * (len(left.split()) + 1)), f"{left} field -> {right}")
-        except EinopsError as error:
+            self._unpack(rearrange(torch.zeros(*shape, len(listed)), f"{left} field -> {right}"), shape)
+        except (EinopsError, ValueError) as error:
             reason = str(error).strip().splitlines()[-1].strip()
             raise FieldError(
-                f"TensorMap {self.name}: pattern {self.pattern!r} is not 'axes -> axes with field', such as "
-                f"'time ... -> time (...) field': {reason}"
+                f"TensorMap {self.name}: pattern {self.pattern!r} is not 'axes -> axes with field', names and ... left "
+                f"of the arrow, such as 'time ... -> time (...) field': {reason}"
             ) from error
-        known = set(self.scale.mean) if self.scale else set(listed)
-        if set(listed) - known:
-            raise FieldError(
-                f"TensorMap {self.name}: no scale for {sorted(set(listed) - known)}; it has {sorted(known)}"
-            )
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -101,63 +94,37 @@ class TensorMap:
         missing = [name for name in self.fields if name not in values]
         if missing:
             raise FieldError(f"TensorMap {self.name}: missing {missing}, got {sorted(values)}")
-        shape = self._common_shape({name: values[name].shape for name in self.fields})
-        left, right = self._sides(len(shape))
-        scaled = (self.scale(name, values[name]) if self.scale else values[name] for name in self.fields)
-        stacked = torch.stack([value.expand(shape) for value in scaled], dim=-1)
-        return rearrange(stacked, f"{left} field -> {right}").contiguous(), shape
+        left, _, right = self.pattern.partition("->")
+        fields = [self.scale(name, values[name]) if self.scale else values[name] for name in self.fields]
+        moving = {values[name].dim() for name in self.fields if name not in self.static}
+        static = {values[name].dim() for name in self.static}
+        try:
+            if len(moving or static) > 1 or (moving and static and max(static) >= max(moving)):
+                raise RuntimeError("numbers of axes")
+            stacked = torch.stack(torch.broadcast_tensors(*fields), dim=-1)
+            packed = rearrange(stacked, f"{left} field -> {right}").contiguous()
+        except RuntimeError as error:  # einops' errors, too
+            listed = ", ".join(f"{name} {tuple(values[name].shape)}" for name in self.fields)
+            raise FieldError(
+                f"TensorMap {self.name}: expected fields of one shape '{left.strip()}', and statics "
+                f"{list(self.static)} without the time axis, got {listed}; expand them to the same leading dims"
+            ) from error
+        return packed, tuple(stacked.shape[:-1])
 
     def unpack(self, packed: Tensor, shape: Sequence[int]) -> dict[str, Tensor]:
         """Return each field of a packed tensor in the shape of the left side, scaled back to its units."""
-        left, right = self._sides(len(shape))
-        sizes = dict(zip(left.split(), shape, strict=True))
         try:
-            stacked = rearrange(packed, f"{right} -> {left} field", field=len(self.fields), **sizes)
-        except EinopsError as error:
+            values = zip(self.fields, self._unpack(packed, shape).unbind(-1), strict=True)
+        except (EinopsError, ValueError) as error:
             raise FieldError(
                 f"TensorMap {self.name}: a tensor {tuple(packed.shape)} does not fit {self.pattern!r} with "
                 f"{len(self.fields)} fields of shape {tuple(shape)}"
             ) from error
-        values = dict(zip(self.fields, stacked.unbind(-1), strict=True))
-        scaled = {name: self.scale.inverse(name, v) if self.scale else v for name, v in values.items()}
-        return {name: value.contiguous() for name, value in scaled.items()}
+        return {name: (self.scale.inverse(name, v) if self.scale else v).contiguous() for name, v in values}
 
-    def _common_shape(self, shapes: Mapping[str, torch.Size]) -> tuple[int, ...]:
-        """Return the shape of the fields that move; a static lacks the axes before the leading dims."""
-        if len(set(shapes.values())) == 1 and not self.static:
-            return tuple(shapes[self.fields[0]])
-        moving = [shape for name, shape in shapes.items() if name not in self.static] or list(shapes.values())
-        fits = len({len(shape) for shape in moving}) == 1
-        fits &= all(len(shapes[name]) < len(moving[0]) for name in self.static) or len(self.static) == len(shapes)
-        try:
-            common = torch.broadcast_shapes(*moving)
-            fits &= torch.broadcast_shapes(common, *shapes.values()) == common
-        except RuntimeError:
-            fits = False
-        if not fits:
-            listed = ", ".join(f"{name} {tuple(shape)}" for name, shape in shapes.items())
-            raise FieldError(
-                f"TensorMap {self.name}: expected fields of one shape, and statics {list(self.static)} without the "
-                f"time axis, got {listed}; expand them to the same leading dims"
-            )
-        return tuple(common)
-
-    def _sides(self, rank: int) -> tuple[str, str]:
-        """Return both sides of the pattern with `...` written out."""
-        try:
-            return _written_out(self.pattern, rank)
-        except ValueError as error:
-            raise FieldError(
-                f"TensorMap {self.name}: a field of {rank} axes does not fit the left side of {self.pattern!r}"
-            ) from error
-
-
-@lru_cache(maxsize=1024)
-def _written_out(pattern: str, rank: int) -> tuple[str, str]:
-    left, _, right = pattern.partition("->")
-    axes = left.split()
-    count = rank - len(axes) + axes.count("...")
-    if count < 0 or (count > 0 and "..." not in axes):
-        raise ValueError(rank)
-    rest = " ".join(f"axis{i}" for i in range(count))
-    return left.replace("...", rest).strip(), right.replace("...", rest).strip()
+    def _unpack(self, packed: Tensor, shape: Sequence[int]) -> Tensor:
+        """Return the fields stacked along the last axis; `...` is written out, since einops asks for it in brackets."""
+        rest = " ".join(f"axis{i}" for i in range(len(shape) - len(self.axes) + 1))
+        left, _, right = self.pattern.replace("...", rest).partition("->")
+        sizes = dict(zip(left.split(), shape, strict=True))
+        return rearrange(packed, f"{right} -> {left} field", field=len(self.fields), **sizes)
