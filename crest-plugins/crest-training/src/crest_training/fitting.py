@@ -58,13 +58,7 @@ def fit(
         ahead = Validation.of(model, forcing, run, observations, target, validate_until)
         losses = _run_epochs(run, target, ahead, descent, best, epochs, validate_every, patience, progress)
     best.restore()
-    settings: dict[str, float | int | str] = {
-        "start": str(start),
-        "end": str(end),
-        "spin_up": spin_up,
-        "physical_rate": physical_rate,
-    }
-    settings |= {"network_rate": network_rate, "validate_until": str(validate_until or "none")}
+    settings = _settings(start, end, spin_up, physical_rate, network_rate, validate_until)
     return TrainingRecord(*losses, best.epoch, monotonic() - began, settings)
 
 
@@ -105,6 +99,19 @@ def _check(epochs: int, validate_every: int, observations: Sequence[Observation]
         raise ValueError(f"fit: epochs {epochs} and validate_every {validate_every} must be 1 or more")
     if not observations:
         raise ForcingError("fit: there is no observation; give at least one Observation(output, data)")
+
+
+def _settings(
+    start: Any, end: Any, spin_up: int, physical_rate: float, network_rate: float, validate_until: Any
+) -> dict[str, float | int | str]:
+    return {
+        "start": str(start),
+        "end": str(end),
+        "spin_up": spin_up,
+        "physical_rate": physical_rate,
+        "network_rate": network_rate,
+        "validate_until": str(validate_until or "none"),
+    }
 
 
 def _finite(loss: float, what: str, epoch: int) -> float:
