@@ -81,16 +81,14 @@ def read_schwingbach(
 ) -> xr.Dataset:
     """Return weather (time, cell) and soil moisture (time, soil_layer, cell) as a CF dataset.
 
-    `time` is the start of each interval, in Central European Time (assumed). Fluxes and weather are
-    means over the interval; soil moisture is its value at the end of the interval (`time: point`,
-    the last hourly reading), as the states of a model are. A value is nan unless
-    `min_valid_fraction` of its hours were measured. Nothing is filled: the weather has no gap.
-    `repairs` and `remarks` say what was changed and what looks odd. `frequency` is a number of
-    hours that divides a day.
+    `time` is the start of each interval, in Central European Time (assumed). Fluxes and weather are means over the
+    interval; soil moisture is its value at the end of the interval (`time: point`, the last hourly reading), as the
+    states of a model are. A value is nan unless `min_valid_fraction` of its hours were measured. Nothing is filled:
+    the weather has no gap. `repairs` and `remarks` say what was changed and what looks odd. `frequency` is a number
+    of hours that divides a day.
 
-    Data: Chair of Landscape, Water and Biogeochemical Cycles, Justus Liebig University Giessen,
-    shipped with spotpy (Houska et al. 2015, doi:10.1371/journal.pone.0145180), free for any purpose
-    with reference.
+    Data: Chair of Landscape, Water and Biogeochemical Cycles, Justus Liebig University Giessen, shipped with spotpy
+    (Houska et al. 2015, doi:10.1371/journal.pone.0145180), free for any purpose with reference.
 
     >>> read_schwingbach("1D").sizes["time"]
     1096
@@ -178,7 +176,6 @@ def _hours(frequency: str) -> int:
 def _coordinates(starts: np.ndarray, hours: int) -> dict[str, xr.Variable]:
     ends = starts + np.timedelta64(hours, "h")
     zone = "no zone in the files; Central European Time (UTC+1) agrees with the time of most sun"
-    "sun agrees with"
     return {
         "time": xr.Variable(
             "time",
@@ -226,20 +223,19 @@ def _attributes(repair: str, frequency: str, min_valid_fraction: float) -> dict[
         "Conventions": "CF-1.11",
         "title": "Schwingbach site 24: weather and soil moisture, 2014-2016",
         "institution": "Chair of Landscape, Water and Biogeochemical Cycles, Justus Liebig University Giessen",
-        "source": f"files shipped with spotpy {version('spotpy')}: weather station near "
-        "Rechtenbach, "
-        "soil moisture near Vollnkirchen, a few km away",
+        "source": f"files shipped with spotpy {version('spotpy')}: weather station near Rechtenbach, soil moisture "
+        "near Vollnkirchen, a few km away",
         "references": "Houska et al. (2015), doi:10.1371/journal.pone.0145180; "
         "https://www.uni-giessen.de/faculties/f09/institutes/ilr/hydro",
         "license": "any purpose with proper references in publications; provided as is",
         "history": f"read by crest-data {version('crest-data')}",
         "frequency": frequency,
         "repairs": repair,
-        "computed": "shortwave_toa from time and place; vapour_pressure and vapour_pressure_deficit "
-        "from hourly temperature and humidity, FAO-56 eq. 11",
+        "computed": "shortwave_toa from time and place; vapour_pressure and vapour_pressure_deficit from hourly "
+        "temperature and humidity, FAO-56 eq. 11",
         "filled": "nothing",
         "missing": f"nan where less than {min_valid_fraction:g} of the hours were measured (groundwater_head only)",
-        "remarks": "from 9 June to 24 July 2014 the rain gauge seems blocked: hardly any rain is "
-        "recorded while soil and groundwater rise (11 June, 8 to 10 July), then 159 mm in two hours; "
-        "solar radiation stays a third below a clear sky all year (shade or calibration); all kept",
+        "remarks": "from 9 June to 24 July 2014 the rain gauge seems blocked: hardly any rain is recorded while soil "
+        "and groundwater rise (11 June, 8 to 10 July), then 159 mm in two hours; solar radiation stays a third below "
+        "a clear sky all year (shade or calibration); all kept",
     }

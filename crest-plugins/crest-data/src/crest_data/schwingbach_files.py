@@ -17,9 +17,8 @@ GROUNDWATER = "gwhead_m"
 SOIL_COLUMNS = ("soil_moisture_10cm", "soil_moisture_25cm", "soil_moisture_40cm")
 
 SWAPPED = (
-    "weather: day and month of days 1 to 12 are swapped in the labels of the file; "
-    "swapped back, which "
-    "makes the file's own order a gapless hourly series"
+    "weather: day and month of days 1 to 12 are swapped in the labels of the file; swapped back, which makes the "
+    "file's own order a gapless hourly series"
 )
 NOT_SWAPPED = "weather: labels are in order; used as they are"
 
@@ -29,9 +28,8 @@ def schwingbach_folder() -> Path:
     spec = find_spec("spotpy")
     if spec is None or not spec.submodule_search_locations:
         raise ForcingError(
-            "the data source schwingbach reads files that the package spotpy ships, but "
-            "spotpy is not "
-            "installed; install it with: pip install spotpy"
+            "the data source schwingbach reads files that the package spotpy ships, but spotpy is not installed; "
+            "install it with: pip install spotpy"
         )
     return Path(spec.submodule_search_locations[0]) / FOLDER
 
@@ -39,11 +37,10 @@ def schwingbach_folder() -> Path:
 def read_weather(folder: Path) -> tuple[pd.DataFrame, str]:
     """Return the hourly weather, indexed by its true times, and a sentence on what was repaired.
 
-    The logger export mixed up day and month (2 January is labelled 2014-02-01) wherever both
-    readings are dates. Air pressure and temperature jump at midnight if the file is sorted by its
-    labels (4.1 hPa on average) and do not in file order (0.3 hPa, as between any two hours). The
-    groundwater head was joined by label before: it is smooth in label order, and stays with its
-    labels.
+    The logger export mixed up day and month (2 January is labelled 2014-02-01) wherever both readings are dates. Air
+    pressure and temperature jump at midnight if the file is sorted by its labels (4.1 hPa on average) and do not in
+    file order (0.3 hPa, as between any two hours). The groundwater head was joined by label before: it is smooth in
+    label order, and stays with its labels.
     """
     table = _read_table(folder / WEATHER)
     labels = pd.DatetimeIndex(table.index)
@@ -85,9 +82,8 @@ def swap_day_and_month(labels: pd.DatetimeIndex) -> pd.DatetimeIndex:
 def _read_table(path: Path, columns: tuple[str, ...] | None = None) -> pd.DataFrame:
     if not path.is_file():
         raise ForcingError(
-            f"the data source schwingbach expected {path.name} in the installed spotpy "
-            "package, folder "
-            f"{FOLDER}, but it is not there; spotpy 1.6.7 has it"
+            f"the data source schwingbach expected {path.name} in the installed spotpy package, folder {FOLDER}, "
+            f"but it is not there; spotpy 1.6.7 has it"
         )
     # The header of the soil file is itself a comment, so names are given and comments are left out.
     names = {"names": list(columns), "header": None} if columns else {}
@@ -101,6 +97,5 @@ def _require_hourly(times: pd.DatetimeIndex, path: Path) -> None:
         first = int(wrong[0])
         raise ForcingError(
             f"{path.name}: expected one row for each hour, but {times[first]} is followed by "
-            f"{times[first + 1]}; the file differs from the one of spotpy 1.6.7, whose "
-            "order is known"
+            f"{times[first + 1]}; the file differs from the one of spotpy 1.6.7, whose order is known"
         )
