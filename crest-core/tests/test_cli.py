@@ -85,6 +85,16 @@ def test_list_load_imports_every_target_and_reports_what_fails(models, crest, mo
     assert errors["bucket"] is None
 
 
+def test_list_as_json_stays_json_where_plugins_print(models, crest, monkeypatch):
+    source = "print('import')\n" + models.hook("(print('hook'), 'chatty-model')[1], \"chatty.model:pi\"")
+    models.install("chatty", source, modules={"model": "print('model')\nfrom math import pi"})
+    monkeypatch.setenv("CREST_PLUGINS", "models,chatty")
+    status, out, err = crest("list", "--load", "--json")
+    assert status == 0
+    assert "chatty-model" in {row["name"] for row in json.loads(out)}
+    assert err.split() == ["import", "hook", "model"]
+
+
 def test_list_without_plugins_says_so(models, crest, monkeypatch):
     monkeypatch.setenv("CREST_PLUGINS", "")
     assert "nothing is installed; pip install a plugin" in crest("list")[1]
@@ -147,6 +157,25 @@ def test_info_says_what_it_cannot_build(models, crest):
     assert "inputs: depend on the arguments" in out
     assert "cannot be built with the default arguments: TypeError" in out
     assert "outputs" in out.split()
+
+
+def test_info_of_a_component_that_is_none_names_what_it_is(models, crest, monkeypatch):
+    functions = """
+        from crest_core.testing.models import TorchBucket
+        def ready(): return TorchBucket()
+        def wanting(capacity): return TorchBucket(capacity)
+    """
+    names = ('"cwd", "os:getcwd"', '"date", "datetime:date"', '"ready", "odd.f:ready"', '"wanting", "odd.f:wanting"')
+    models.install("odd", models.hook(*names), modules={"f": functions})
+    monkeypatch.setenv("CREST_PLUGINS", "odd")
+    for name, told in {"cwd": "os:getcwd gives a str", "date": "datetime:date gives a date"}.items():
+        status, out, err = crest("info", name)
+        assert (status, out) == (2, "")
+        assert f"crest: components {name!r} of odd 1.0 is left out: {told}, expected a Component; repair it" in err
+    assert "precipitation_flux" in crest("info", "ready")[1]
+    status, out, _ = crest("info", "wanting")
+    assert status == 0
+    assert "odd.f:wanting(capacity)" in out and "cannot be built with the default arguments: TypeError" in out
 
 
 def test_info_of_other_kinds_shows_arguments(models, crest):

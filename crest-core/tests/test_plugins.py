@@ -75,6 +75,23 @@ def test_a_plugin_that_exits_at_import_does_not_end_the_program(site):
     broken_registry(site, "quitter", "SystemExit(3)")
 
 
+def test_no_exception_of_a_plugin_ends_the_program_but_an_interrupt_does(site):
+    site.install("oddity", "class Odd(BaseException): pass\nraise Odd('at import')")
+    broken_registry(site, "oddity", "Odd('at import')")
+    site.install("impatient", "raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        found(site)
+
+
+def test_a_target_that_raises_no_ordinary_exception_names_its_plugin(site):
+    modules = {"odd": "raise GeneratorExit('odd')", "stop": "raise KeyboardInterrupt"}
+    site.install("lazy", site.hook('"odd", "lazy.odd:x"', '"stop", "lazy.stop:x"'), modules=modules)
+    with pytest.raises(PluginError, match="'odd' of lazy 1.0 is left out: lazy.odd:x gives GeneratorExit"):
+        found(site).load("components", "odd")
+    with pytest.raises(KeyboardInterrupt):
+        found(site).load("components", "stop")
+
+
 def test_a_missing_plugin_module_is_listed_with_its_name(site):
     site.install("hollow", None)
     broken_registry(site, "plugin 'hollow' of hollow 1.0", "No module named 'hollow._plugin'")

@@ -9,7 +9,8 @@ from typing import Any
 
 from rich.table import Column, Table
 
-from crest_core.component import FIELD_COLUMNS, FIELD_GROUPS, field_row
+from crest_core.component import FIELD_COLUMNS, FIELD_GROUPS, Component, field_row
+from crest_core.errors import PluginError
 from crest_core.fields import FieldSpec
 from crest_core.plugins import Entry
 
@@ -29,7 +30,10 @@ def describe(entry: Entry, target: Any) -> Iterator[str | Table]:
         component, remark = target(), "as built with the default arguments"
     except (Exception, SystemExit) as error:
         component, remark = target, f"cannot be built with the default arguments: {error!r}"
-    for attribute, title in _TITLES.items():
+    kind = component if component is target else type(component)
+    if isinstance(kind, type) and not issubclass(kind, Component):
+        raise PluginError(entry.broken(f"{entry.target} gives a {kind.__name__}, expected a Component").error)
+    for attribute, title in _TITLES.items() if isinstance(kind, type) else ():  # else a function that needs arguments
         value = getattr(component, attribute)
         if value and isinstance(value, tuple):
             yield _table(title, value)

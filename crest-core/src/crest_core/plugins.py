@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from importlib.metadata import distributions
@@ -82,8 +83,11 @@ class Registry:
         if entry.error:
             raise PluginError(entry.error)
         try:
-            return resolve_name(entry.target)
-        except (Exception, SystemExit) as error:
+            with redirect_stdout(sys.stderr):  # standard output belongs to `crest list --json`
+                return resolve_name(entry.target)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise PluginError(entry.broken(f"{entry.target} gives {error!r}").error) from error
 
 
@@ -136,13 +140,16 @@ def _register(plugin: Entry) -> list[Entry]:
     manager = pluggy.PluginManager("crest")
     manager.add_hookspecs(_HOOKS)
     try:
-        manager.register(resolve_name(plugin.target if ":" in plugin.target else f"{plugin.target}:"))
-        for kind in KINDS:
-            getattr(manager.hook, f"register_{kind}")(register=partial(register, kind))
+        with redirect_stdout(sys.stderr):
+            manager.register(resolve_name(plugin.target if ":" in plugin.target else f"{plugin.target}:"))
+            for kind in KINDS:
+                getattr(manager.hook, f"register_{kind}")(register=partial(register, kind))
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         entries.append(plugin.broken(f"{error}; kinds: {', '.join(KINDS)}"))
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         entries.append(plugin.broken(repr(error)))
     return entries or [plugin.broken("it registers nothing; decorate its register_<kind> functions with hookimpl")]
 
