@@ -20,7 +20,7 @@ _PUBLIC = {
     "grid": ("Grid", "PointGrid", "RectilinearGrid", "Regridder"),
     "parameters": ("PhysicalParameters",),
     "plugins": ("PluginWarning", "Registry", "hookimpl", "registry"),
-    "store": ("SafetensorsStore", "Store"),
+    "store": ("SafetensorsStore", "Store", "write_atomically"),
     "tensor_map": ("Standardize", "TensorMap"),
     "units": ("Conversion", "conversion"),
 }  # fmt: skip

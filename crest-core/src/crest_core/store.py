@@ -59,7 +59,7 @@ class SafetensorsStore:
             ) from error
 
 
-def write_atomically(path: Path, payload: bytes) -> None:
+def write_atomically(path: Path, payload: bytes | memoryview) -> None:
     """Write a file by temporary file, fsync and rename: a crash leaves the old or the new content whole."""
     path = path.resolve()  # a link stays one
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}.tmp")
