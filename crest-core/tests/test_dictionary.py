@@ -232,3 +232,11 @@ def test_odd_files_are_refused(tmp_path, text, words):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DictionaryError, match="absent.yaml cannot be read"):
         load_dictionary(tmp_path / "absent.yaml")
+
+
+def test_a_key_given_twice_is_an_error_and_not_lost(tmp_path):
+    path = tmp_path / "twice.yaml"
+    entry = "{standard_name: snow_age, canonical_units: s, canonical_units: day}"
+    path.write_text(f"field_dictionary:\n  entries:\n    - {entry}\n")
+    with pytest.raises(DictionaryError, match="the key 'canonical_units' is given twice, line 3"):
+        load_dictionary(path)

@@ -41,7 +41,7 @@ def parse_timestep(text: str | timedelta) -> timedelta:
     if isinstance(text, timedelta):
         step = text
     else:
-        match = re.fullmatch(rf"\s*(\d*)\s*({'|'.join(_SECONDS)})\s*", text)
+        match = re.fullmatch(rf"\s*(\d{{0,9}})\s*({'|'.join(_SECONDS)})\s*", text)  # more digits overflow
         if match is None:
             raise TimeError(
                 f"timestep {text!r} is not a whole number and one of {', '.join(_SECONDS)}, as '1D', '6h' or '30min'; "

@@ -128,11 +128,22 @@ class Dictionary(Mapping[str, Entry]):
         return Dictionary([*self.values(), *other.values()], f"{self.source} and {other.source}")
 
 
+class _SafeUniqueLoader(yaml.SafeLoader):
+    """yaml.safe_load, but a key given twice in one mapping is an error, not lost."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        twice = [key for i, key in enumerate(keys) if key in keys[:i]]
+        if twice:
+            raise yaml.YAMLError(f"the key {twice[0]!r} is given twice, line {node.start_mark.line + 1}")
+        return super().construct_mapping(node, deep)
+
+
 def load_dictionary(path: str | Path | Traversable) -> Dictionary:
     """Return the dictionary of a YAML file in NUOPC's format, with or without our own keys."""
     file = Path(path) if isinstance(path, str) else path
     try:
-        head = yaml.safe_load(file.read_text(encoding="utf-8"))["field_dictionary"]
+        head = _SafeUniqueLoader(file.read_text(encoding="utf-8")).get_single_data()["field_dictionary"]
         rows = [{"cf": "cf_standard_name_table" in head, **row} for row in head["entries"]]
     except (OSError, UnicodeError, yaml.YAMLError) as error:
         raise DictionaryError(f"field dictionary {file} cannot be read as YAML: {error}") from error
