@@ -7,7 +7,8 @@ import pytest
 import torch
 from crest_fortran import FortranComponent
 
-from crest_core import ComponentError, FieldError, FiniteDifference, GradientError, NoGradient, Sizes
+from crest_core import ComponentError, FieldError, FiniteDifference, GradientError, Graph, NoGradient, Sizes
+from crest_core.provenance import graph_hash
 
 NAN, OUT_OF_BOUNDS, SEGFAULT = 8.0, 9.0, 3.0
 
@@ -224,3 +225,28 @@ def test_windows_and_levels_become_rows_oldest_first(build, lead):
     expected = torch.einsum("wl,w...lc->...c", weights, x)
     outputs, _ = component.step({}, {"x": x}, 0)
     torch.testing.assert_close(outputs["y"], expected)
+
+
+def test_it_prints_library_hash_and_initial_state_but_no_path(reservoir):
+    component = FortranComponent(reservoir, isolation="none", initial={"water": [1.0, 2.0]})
+    text = repr(component)
+    assert f"library reservoir 2.3, sha256 {component.library.sha256}" in text
+    assert "initial state water=[1.0, 2.0]" in text
+    assert str(reservoir) not in text
+
+
+def test_another_binary_or_initial_state_is_another_graph(reservoir, build):
+    def identity(path, **settings):
+        return graph_hash(Graph({"hill": FortranComponent(path, isolation="none", **settings)}))
+
+    changed = build("reservoir.f90", reservoir.with_suffix(".f90").read_text().replace("call c_abort()", "stop"))
+    assert identity(reservoir) == identity(reservoir)
+    assert len({identity(reservoir), identity(changed), identity(reservoir, initial={"water": 9.0})}) == 3
+
+
+def test_layers_are_those_of_the_library_s_dims(reservoir):
+    depths = {"level": ((0.0, 0.2), (0.2, 0.6))}
+    assert FortranComponent(reservoir, isolation="none", layers=depths).layers == depths
+    for wrong in ({"level": ((0.0, 0.2),)}, {"storey": ((0.0, 0.2), (0.2, 0.6))}):
+        with pytest.raises(ComponentError, match=r"reservoir 2.3 .* pairs of depths, expected one for each level of"):
+            FortranComponent(reservoir, isolation="none", layers=wrong)

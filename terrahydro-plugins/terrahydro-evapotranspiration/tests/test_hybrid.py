@@ -6,6 +6,7 @@ from terrahydro_evapotranspiration import PenmanMonteithET, PriestleyTaylorET
 from terrahydro_evapotranspiration import atmosphere as air
 
 from crest_core import Graph, Sizes
+from crest_core.provenance import graph_hash
 from crest_core.testing.laws import dot_product_error, taylor_orders
 
 MODELS = (PenmanMonteithET, PriestleyTaylorET)
@@ -170,3 +171,20 @@ def test_it_runs_as_a_graph_of_one(model):
 def test_two_generators_of_one_seed_give_one_network():
     first, second = (PenmanMonteithET(altitude=0.0, generator=seeded(7)) for _ in range(2))
     assert torch.equal(first.share.inner.weight, second.share.inner.weight)
+
+
+@pytest.mark.parametrize("kind", MODELS, ids=lambda model: model.__name__)
+def test_what_changes_the_answer_changes_the_graph_hash(kind):
+    def identity(**settings):
+        return graph_hash(Graph({"surface": kind(generator=seeded(1), **settings)}))
+
+    settings = [{"altitude": 240.0}, {"altitude": 241.0}, {"altitude": 240.0, "ground_heat_share": 0.1}]
+    settings.append({"altitude": 240.0, "hidden": 9})
+    assert len({identity(**one) for one in settings}) == 4
+    assert identity(altitude=240.0) == identity(altitude=240.0)
+
+
+def test_it_prints_its_settings_with_units_and_scaling():
+    text = repr(PenmanMonteithET(altitude=238.6, generator=seeded(1)))
+    assert "altitude=238.6 m, ground_heat_share=0.0" in text
+    assert "(vapour_pressure_deficit - 400) / 400" in text

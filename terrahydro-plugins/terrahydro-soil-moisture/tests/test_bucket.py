@@ -6,7 +6,8 @@ import pytest
 import torch
 from terrahydro_soil_moisture import SoilBucket, SoilLSTM
 
-from crest_core import Sizes, registry
+from crest_core import Graph, Sizes, registry
+from crest_core.provenance import graph_hash
 
 DEPTH = torch.tensor([175.0, 150.0, 275.0], dtype=torch.float64)  # kg m-2
 
@@ -57,6 +58,7 @@ def test_bucket_and_lstm_have_the_same_ports():
         assert outputs[spec.name].quantity == spec.quantity
         assert (outputs[spec.name].units, outputs[spec.name].dims) == (spec.units, spec.dims)
     assert bucket.dim_sizes["soil_layer"] == lstm.dim_sizes["soil_layer"]
+    assert bucket.layers == lstm.layers == {"soil_layer": ((0.0, 0.175), (0.175, 0.325), (0.325, 0.6))}
 
 
 def test_dry_soil_gives_less_than_demanded_and_says_how_much():
@@ -93,6 +95,13 @@ def test_a_copy_has_parameters_and_a_process_of_its_own():
     first, second = bucket.step(state, inputs, 0)[0], twin.step(state, inputs, 0)[0]
     assert torch.equal(first["soil_moisture"], second["soil_moisture"])
     assert bucket.library.child.pid != twin.library.child.pid
+
+
+def test_another_initial_state_is_another_graph():
+    def identity(**settings):
+        return graph_hash(Graph({"soil": SoilBucket(isolation="none", **settings)}))
+
+    assert identity() == identity() != identity(initial_groundwater=151.0)
 
 
 def test_the_registry_finds_the_bucket():

@@ -4,7 +4,8 @@ import pytest
 import torch
 from terrahydro_soil_moisture import SoilLSTM
 
-from crest_core import Sizes
+from crest_core import Graph, Sizes
+from crest_core.provenance import graph_hash
 from crest_core.testing.laws import dot_product_error
 
 
@@ -113,3 +114,10 @@ def test_inputs_and_state_are_not_changed(model):
     model(state, inputs, range(9))
     model.step(state, {name: value[0] for name, value in inputs.items()}, 0)
     assert all(torch.equal(value, kept[name]) for name, value in (inputs | state).items())
+
+
+def test_what_changes_the_answer_changes_the_graph_hash():
+    settings = [{}, {"bounds": (0.05, 0.5)}, {"hidden": 9}]
+    hashes = {graph_hash(Graph({"soil": SoilLSTM(generator=seeded(1), **one)})) for one in settings}
+    assert len(hashes) == 3
+    assert "log1p(rain / 5)" in repr(SoilLSTM())

@@ -24,13 +24,15 @@ from crest_fortran.library import Array, FortranLibrary
 from crest_fortran.shipped import shipped_library
 from crest_fortran.specs import FieldRows, Values, component_specs, start_values
 
+Layers = Mapping[str, tuple[tuple[float, float], ...]]
+
 
 class FortranComponent(BlackBoxComponent):
     """A shared library with CREST C interface 1; all columns, finite-difference copies too, in one call.
 
     Fields, parameters, defaults and initial state come from the library; `fields` adds to what it says, as
-    {"wetness": {"vertical": (0.0, 0.6)}}. By default the library runs in a child process; see FortranLibrary.
-    An opaque library gets NoGradient().
+    {"wetness": {"vertical": (0.0, 0.6)}}, and `layers` the depth bounds [m] of its dims. By default the library runs
+    in a child process; see FortranLibrary. An opaque library gets NoGradient().
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class FortranComponent(BlackBoxComponent):
         parameters: Mapping[str, Values] | None = None,
         initial: Mapping[str, Values] | None = None,
         fields: Mapping[str, Mapping[str, Any]] | None = None,
+        layers: Layers | None = None,
         gradient: Gradient | None = None,
         timestep: str = "1D",
         opaque: bool = False,
@@ -53,6 +56,7 @@ class FortranComponent(BlackBoxComponent):
         start = start_values(description, "state", specs.states, initial or {})
         self.inputs, self.outputs, self.states = specs.inputs, specs.outputs, specs.states
         self.parameter_specs, self.dim_sizes = specs.parameters, specs.dim_sizes
+        self.layers = _checked_layers(library.who, layers or {}, specs.dim_sizes)
         self.timestep, self.opaque = timestep, description.opaque
         standard = NoGradient() if description.opaque else FiniteDifference()
         super().__init__(gradient=gradient or standard, parameters=values)
@@ -66,6 +70,14 @@ class FortranComponent(BlackBoxComponent):
     def shipped(name: str) -> Path:
         """Return the path of a library that this package ships, such as "soil_bucket"."""
         return shipped_library(name)
+
+    def extra_repr(self) -> str:
+        """Return library, file hash and initial state, for print and the graph hash; no path, it differs by machine."""
+        library = f"{self.library.description.name} {self.library.description.version}".strip()
+        start = ", ".join(f"{name}={level.tolist()}" for name, level in self._start.items())
+        return "\n".join(
+            [f"library {library}, sha256 {self.library.sha256}", *([f"initial state {start}"] if start else [])]
+        )
 
     def initial_state(self, sizes: Sizes) -> Tensors:
         """Return the library's initial values, or those given, in float64."""
@@ -99,6 +111,16 @@ class FortranComponent(BlackBoxComponent):
             self.library.run(self._seconds)
             outputs = _take(arrays.outputs, self._rows.outputs, lead, columns)
             return outputs, _take(arrays.state_out, self._rows.states, lead, columns)
+
+
+def _checked_layers(who: str, layers: Layers, sizes: Mapping[str, int]) -> Layers:
+    for dim, bounds in layers.items():
+        if sizes.get(dim) != len(bounds):
+            raise ComponentError(
+                f"{who}: layers of {dim!r} are {len(bounds)} pairs of depths, expected one for each level of "
+                f"{dict(sizes)}; give top and bottom of every level"
+            )
+    return layers
 
 
 def _fill(block: Array, fields: Sequence[FieldRows], values: Tensors, leads: int) -> None:

@@ -117,6 +117,10 @@ class HybridET(Component):
         self.ground_heat_share = ground_heat_share
         self.share = share
 
+    def extra_repr(self) -> str:
+        """Return the settings that change the answer and are no parameter, for print and the graph hash."""
+        return f"altitude={self.altitude!r} m, ground_heat_share={self.ground_heat_share!r}"
+
     @abstractmethod
     def evaporate(self, available: Tensor, weather: Tensors, share: Tensor, physical: Tensors) -> Tensor:
         """Return the latent heat flux [W m-2] that the available energy and the air would drive."""

@@ -36,6 +36,10 @@ class ShareNetwork(nn.Module):
             self.outer.weight.normal_(0.0, 0.3 / hidden**0.5, generator=generator)
             self.outer.bias.fill_(float(torch.logit(torch.tensor(start))))
 
+    def extra_repr(self) -> str:
+        """Return how drivers are scaled, for print and the graph hash."""
+        return "\n".join(f"({name} - {mean:g}) / {spread:g}" for name, (mean, spread) in SCALES.items())
+
     def forward(self, drivers: dict[str, Tensor]) -> Tensor:
         """Return the share, of the common shape of the drivers."""
         scaled = [(drivers[name] - mean) / spread for name, (mean, spread) in SCALES.items()]

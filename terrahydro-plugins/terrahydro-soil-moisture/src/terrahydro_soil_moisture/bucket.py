@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from crest_core import Gradient, registry
+from terrahydro_soil_moisture.layers import SOIL_LAYERS
 
 _FortranComponent: Any = registry().load("backends", "fortran")
 
@@ -47,6 +48,7 @@ class SoilBucket(_FortranComponent):
             parameters=parameters,
             initial={"soil_moisture": initial_soil_moisture, "groundwater": initial_groundwater},
             fields=_OVERRIDES,
+            layers={"soil_layer": SOIL_LAYERS},
             gradient=gradient,
             timestep=timestep,
             isolation=isolation,

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from crest_core import Component, FieldSpec, Sizes, Tensors
+from terrahydro_soil_moisture.layers import SOIL_LAYERS
 
-LAYERS = (0.175, 0.15, 0.275)  # m, thickness of the layers around 10, 25 and 40 cm
 FORGET_BIAS = 3.0  # sigmoid(3) = 0.95 a day: memory of weeks from the start; Jozefowicz et al. (2015)
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 _RAIN, _DRYING = 5.0, 2.0  # kg m-2 day-1, scales that bring the two inputs to order one
@@ -40,6 +40,7 @@ class SoilLSTM(Component):
             positive="up",
         ),
     )
+    layers = {"soil_layer": SOIL_LAYERS}
 
     def __init__(
         self,
@@ -51,17 +52,22 @@ class SoilLSTM(Component):
     ) -> None:
         super().__init__()
         self.low, self.high = bounds
-        self.dim_sizes = {"soil_layer": len(LAYERS), "lstm_unit": hidden}
+        self.dim_sizes = {"soil_layer": len(SOIL_LAYERS), "lstm_unit": hidden}
         self.outputs = _outputs((self.low, self.high))
         self.states = tuple(
             FieldSpec(name=name, units="1", dims=("lstm_unit", "cell"), cell_methods="time: point", doc=doc)
             for name, doc in (("hidden", "output gate's answer"), ("memory", "cell state"))
         )
         self.lstm = nn.LSTM(2, hidden)
-        self.head = nn.Linear(hidden, len(LAYERS))
+        self.head = nn.Linear(hidden, len(SOIL_LAYERS))
         self.thickness: Tensor
-        self.register_buffer("thickness", torch.tensor(LAYERS), persistent=False)
+        self.register_buffer("thickness", torch.tensor([bottom - top for top, bottom in SOIL_LAYERS]), persistent=False)
         self._start(torch.tensor(initial_soil_moisture), generator)
+
+    def extra_repr(self) -> str:
+        """Return range, layers and scaling, for print and the graph hash."""
+        scaling = f"log1p(rain / {_RAIN:g}), evapotranspiration / {_DRYING:g} (kg m-2 day-1)"
+        return f"soil moisture {self.low!r} to {self.high!r}\nlayers {SOIL_LAYERS} m\n{scaling}"
 
     def initial_state(self, sizes: Sizes) -> Tensors:
         """Return zeros, at which the head answers `initial_soil_moisture`."""
