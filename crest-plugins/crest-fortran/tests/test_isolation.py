@@ -4,6 +4,7 @@ import copy
 import gc
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from crest_fortran import FortranLibrary
+from crest_fortran.protocol import REPLY
 
 from crest_core import ComponentError
 
@@ -220,6 +222,35 @@ def test_nothing_is_left_behind(reservoir):
     assert descriptors() == files
     assert set(os.listdir("/dev/shm")) == shared
     assert all(gone(pid) for pid in pids)
+
+
+def test_a_child_that_cannot_start_is_a_component_error_and_leaves_no_descriptor(reservoir, monkeypatch):
+    gc.collect()
+    files = descriptors()
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(ComponentError, match="child process '/nowhere/python' cannot be started: No such file .*none"):
+        FortranLibrary(reservoir)
+    assert descriptors() == files
+
+
+def test_an_answer_to_another_call_is_an_error_and_the_next_call_works(reservoir):
+    library = FortranLibrary(reservoir)
+    library.arrays(1)
+    lost = library.child.pid
+    library.child._reply, write = _pipe_in_place_of(library.child._reply)
+    library.child._poll.register(library.child._reply, select.POLLIN)
+    os.write(write, REPLY.pack(7, 0, 0))
+    with pytest.raises(ComponentError, match=r"call 1 with 1 columns answered call 7, expected 1, and was killed"):
+        library.run(DAY)
+    os.close(write)
+    assert gone(lost)
+    assert run(library)[1].tolist() == [[8.0], [10.0]]
+
+
+def _pipe_in_place_of(descriptor):
+    """Return the ends of a new pipe, whose answers are read instead of those of the child."""
+    os.close(descriptor)
+    return os.pipe()
 
 
 SCRIPT = """

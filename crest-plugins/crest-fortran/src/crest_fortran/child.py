@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -34,22 +35,17 @@ class ChildProcess:
 
     def __init__(self, path: str, deadline: float) -> None:
         self.owner = os.getpid()
-        self._memory = _anonymous_file()
-        self._log = tempfile.TemporaryFile(buffering=0)
-        read_command, self._command = os.pipe()
-        self._reply, write_reply = os.pipe()
-        ends = (read_command, write_reply, self._memory)
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", str(_WORKER), *map(str, ends), str(self.owner), path],
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=self._log,
-                pass_fds=ends,
-            )
-        finally:
-            os.close(read_command)
-            os.close(write_reply)
+        with ExitStack() as opened, ExitStack() as theirs:  # what is opened is closed again if the child does not start
+            self._memory = _closed_by(opened, _anonymous_file())
+            self._log = opened.enter_context(tempfile.TemporaryFile(buffering=0))
+            read_command, command = os.pipe()
+            _closed_by(theirs, read_command)
+            self._command = _closed_by(opened, command)
+            reply, write_reply = os.pipe()
+            _closed_by(theirs, write_reply)
+            self._reply = _closed_by(opened, reply)
+            self._process = self._start((read_command, write_reply, self._memory), path)
+            opened.pop_all()
         self._poll = select.poll()
         self._poll.register(self._reply, select.POLLIN)
         self._capacity = 0
@@ -75,12 +71,18 @@ class ChildProcess:
         """Run one step on the shared memory and return (status, message); ComponentError if the child ends."""
         try:
             os.write(self._command, COMMAND.pack(number, columns, self._capacity, dt))
-            _, status, text = self._answer(deadline)
+            answered, status, text = self._answer(deadline)
         except BrokenPipeError:
             raise self._ended() from None
         except BaseException:  # Ctrl-C, too: an answer that nobody reads must not meet the next call
             self.close(grace=0.0)
             raise
+        if answered != number:
+            self.close(grace=0.0)
+            raise ComponentError(
+                f"answered call {answered}, expected {number}, and was killed: the library may have written to a "
+                f"file descriptor that is not its own"
+            )
         if number % 1024 == 0 and os.fstat(self._log.fileno()).st_size > _LOG_KEPT:
             self._log.truncate(0)
         return status, text
@@ -112,6 +114,22 @@ class ChildProcess:
                 pass
         self._process.kill()
         self._process.wait()
+
+    def _start(self, ends: tuple[int, ...], path: str) -> subprocess.Popen[bytes]:
+        program = sys.executable
+        try:
+            return subprocess.Popen(
+                [program, "-P", str(_WORKER), *map(str, ends), str(self.owner), path],
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                pass_fds=ends,
+            )
+        except OSError as error:
+            raise ComponentError(
+                f"its child process {program!r} cannot be started: {error.strerror}; expected sys.executable to be a "
+                f"Python that runs, or use isolation='none'"
+            ) from error
 
     def _greet(self, deadline: float) -> None:
         try:
@@ -176,6 +194,11 @@ def _cause(code: int) -> str:
 
 def _quoted(log: str) -> str:
     return f"; its last output: {log!r}" if log else ""
+
+
+def _closed_by(stack: ExitStack, descriptor: int) -> int:
+    stack.callback(os.close, descriptor)
+    return descriptor
 
 
 def _anonymous_file() -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from crest_core import PluginError
 
 _HERE = Path(__file__).parent
-_SUFFIX = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
+_SUFFIX = ".dylib" if sys.platform == "darwin" else ".so"
 
 
 def interface_file(name: str) -> Path:
