@@ -94,22 +94,11 @@ class TensorMap:
         missing = [name for name in self.fields if name not in values]
         if missing:
             raise FieldError(f"TensorMap {self.name}: missing {missing}, got {sorted(values)}")
+        shape = self._common_shape({name: values[name].shape for name in self.fields})
         left, _, right = self.pattern.partition("->")
-        fields = [self.scale(name, values[name]) if self.scale else values[name] for name in self.fields]
-        moving = {values[name].dim() for name in self.fields if name not in self.static}
-        static = {values[name].dim() for name in self.static}
-        try:
-            if len(moving or static) > 1 or (moving and static and max(static) >= max(moving)):
-                raise RuntimeError("numbers of axes")
-            stacked = torch.stack(torch.broadcast_tensors(*fields), dim=-1)
-            packed = rearrange(stacked, f"{left} field -> {right}").contiguous()
-        except RuntimeError as error:  # einops' errors, too
-            listed = ", ".join(f"{name} {tuple(values[name].shape)}" for name in self.fields)
-            raise FieldError(
-                f"TensorMap {self.name}: expected fields of one shape '{left.strip()}', and statics "
-                f"{list(self.static)} without the time axis, got {listed}; expand them to the same leading dims"
-            ) from error
-        return packed, tuple(stacked.shape[:-1])
+        scaled = (self.scale(name, values[name]) if self.scale else values[name] for name in self.fields)
+        stacked = torch.stack([value.expand(shape) for value in scaled], dim=-1)
+        return rearrange(stacked, f"{left} field -> {right}").contiguous(), shape
 
     def unpack(self, packed: Tensor, shape: Sequence[int]) -> dict[str, Tensor]:
         """Return each field of a packed tensor in the shape of the left side, scaled back to its units."""
@@ -121,6 +110,21 @@ class TensorMap:
                 f"{len(self.fields)} fields of shape {tuple(shape)}"
             ) from error
         return {name: (self.scale.inverse(name, v) if self.scale else v).contiguous() for name, v in values}
+
+    def _common_shape(self, shapes: Mapping[str, torch.Size]) -> tuple[int, ...]:
+        """Return the shape of the fields that move; statics have its last axes only."""
+        moving = {shape for name, shape in shapes.items() if name not in self.static}
+        shape, *others = moving or set(shapes.values())
+        static = {shapes[name] for name in self.static if moving}
+        spare = len(shape) - len(self.axes)
+        fits = spare == 0 or ("..." in self.axes and spare >= -1)
+        if others or not fits or static - {shape[i:] for i in range(1, len(shape) + 1)}:
+            listed = ", ".join(f"{name} {tuple(shape)}" for name, shape in shapes.items())
+            raise FieldError(
+                f"TensorMap {self.name}: expected fields of one shape '{' '.join(self.axes)}', and statics "
+                f"{list(self.static)} without the time axis, got {listed}; expand them to the same leading dims"
+            )
+        return tuple(shape)
 
     def _unpack(self, packed: Tensor, shape: Sequence[int]) -> Tensor:
         """Return the fields stacked along the last axis; `...` is written out, since einops asks for it in brackets."""
