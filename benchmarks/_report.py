@@ -41,6 +41,14 @@ class Options:
     quick: bool
     only: str
 
+    def wants(self, name: str) -> bool:
+        """Return whether a comparison was asked for: `only` is one or more parts of its name, or empty.
+
+        >>> Options(30, 1, quick=False, only="forward.1").wants("sequence.forward.16")
+        False
+        """
+        return not self.only or f".{self.only}." in f".{name}."
+
 
 def options(doc: str, arguments: Sequence[str] | None = None, *, pairs: int = PAIRS) -> Options:
     """Return the options of the command line and set the threads of torch; `doc` is the help."""
@@ -56,7 +64,12 @@ def options(doc: str, arguments: Sequence[str] | None = None, *, pairs: int = PA
     parser.add_argument(
         "--quick", action="store_true", help=f"{QUICK_PAIRS} short pairs: checks that it runs, decides nothing"
     )
-    parser.add_argument("--only", default="", metavar="TEXT", help="only the comparisons with this text in their name")
+    parser.add_argument(
+        "--only",
+        default="",
+        metavar="PARTS",
+        help="only the comparisons with these parts in their name, as chain or loop.1",
+    )
     given = parser.parse_args(arguments)
     if given.pairs < 1 or given.threads < 1:
         parser.error("--pairs and --threads are 1 or more")

@@ -48,9 +48,9 @@ def main() -> None:
     chosen = options(__doc__, pairs=PAIRS)
     report = Report(chosen, ("crest-core", "crest-fortran", "cffi", "spotpy", "torch", "numpy"))
     for columns in COLUMNS:
-        if any(chosen.only in f"blackbox.{way}.{columns}" for way in WAYS):
+        if any(chosen.wants(f"blackbox.{way}.{columns}") for way in WAYS):
             measure_calls(columns, report)
-    if chosen.only in "blackbox.calibration":
+    if chosen.wants("blackbox.calibration"):
         measure_calibration(report)
 
 

@@ -132,7 +132,7 @@ def main() -> None:
     for kind, count in (("chain", CHAIN), ("loop", LOOP)):
         for cells in CELLS:
             name = f"coupling.{kind}.{cells}"
-            if chosen.only in name:
+            if chosen.wants(name):
                 rain = torch.rand(steps, cells, generator=torch.Generator().manual_seed(cells))
                 measure(name, case(kind, count, rain), report)
 

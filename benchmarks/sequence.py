@@ -138,7 +138,7 @@ def main() -> None:
     for cells in CELLS:
         for kind in ("forward", "training"):
             name = f"sequence.{kind}.{cells}"
-            if chosen.only in name:
+            if chosen.wants(name):
                 measure(name, case(cells), report)
 
 

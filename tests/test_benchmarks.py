@@ -156,6 +156,13 @@ def test_the_help_teaches_how_to_read_a_line(benchmarks, capsys):
     assert all(word in text for word in ("What it is.", "ratio", "interval", "gate", "verdict", "--quick", "results"))
 
 
+@pytest.mark.parametrize(
+    ("only", "wanted"), [("", True), ("loop", True), ("loop.1", True), ("coupling.loop.1", True), ("loop.10", False)]
+)
+def test_only_names_whole_parts(benchmarks, only, wanted):
+    assert benchmarks("_report").Options(30, 1, quick=False, only=only).wants("coupling.loop.1") is wanted
+
+
 def test_pairs_and_threads_are_at_least_one(benchmarks, capsys):
     with pytest.raises(SystemExit):
         benchmarks("_report").options("What it is.", ["--pairs", "0"])
