@@ -168,7 +168,8 @@ def weather(
         "precipitation": (("time", "cell"), rain, _attributes(RAIN)),
         "potential_evaporation": (("time", "cell"), potential, _attributes(POTENTIAL)),
     }
-    return xr.Dataset(data, {"time": time, "lat": ("cell", 50.0 + np.arange(cells) * 0.1)})
+    north = {"units": "degrees_north", "standard_name": "latitude"}
+    return xr.Dataset(data, {"time": time, "lat": ("cell", 50.0 + np.arange(cells) * 0.1, north)})
 
 
 def _attributes(spec: FieldSpec) -> dict[str, str]:
