@@ -145,11 +145,24 @@ def test_a_traceback_is_shown_on_request(main, file, monkeypatch):
 
 
 def test_a_failure_of_the_machine_or_model_has_status_1(crest, file, tmp_path):
-    (tmp_path / "out.nc").mkdir()
-    status, _, err = crest("run", file, "--output", tmp_path / "out.nc")
-    assert status == 1
-    assert "out.nc cannot be written" in err
-    status, _, err = crest("plan", file, "--draw", tmp_path / "none" / "plan.png")
-    assert status == 1
-    assert "No such file or directory" in err
-    assert "Traceback" not in err
+    (tmp_path / "folder").mkdir()
+    for command, option in (("run", "--output"), ("plan", "--draw")):
+        status, _, err = crest(command, file, option, tmp_path / "folder")
+        assert status == 1
+        assert "folder is no regular file and is left alone; give the path of a file" in err
+        assert "Traceback" not in err
+
+
+def test_a_picture_of_a_kind_that_cannot_be_drawn_is_told(crest, file):
+    pytest.importorskip("matplotlib", reason="the extra crest-run[plot] is not installed")
+    status, _, err = crest("plan", file, "--draw", file)
+    assert status == 2
+    assert "run.yaml: Format 'yaml' is not supported" in err
+    assert file.read_text() == RUN
+
+
+def test_run_output_does_not_overwrite_the_run_file(crest, file):
+    status, _, err = crest("run", file, "--output", file)
+    assert status == 2
+    assert "output.path: " in err and "run.yaml is also the run file and would be overwritten" in err
+    assert file.read_text() == RUN

@@ -13,6 +13,7 @@ from crest_run.build import build_graph
 from crest_run.errors import RunFileError
 from crest_run.execution import execute
 from crest_run.runfile import RunFile, load_run
+from crest_run.targets import check_target
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,11 +36,15 @@ def plan(
     graph = build_graph(load_run(file))
     print(graph.plan().mermaid() if mermaid else f"{graph.plan()}\n\n{graph.gradient_report()}")
     if draw:
+        check_target(draw)
         try:
             axes = graph.plan().draw()
         except ImportError as error:
             raise CrestError("--draw needs matplotlib; pip install 'crest-run[plot]'") from error
-        cast("Figure", axes.figure).savefig(draw, dpi=150)
+        try:
+            cast("Figure", axes.figure).savefig(draw, dpi=150)
+        except ValueError as error:
+            raise CrestError(f"--draw {draw}: {error}") from error
 
 
 def run(

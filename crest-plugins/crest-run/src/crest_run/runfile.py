@@ -30,7 +30,8 @@ from crest_core.plugins import near
 from crest_run.errors import RunFileError
 from crest_run.yaml_lines import Place, line_of, read_yaml, where
 
-_FAULTS = (TypeError, ValueError, LookupError, OSError, RuntimeError, SafetensorError)  # of what a run file names
+# Of what a run file names: a word where a component expects an object gives an AttributeError.
+_FAULTS = (TypeError, ValueError, LookupError, OSError, RuntimeError, AttributeError, ArithmeticError, SafetensorError)
 
 
 def _resolve(value: Any, info: ValidationInfo) -> Path:
@@ -159,14 +160,14 @@ class RunFile(Section):
     """Calendar of all dates."""
     window: Annotated[str, AfterValidator(_length)] = "365D"
     """Length of the time windows that are read, run and written at once."""
-    seed: Annotated[int, Field(ge=0)] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     """Seed of all that is drawn at random, such as weights that are not loaded from a file."""
     dtype: Literal["float32", "float64"] = "float32"
     """Number type of the tensors."""
     output: OutputSection = OutputSection()
     """Where results go."""
     resume: FilePath | None = None
-    """A restart to go on from."""
+    """A restart to go on from, at its time; period.start tells where the experiment began."""
 
     _file: str = PrivateAttr("run file")
     _lines: dict[Place, int] = PrivateAttr(default_factory=dict)
@@ -180,6 +181,11 @@ class RunFile(Section):
                 at = {"text": str(error), "at": ("period", key)}
                 raise PydanticCustomError("time", "{text}", at) from error
         return self
+
+    @property
+    def file(self) -> str:
+        """Name of the file that the run was read from."""
+        return self._file
 
     def where(self, *place: str | int) -> str:
         """Return "file:line: key" for messages."""
