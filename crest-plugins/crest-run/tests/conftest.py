@@ -16,10 +16,14 @@ PLUGIN = """
         register("stress", "crest_core.testing:Stress")
         register("lstm", "crest_core.testing:SmallLSTM")
         register("needy", "models.more:Needy")
+        register("black-bucket", "crest_core.testing:NumpyBucket")
+        register("cwd", "os:getcwd")
+        register("pair", "models.more:pair")
 
     @hookimpl
     def register_data_sources(register):
         register("weather", "models.more:weather_of")
+        register("folder", "os:getcwd")
 
     @hookimpl
     def register_dictionaries(register):
@@ -27,12 +31,17 @@ PLUGIN = """
 """
 MORE = """
     from pathlib import Path
-    from crest_core.testing import TorchBucket, weather
+    from crest_core import Connection, Graph
+    from crest_core.testing import Stress, TorchBucket, weather
 
     DICTIONARY = Path(__file__).with_name("own.yaml")
 
     def weather_of(days: int, seed: int = 1):
         return weather(days, cells=2, seed=seed)
+
+    def pair():
+        lag = Connection("soil.storage", "evaporation.storage", lagged=True, initial=50.0)
+        return Graph({"soil": TorchBucket(), "evaporation": Stress()}, [lag])
 
     class Needy(TorchBucket):
         def __init__(self, size):

@@ -86,6 +86,20 @@ def test_a_run_in_two_halves_gives_the_same_as_one(models, write):
     xr.testing.assert_equal(rest["storage"], whole["storage"].isel(time=slice(20, None)))
 
 
+def test_a_run_that_resumes_starts_at_the_restart_whatever_period_start_says(models, write):
+    whole = run(write(LOOP))
+    run(write(LOOP + "period: {start: 2001-01-01, end: 2001-01-21}\noutput: {restart: half.safetensors}\n"))
+    text = LOOP + "period: {start: 2001-01-01, end: 2001-02-05}\nresume: half.safetensors\n"
+    rest = run(write(text + "output: {restart: half.safetensors}\n"))  # continued in place
+    xr.testing.assert_equal(rest["storage"], whole["storage"].isel(time=slice(20, 35)))
+    assert run(write(LOOP + "resume: half.safetensors\n")).sizes["time"] == 5
+
+
+def test_a_function_that_returns_a_graph_is_a_component(models, write):
+    text = "graph: {components: {both: {use: pair}}}\nforcing: {source: weather, with: {days: 40}}\n"
+    xr.testing.assert_equal(run(write(text))["runoff"], run(write(LOOP.replace("120", "100")))["runoff"])
+
+
 def test_output_fields_choose_what_is_kept(models, write):
     results = run(write(LOOP + "output: {fields: [runoff]}\n"))
     assert list(results.data_vars) == ["runoff"]
@@ -188,6 +202,9 @@ def test_an_unknown_key_lists_the_allowed_ones(write):
         ("calendar: nolaep", "got 'nolaep'; did you mean 'noleap'?"),
         ("dtype: float16", "run.yaml:8: dtype: expected 'float32' or 'float64', got 'float16'"),
         ("seed: -1", "run.yaml:8: seed: expected greater than or equal to 0, got -1"),
+        (f"seed: {2**70}", "run.yaml:8: seed: expected less than 9223372036854775808, got 1180591620717411303424"),
+        ("window: 99999999999999D", "run.yaml:8: window: timestep '99999999999999D' is not"),
+        ("dtype: int32", "run.yaml:8: dtype: expected 'float32' or 'float64', got 'int32'"),
         ("seed: 1.5", "run.yaml:8: seed: expected a valid integer, got 1.5"),
         ("window: 1 month", "run.yaml:8: window: timestep '1 month' is not a whole number"),
         ("period: {start: 2001-01-01}", "run.yaml:8: period.end: missing key"),
@@ -288,6 +305,18 @@ def test_files_that_are_no_run_files_are_told(write, tmp_path):
             "with: missing a required argument: 'size'; arguments: size",
         ),
         (
+            "use: stress",
+            "use: black-bucket, with: {gradient: spsa}",
+            RunFileError,
+            "run.yaml:4: graph.components.evaporation: AttributeError: 'str' object has no attribute",
+        ),
+        (
+            "use: stress",
+            "use: cwd",
+            RunFileError,
+            "4: graph.components.evaporation: use: 'cwd' gives a str, expected a Component; see `crest info cwd`",
+        ),
+        (
             "capacity: 120",
             "capcity: 120",
             RunFileError,
@@ -341,6 +370,8 @@ def test_weights_of_another_model_are_refused(models, write, tmp_path):
     assert 'Missing key(s) in state_dict: "threshold"' in message
     (tmp_path / "w.safetensors").write_bytes(b"pickle")
     assert "w.safetensors do not fit Stress" in fault(write(text), StoreError, build)
+    torch.save({"threshold": torch.zeros(1)}, tmp_path / "w.safetensors")
+    assert "weights: weights w.safetensors do not fit Stress" in fault(write(text), StoreError, build)
 
 
 def test_forcing_that_cannot_be_opened_names_the_line(models, write):
@@ -355,16 +386,6 @@ def test_forcing_that_cannot_be_opened_names_the_line(models, write):
     message = fault(write(text), call=run)
     assert "run.yaml:7: forcing: with: " in message
     assert "did you mean 'days'?" in message
-
-
-def test_a_folder_that_cannot_be_made_is_told_before_the_run(models, write, tmp_path):
-    (tmp_path / "taken").write_text("a file")
-    message = fault(write(LOOP + "output: {path: taken/out.nc}\n"), call=run)
-    assert "run.yaml:8: output: FileExistsError" in message
-
-
-def test_results_that_cannot_be_written_leave_no_piece(models, write, tmp_path):
-    (tmp_path / "out.nc").mkdir()
-    message = fault(write(LOOP + "output: {path: out.nc}\n"), StoreError, run)
-    assert "out.nc cannot be written: " in message
-    assert not list(tmp_path.glob(".out.nc*"))
+    text = LOOP.replace(source, "{source: folder}")
+    message = "run.yaml:7: forcing: data source 'folder' gives a str, expected an xarray Dataset"
+    assert fault(write(text), call=run) == message

@@ -68,7 +68,12 @@ def _component(run: RunFile, name: str, section: ComponentSection) -> Component:
             torch.manual_seed(seed)
             if "generator" in inspect.signature(target).parameters:
                 arguments["generator"] = torch.Generator().manual_seed(seed)
-        component: Component = call(target, arguments)
+        component = call(target, arguments)
+        if not isinstance(component, Component):
+            kind = type(component).__name__
+            raise RunFileError(
+                f"use: {section.use!r} gives a {kind}, expected a Component; see `crest info {section.use}`"
+            )
     if section.weights:
         with run.at(*place, "weights"):
             component.load_weights(section.weights)
