@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 import yaml
-from crest_run import RunFile, build_graph, execute, load_run
+from crest_run import RunFile, build_graph, execute, load_run, open_forcing
 from crest_training import Observation, TrainingRecord, day_of_year_climatology, fit
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
 from safetensors.torch import save_file
 
 from crest_core import Component, Graph, registry, simulate
 
-LAYERS = (0.175, 0.15, 0.275)  # m, thickness of the layers around the sensors
 METRICS = ("nse", "kge", "rmse", "ubrmse", "bias")
 MEAN_MOISTURE = "mean_root_zone_soil_moisture"
 
@@ -54,7 +53,7 @@ class Experiment(Section):
     """An experiment file."""
 
     coupled: Path
-    uncoupled: Path
+    uncoupled: Path | None = None
     observed: str
     training: Training
     leave_out: list[LeftOut] = []
@@ -65,8 +64,17 @@ class Experiment(Section):
 def load_experiment(path: Path) -> Experiment:
     """Return the checked experiment file, its paths made absolute."""
     experiment = Experiment.model_validate(yaml.safe_load(path.read_text()))
-    places = {key: (path.parent / getattr(experiment, key)).resolve() for key in ("coupled", "uncoupled", "output")}
-    return experiment.model_copy(update=places)
+    places = {key: getattr(experiment, key) for key in ("coupled", "uncoupled", "output")}
+    return experiment.model_copy(
+        update={key: (path.parent / place).resolve() for key, place in places.items() if place is not None}
+    )
+
+
+def read_data(run: RunFile, graph: Graph, experiment: Experiment) -> xr.Dataset:
+    """Return weather and soil moisture up to the end of the test period, so that nothing later is seen."""
+    data = open_forcing(run)
+    known = data.isel(time=np.flatnonzero((data.time < np.datetime64(experiment.test.end)).values))
+    return add_mean_moisture(known, graph, experiment)
 
 
 def within(data: xr.DataArray, period: Period) -> xr.DataArray:
@@ -75,10 +83,11 @@ def within(data: xr.DataArray, period: Period) -> xr.DataArray:
     return data.isel(time=np.flatnonzero(chosen.values))
 
 
-def add_mean_moisture(data: xr.Dataset, experiment: Experiment) -> xr.Dataset:
+def add_mean_moisture(data: xr.Dataset, graph: Graph, experiment: Experiment) -> xr.Dataset:
     """Return the data with the constant root-zone moisture that the uncoupled surface sees."""
     layers = within(data[experiment.observed], experiment.training).mean("time")
-    mean = layers.weighted(xr.DataArray(list(LAYERS), dims="soil_layer")).mean("soil_layer")
+    thickness = [bottom - top for top, bottom in graph.layers["soil_layer"]]
+    mean = layers.weighted(xr.DataArray(thickness, dims="soil_layer")).mean("soil_layer")
     constant = mean.expand_dims(time=data.time).transpose("time", "cell")
     attributes = {
         "standard_name": "volume_fraction_of_condensed_water_in_soil",
@@ -110,17 +119,10 @@ def train(graph: Graph, data: xr.Dataset, experiment: Experiment) -> TrainingRec
     )
 
 
-def run_moisture(graph: Graph, data: xr.Dataset, run: RunFile) -> xr.DataArray:
-    """Return soil moisture over the whole period of a run file."""
-    assert run.period is not None
-    results = simulate(
-        graph,
-        data,
-        start=run.period.start,
-        end=run.period.end,
-        outputs=["soil_moisture"],
-        progress=False,
-    )
+def run_moisture(graph: Graph, data: xr.Dataset, experiment: Experiment) -> xr.DataArray:
+    """Return soil moisture from the start of training to the end of the test."""
+    start, end = experiment.training.start.isoformat(), experiment.test.end.isoformat()
+    results = simulate(graph, data, start=start, end=end, outputs=["soil_moisture"], progress=False)
     return results["soil_moisture"]
 
 
@@ -141,13 +143,15 @@ def score(simulated: xr.DataArray, data: xr.Dataset, experiment: Experiment) -> 
     return found
 
 
-def save_trained(graph: Graph, run_file: Path, folder: Path) -> xr.Dataset:
-    """Write weights and a run file that uses them, run it, and return its results.
+def save_trained(graph: Graph, run: RunFile, experiment: Experiment, folder: Path) -> xr.Dataset:
+    """Write weights and a run file that uses them, run it to the end of the test, and return its results.
 
     In the folder: trained.yaml, a .safetensors file for each component, and what the run writes: trained.nc,
     restart.safetensors and record.json.
     """
-    content = yaml.safe_load(run_file.read_text())
+    content = yaml.safe_load(experiment.coupled.read_text())
+    content["seed"] = run.seed
+    content["period"] = {"start": experiment.training.start, "end": experiment.test.end}
     for name, component in graph.components.items():
         save_file(weights(component), folder / f"{name}.safetensors")
         content["graph"]["components"][name]["weights"] = f"{name}.safetensors"
@@ -166,7 +170,9 @@ def weights(component: Component) -> dict[str, Any]:
     return {name: value.contiguous().clone() for name, value in component.state_dict().items()}
 
 
-def fresh_graph(run_file: Path) -> tuple[RunFile, Graph]:
-    """Return a run file and its graph, untrained."""
+def fresh_graph(run_file: Path, seed: int | None = None) -> tuple[RunFile, Graph]:
+    """Return a run file and its graph, untrained; `seed` replaces the one of the file."""
     run = load_run(run_file)
+    if seed is not None:
+        run = run.model_copy(update={"seed": seed})
     return run, build_graph(run)

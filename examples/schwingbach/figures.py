@@ -83,7 +83,7 @@ def draw_scores(scores: Mapping[str, dict[str, list[float]]], depths: np.ndarray
     ):
         for number, (name, values) in enumerate(scores.items()):
             shown = np.clip(values[metric], -1.0, None)
-            axis.bar(places + (number - 1.5) * width, shown, width, color=COLOURS[name], label=name)
+            axis.bar(places + (number - (len(scores) - 1) / 2) * width, shown, width, color=COLOURS[name], label=name)
         axis.axhline(0.0, color="black", linewidth=0.8)
         axis.set_xticks(places, [f"{100 * depth:.0f} cm" for depth in depths])
         axis.set_title(label, fontsize=10)
