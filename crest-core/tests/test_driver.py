@@ -58,7 +58,7 @@ def test_outputs_are_labelled_by_the_start_of_their_interval():
     assert result["storage"].attrs["cell_methods"] == "time: point"
     assert result["runoff"].attrs["cell_methods"] == "time: mean"
     assert result["runoff"].attrs["units"] == "mm day-1"
-    assert result["runoff"].attrs["standard_name"] == "runoff_flux"
+    assert result["storage"].attrs["standard_name"] == "mass_content_of_water_in_soil"
     assert (result["lat"].values == weather(5, 2, seed=1)["lat"].values).all()
 
 
@@ -66,6 +66,8 @@ def test_names_that_cf_does_not_have_are_long_names():
     result = simulate(loop(), weather(5, seed=1))
     assert "standard_name" not in result["streamflow"].attrs
     assert result["streamflow"].attrs["long_name"] == "water volume transport per area"
+    assert "standard_name" not in result["runoff"].attrs  # CF's runoff_flux is a mass, this is a depth
+    assert result["runoff"].attrs["long_name"] == "runoff flux"
 
 
 def test_provenance_says_versions_hashes_and_seed():
@@ -321,3 +323,10 @@ def test_outputs_that_are_wrong_are_named_with_component_field_time_and_cell(cha
     graph = Graph({"plant": Stress(), "soil": TorchBucket(), "river": Wrong()}, [LAG])
     with pytest.raises(ComponentError, match=message):
         simulate(graph, weather(9, seed=1))
+
+
+def test_a_restart_that_is_not_finite_is_refused():
+    state = prepare(loop(), weather(3, seed=1)).state
+    state["soil.storage"] = torch.full((1,), torch.nan)
+    with pytest.raises(StateError, match="state soil.storage holds values that are not finite"):
+        simulate(loop(), weather(3, seed=1), state=state)

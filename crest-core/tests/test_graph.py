@@ -510,3 +510,16 @@ def test_a_state_may_not_be_called_as_the_coupler_s_own():
             {"plant": Stress(), "soil": TorchBucket(), "mean": Keeps()},
             [LAG, Connection("soil.storage", "mean.storage", lagged=True, initial=1.0)],
         )
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_component_that_changes_its_arguments_in_place_is_named(nested):
+    class Spoils(TorchBucket):
+        def step(self, state, inputs, time):
+            inputs["precipitation"].mul_(0.5)
+            return super().step(state, inputs, time)
+
+    graph = Graph({"soil": Spoils()} if nested else {"plant": Stress(), "soil": Spoils()}, [] if nested else [LAG])
+    forcing = {**rain(3), "evapotranspiration": torch.zeros(3, 3, dtype=torch.float64)}
+    with pytest.raises(ComponentError, match="component soil changed its inputs or state in place"):
+        graph.double()(start(graph, forcing), needed(graph, forcing), range(3))

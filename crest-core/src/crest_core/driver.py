@@ -66,6 +66,8 @@ def prepare(
                 f"state {name}: expected {expected.dtype} of shape {tuple(expected.shape)} for this forcing, got "
                 f"{value.dtype} of shape {tuple(value.shape)}; take the places and the number type of the state"
             )
+        if not bool(torch.isfinite(value).all()):
+            raise StateError(f"state {name} holds values that are not finite; take an earlier restart")
     state = fresh if state is None else state
     if steps:
         state = graph.prime(state, data.tensors(clock.start - steps * clock.timestep, steps, sizes.dtype))

@@ -67,6 +67,17 @@ def check_names(name: str, component: Component, outputs: Tensors, state: Tensor
             )
 
 
+def versions(*groups: Tensors) -> list[int]:
+    """Return torch's counters of changes in place."""
+    return [value._version for group in groups for value in group.values()]
+
+
+def check_untouched(name: str, before: list[int], after: list[int]) -> None:
+    """Raise ComponentError if a component changed its arguments, which others read too."""
+    if before != after:
+        raise ComponentError(f"component {name} changed its inputs or state in place; compute new tensors instead")
+
+
 def call_of(component: Component, stepping: bool) -> Call:
     """Return `step` or `sequence`, taken off the tape where the gradient policy is none."""
     function = component.step if stepping else component.sequence
@@ -131,8 +142,11 @@ def run_loop(
                         value = torch.cat([memory[window], value.unsqueeze(0)])
                         memory[window] = value[1:]
                     inputs[name] = value
-                outputs, states[active] = call(states[active], inputs, time)
+                arguments = states[active]
+                before = versions(inputs, arguments) if index == 0 else []
+                outputs, states[active] = call(arguments, inputs, time)
                 if index == 0:
+                    check_untouched(active, before, versions(inputs, arguments))
                     check_names(active, components[active], outputs, states[active])
                 current[active] = outputs
                 for name, append in keep:

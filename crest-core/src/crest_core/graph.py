@@ -16,7 +16,17 @@ from crest_core.component import Component, SequenceComponent, Sizes, Tensors
 from crest_core.connection import Connection
 from crest_core.dictionary import Dictionary, default_dictionary
 from crest_core.errors import ComponentError, CouplingError, StateError
-from crest_core.exchange import call_of, check_names, deliver, lag_key, naming, run_loop, window_key
+from crest_core.exchange import (
+    call_of,
+    check_names,
+    check_untouched,
+    deliver,
+    lag_key,
+    naming,
+    run_loop,
+    versions,
+    window_key,
+)
 from crest_core.fields import FieldSpec
 from crest_core.gradient_report import GradientReport, gradient_report
 from crest_core.matching import FORCING, Link, Port, match
@@ -171,7 +181,9 @@ class Graph(SequenceComponent):
             name = block.members[0]
             child, arguments = self.components[name], {port.field: value for port, value in outside.items()}
             with naming(partial(str, name), lambda: f"{times[0]} to {times[-1]}"):
-                produced[name], states[name] = call_of(child, stepping=False)(states[name], arguments, times)
+                own, before = states[name], versions(arguments, states[name])
+                produced[name], states[name] = call_of(child, stepping=False)(own, arguments, times)
+            check_untouched(name, before, versions(arguments, own))
             check_names(name, child, produced[name], states[name])
         memory = {key: value.clone() for key, value in memory.items()}  # not views of whole sequences, nor of outputs
         for name, own in states.items():

@@ -15,6 +15,7 @@ from crest_core.component import Tensors
 from crest_core.fields import FieldSpec
 from crest_core.forcing import Forcing
 from crest_core.graph import Graph
+from crest_core.units import is_convertible
 
 
 def to_dataset(graph: Graph, outputs: Tensors, clock: Clock, forcing: Forcing, record: Mapping[str, Any]) -> xr.Dataset:
@@ -47,10 +48,11 @@ def _dims(graph: Graph, spec: FieldSpec, forcing: Forcing) -> tuple[str, ...]:
 
 
 def _attributes(graph: Graph, spec: FieldSpec) -> dict[str, str]:
-    """Return CF attributes; only names of the CF table are standard names."""
+    """Return CF attributes; only names of the CF table, with units of their kind, are standard names."""
     entry = graph.dictionary.get(spec.standard_name)
+    named = entry is not None and entry.cf and is_convertible(spec.units, entry.canonical_units)
     attributes = {
-        "standard_name": entry.standard_name if entry is not None and entry.cf else "",
+        "standard_name": entry.standard_name if entry is not None and named else "",
         "long_name": spec.doc or (spec.standard_name or spec.name).replace("_", " "),
         "units": spec.units,
         "cell_methods": "" if spec.static else f"time: {spec.statistic}",
@@ -64,6 +66,8 @@ def _time_coordinates(clock: Clock) -> dict[str, Any]:
     since = f"seconds since {clock.start.isoformat(sep=' ')}"
     encoding = {"units": since, "calendar": clock.calendar, "dtype": "int64"}
     name = {"standard_name": "time"}
+    if clock.calendar == "standard":
+        name["units_metadata"] = "leap_seconds: none"
     start = {**name, "long_name": "start of interval", "bounds": "time_bnds", "axis": "T"}
     return {
         "time": xr.Variable("time", bounds[:, 0], start, encoding),
@@ -79,5 +83,7 @@ def _layer_coordinates(graph: Graph) -> dict[str, Any]:
         bounds = np.asarray(layers, dtype=float)
         attributes = {"standard_name": "depth", "units": "m", "positive": "down", "bounds": f"{dim}_bnds", "axis": "Z"}
         attributes["long_name"] = f"depth of the middle of the {dim.replace('_', ' ')}"
-        found |= {dim: (dim, bounds.mean(axis=1), attributes), f"{dim}_bnds": ((dim, "bnds"), bounds)}
+        whole = {"_FillValue": None}  # CF forbids one in coordinates and their bounds
+        found[dim] = xr.Variable(dim, bounds.mean(axis=1), attributes, whole)
+        found[f"{dim}_bnds"] = xr.Variable((dim, "bnds"), bounds, {}, whole)
     return found

@@ -91,6 +91,11 @@ def rate_conversion(source: str, target: str, seconds: float, *, density: float 
     return _conversion(source, target, density, seconds)
 
 
+def is_convertible(source: str, target: str) -> bool:
+    """Return whether the units are of one kind."""
+    return _powers(source, target) == (0, 0)
+
+
 def is_water_pair(source: str, target: str) -> bool:
     """Return whether the units differ by just a density: mm and kg m-2, mm day-1 and kg m-2 s-1."""
     return _powers(source, target) in ((1, 0), (-1, 0))
