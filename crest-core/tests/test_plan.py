@@ -61,5 +61,5 @@ def test_the_drawing_shows_every_component_and_field(tmp_path):
 
 
 def test_notebooks_show_plans_and_graphs():
-    assert "<table>" in graph()._repr_html_()
+    assert "<ol><li>loop" in graph()._repr_html_()
     assert "plant (autograd) → soil (finite_difference)" in graph().plan()._repr_html_()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crest_core.fields import FieldSpec
 from crest_core.matching import FORCING, Link
@@ -13,9 +13,12 @@ from crest_core.planner import Block
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.text import Text
 
 _COLOURS = {"autograd": "#d9ead3", "pullback": "#d9ead3", "none": "#f4cccc", "": "#cfe2f3"}
 _ESTIMATED = "#fff2cc"
+_CENTRED = {"ha": "center", "va": "center"}
+_LEGEND = "dashed: value of the previous step\ngradients: green exact, yellow estimated, red blocked"
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,7 @@ class Plan:
     timestep: str
 
     def __str__(self) -> str:
-        blocks = [
-            f"  {number}. {'loop, step by step' if block.loop else 'whole sequence'}: "
-            + " -> ".join(f"{name} ({self.policies[name]})" for name in block.members)
-            for number, block in enumerate(self.blocks, 1)
-        ]
+        blocks = [f"  {number}. {text}" for number, text in enumerate(self._block_texts(), 1)]
         forcing = [f"  {spec.name}: {spec.describe()}" for spec in self.forcing] or ["  none"]
         links = [f"  {link.describe()}" for link in self.links] or ["  none"]
         head = f"Plan (timestep {self.timestep})"
@@ -53,35 +52,51 @@ class Plan:
         return "\n".join(lines)
 
     def draw(self, ax: Axes | None = None) -> Axes:
-        """Draw the plan with matplotlib; colours say how gradients are found, dashes what is lagged."""
+        """Draw the plan with matplotlib: components in running order, one data unit an inch.
+
+        Arcs above carry values of this step, dashed ones below those of the step before.
+        """
         import matplotlib.pyplot as plt
 
-        order = [FORCING] * bool(self.forcing) + [name for block in self.blocks for name in block.members]
-        places = {name: (3.0 * number, -2.2 * (number % 2)) for number, name in enumerate(order)}
-        if ax is None:
-            ax = plt.subplots(figsize=(3.0 * len(order) + 1.5, 6.0), layout="constrained")[1]
-        for (source, target, lagged), fields in self._edges().items():
-            _arrow(ax, places[source], places[target], fields, lagged)
-        for name, (x, y) in places.items():
+        names = [FORCING] * bool(self.forcing) + [name for block in self.blocks for name in block.members]
+        edges = self._edges()
+        gap = 1.1 + 0.1 * max(len(text) for text in (*names, *self.policies.values(), *sum(edges.values(), [])))
+        figure, ax = (None, ax) if ax else plt.subplots(layout="constrained")
+        nodes = {}
+        for number, name in enumerate(names):
             policy = self.policies.get(name, "")
             box = {"boxstyle": "round,pad=0.6", "facecolor": _COLOURS.get(policy, _ESTIMATED), "edgecolor": "#444444"}
-            ax.text(x, y, f"{name}\n({policy})" if policy else name, ha="center", va="center", bbox=box, zorder=3)
-        ax.set(xlim=(-1.2, 3.0 * len(order) - 1.8), ylim=(-3.4, 1.2))
-        ax.set_title("dashed: value of the previous step; gradients: green exact, yellow estimated, red blocked")
+            label = f"{name}\n({policy})" if policy else name
+            nodes[name] = ax.text(gap * number, 0, label, _CENTRED, fontsize=13, bbox=box)
+        reach = [0.6, 0.6]  # of the drawing, up and down
+        for (source, target, lagged), fields in edges.items():
+            steps = names.index(target) - names.index(source)
+            rise = 0.3 + 0.2 * max(len(texts) for (_, _, side), texts in edges.items() if side == lagged)
+            height = (0.3 + rise * max(abs(steps), 0.7)) * (-1 if lagged else 1)
+            _arc(ax, nodes[source], nodes[target], steps, height, "\n".join(fields))
+            reach[lagged] = max(reach[lagged], abs(height) + rise / 2)
+        middle, width = gap * (len(names) - 1) / 2, max(gap * len(names), 5.0)
+        ax.set(xlim=(middle - width / 2, middle + width / 2), ylim=(-reach[1], reach[0]), aspect="equal")
+        ax.set_title(_LEGEND, fontsize=11)
         ax.set_axis_off()
+        if figure:
+            figure.set_size_inches(width, sum(reach) + 0.6)
         return ax
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{number}</td><td>{'loop' if block.loop else 'sequence'}</td>"
-            f"<td>{escape(' → '.join(f'{name} ({self.policies[name]})' for name in block.members))}</td></tr>"
-            for number, block in enumerate(self.blocks, 1)
-        )
+        blocks = "".join(f"<li>{escape(text).replace('-&gt;', '→')}</li>" for text in self._block_texts())
         links = "".join(f"<li><code>{escape(link.describe())}</code></li>" for link in self.links)
         return (
-            f"<b>Plan</b> (timestep {escape(self.timestep)})<table><tr><th>#</th><th>block</th><th>components</th></tr>"
-            f"{rows}</table><details><summary>{len(self.links)} connections</summary><ul>{links}</ul></details>"
+            f"<b>Plan</b> (timestep {escape(self.timestep)})<ol>{blocks}</ol>"
+            f"<details><summary>{len(self.links)} connections</summary><ul>{links}</ul></details>"
         )
+
+    def _block_texts(self) -> list[str]:
+        return [
+            f"{'loop, step by step' if block.loop else 'whole sequence'}: "
+            + " -> ".join(f"{name} ({self.policies[name]})" for name in block.members)
+            for block in self.blocks
+        ]
 
     def _edges(self) -> dict[tuple[str, str, bool], list[str]]:
         """Return the fields that travel between each two components, without repetition."""
@@ -92,11 +107,15 @@ class Plan:
         return edges
 
 
-def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], fields: list[str], lagged: bool) -> None:
-    style: dict[str, Any] = {"arrowstyle": "-|>", "shrinkA": 40, "shrinkB": 40, "connectionstyle": "arc3,rad=0.25"}
-    style |= {"color": "#b45f06", "linestyle": "--"} if lagged else {"color": "#444444"}
-    ax.annotate("", xy=end, xytext=start, arrowprops=style)
-    dx, dy = end[0] - start[0], end[1] - start[1]
-    x, y = (start[0] + end[0]) / 2 + 0.125 * dy, (start[1] + end[1]) / 2 - 0.125 * dx  # where the arc bulges
-    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1}
-    ax.text(x, y, "\n".join(fields), fontsize=8, ha="center", va="center", bbox=box, zorder=2)
+def _arc(ax: Axes, source: Text, target: Text, steps: int, height: float, label: str) -> None:
+    """Draw an arrow; long ones begin and end further out on the boxes, and one to the same box leaves it below."""
+    outward = min(0.4 * (abs(steps) - 1), 0.4) * (-1 if steps < 0 else 1)
+    start, end = source.get_position()[0] - outward, target.get_position()[0] + outward
+    base = 0.0 if steps else -0.36
+    bend = f"arc3,rad={2 * (height - base) / (start - end)}"
+    style = {"arrowstyle": "-|>", "mutation_scale": 18, "linewidth": 1.3, "connectionstyle": bend}
+    style |= {"color": "#444444"} if height > 0 else {"color": "#b45f06", "linestyle": "--"}
+    style |= {"patchA": source.get_bbox_patch(), "patchB": target.get_bbox_patch()} if steps else {}
+    ax.annotate("", (end, base), (start, base), arrowprops=style)
+    paper = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    ax.text((start + end) / 2, height, label, _CENTRED, fontsize=11, bbox=paper, zorder=4)
