@@ -61,7 +61,10 @@ class SafetensorsStore:
 
 def write_atomically(path: Path, payload: bytes | memoryview) -> None:
     """Write a file by temporary file, fsync and rename: a crash leaves the old or the new content whole."""
-    path = path.resolve()  # a link stays one
+    try:
+        path = path.resolve()  # a link stays one
+    except (OSError, RuntimeError) as error:
+        raise StoreError(f"{path} cannot be written: {error}") from error
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}.tmp")
     if path.exists() and not path.is_file():
         raise StoreError(f"{path} is no regular file and is left alone; give the path of a file")

@@ -284,3 +284,20 @@ def test_denormal_numbers_are_as_before_after_a_fit():
     forcing = rain(40)
     fit(Reservoir(0.5), forcing, [Observation("outflow", truth(forcing))], epochs=1, **period(40))
     assert float(torch.tensor(1e-40) * 0.5) != 0.0
+
+
+def test_an_interrupted_fit_leaves_the_best_parameters_so_far():
+    class Stops(Reservoir):
+        runs = 0
+
+        def sequence(self, state, inputs, times):
+            self.runs += 1
+            if self.runs > 20:
+                raise KeyboardInterrupt
+            return super().sequence(state, inputs, times)
+
+    forcing, short, stopped = rain(), Reservoir(0.6), Stops(0.6)
+    fit(short, forcing, [Observation("outflow", truth(forcing))], epochs=20, final_rate=1.0, **period())
+    with pytest.raises(KeyboardInterrupt):
+        fit(stopped, forcing, [Observation("outflow", truth(forcing))], epochs=50, final_rate=1.0, **period())
+    assert fitted_rate(stopped) == pytest.approx(fitted_rate(short), rel=1e-6)

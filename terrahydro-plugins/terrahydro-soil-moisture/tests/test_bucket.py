@@ -6,7 +6,7 @@ import pytest
 import torch
 from terrahydro_soil_moisture import SoilBucket, SoilLSTM
 
-from crest_core import Graph, Sizes, registry
+from crest_core import FieldError, Graph, Sizes, registry
 from crest_core.provenance import graph_hash
 
 DEPTH = torch.tensor([175.0, 150.0, 275.0], dtype=torch.float64)  # kg m-2
@@ -106,3 +106,10 @@ def test_another_initial_state_is_another_graph():
 
 def test_the_registry_finds_the_bucket():
     assert registry().load("components", "soil-bucket") is SoilBucket
+
+
+def test_a_start_in_percent_or_below_zero_is_refused():
+    with pytest.raises(FieldError, match=r"soil_moisture \[1\] starts at \[25.0, 25.0, 25.0\].*look at the units"):
+        SoilBucket(initial_soil_moisture=25.0)
+    with pytest.raises(FieldError, match=r"groundwater \[kg m-2\] starts at -50.0"):
+        SoilBucket(initial_groundwater=-50.0)

@@ -139,5 +139,11 @@ def start_values(
             )
         else:
             value = value.expand(field.levels).clone() if field.levels > 1 else value.reshape(())
+        low, high = spec.bounds or (float("-inf"), float("inf"))
+        if not bool(((value >= low) & (value <= high)).all()):
+            raise FieldError(
+                f"{description.name}: {kind} {field.name} [{spec.units}] starts at {value.tolist()}, expected values within "
+                f"{(low, high)}; look at the units"
+            )
         values[field.name] = value
     return values

@@ -56,8 +56,10 @@ def fit(
         run = prepare(model, forcing, start=start, end=end, dtype=dtype)
         target = Target.of(run, observations, spin_up)
         ahead = Validation.of(model, forcing, run, observations, target, validate_until)
-        losses = _run_epochs(run, target, ahead, descent, best, epochs, validate_every, patience, progress)
-    best.restore()
+        try:
+            losses = _run_epochs(run, target, ahead, descent, best, epochs, validate_every, patience, progress)
+        finally:  # an interrupted fit leaves the best so far, too
+            best.restore()
     settings = _settings(start, end, spin_up, physical_rate, network_rate, validate_until)
     return TrainingRecord(*losses, best.epoch, monotonic() - began, settings)
 

@@ -73,7 +73,8 @@ contains
         upper=1.0_dp, initial=[0.25_dp, 0.32_dp, 0.34_dp], cell_methods="time: point", &
         standard_name="volume_fraction_of_condensed_water_in_soil")
     case (4)
-      call crest_set_field(f, ST, "groundwater", "kg m-2", initial=[150.0_dp], cell_methods="time: point")
+      call crest_set_field(f, ST, "groundwater", "kg m-2", lower=0.0_dp, upper=5000.0_dp, initial=[150.0_dp], &
+        cell_methods="time: point")
     case (5)
       call crest_set_field(f, OUT, "soil_moisture", "1", levels=n, level_dim="soil_layer", lower=0.0_dp, &
         upper=1.0_dp, cell_methods="time: point", standard_name="volume_fraction_of_condensed_water_in_soil", &
