@@ -176,11 +176,9 @@ def test_calendars_are_never_mixed():
 
 def test_times_with_a_time_zone_or_without_dates_are_refused():
     zoned = retimed(pd.date_range("2001-01-01", periods=10, tz="Europe/Berlin"))
-    with pytest.raises(
-        (ForcingError, TimeError), match=r"time zone, got datetime64\[.*Europe/Berlin\]; convert with tz_convert"
-    ):
+    with pytest.raises(ForcingError, match=r"time zone, got 10 of datetime64\[.*Europe/Berlin\]; use .*tz_convert"):
         run(zoned)
-    with pytest.raises(ForcingError, match=r"at least one date, got 10 values of dtype int64.*decode_times=True"):
+    with pytest.raises(ForcingError, match=r"at least a date.*, got 10 of int64.*decode_times=True"):
         run(retimed(np.arange(10)))
     with pytest.raises(ForcingError, match=r"dim time without a coordinate"):
         run(weather(10, seed=1).drop_vars("time"))
@@ -197,7 +195,7 @@ def test_any_order_of_dims_gives_the_same_answer():
 
 
 def test_empty_periods_and_short_data_are_refused():
-    with pytest.raises((ForcingError, TimeError), match="empty|at least one"):
+    with pytest.raises((ForcingError, TimeError), match="empty|at least a date"):
         run(weather(10, seed=1).isel(time=slice(0, 0)))
     with pytest.raises(TimeError, match="is empty"):
         run(weather(10, seed=1), start="2001-01-05", end="2001-01-05")

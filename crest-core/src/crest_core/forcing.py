@@ -6,19 +6,18 @@ Nothing is aligned, filled, dropped or sorted: what does not fit is an error tha
 from __future__ import annotations
 
 from dataclasses import replace
-from difflib import get_close_matches
+from itertools import pairwise
 from typing import Any
 
 import cftime
 import numpy as np
-import pandas as pd
 import torch
 import xarray as xr
 
 from crest_core.clock import Clock, format_timestep, from_xarray_time, parse_timestep
 from crest_core.component import Sizes, Tensors
 from crest_core.connection import Transform, compile_transforms
-from crest_core.errors import CrestError, ForcingError
+from crest_core.errors import CrestError, ForcingError, near
 from crest_core.fields import STATISTICS, FieldSpec
 from crest_core.graph import Graph
 from crest_core.units import conversion
@@ -47,9 +46,9 @@ class Forcing:
 
     def clock(self, start: Any = None, end: Any = None, steps_before: int = 0) -> Clock:
         """Return the clock of a run; by default all times after the `steps_before` that windows need."""
-        if len(self.times) == 0 and (start is None or end is None):
-            raise ForcingError("a run without forcing in time needs start= and end=")
         if len(self.times) == 0:
+            if start is None or end is None:
+                raise ForcingError("a run without forcing in time needs start= and end=")
             return Clock(start, end, self.step, self.calendar)
         first, last = self.times[0], self.times[-1] + self.step
         start = first + steps_before * self.step if start is None else start
@@ -99,11 +98,9 @@ class Forcing:
                 f"rename the right one to {spec.name!r}"
             )
         names = [str(name) for name in self.dataset.data_vars]
-        close = get_close_matches(spec.name, names, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
         raise ForcingError(
             f"forcing lacks {spec.name} ({spec.describe()}): no variable of that name or standard_name; the data hold "
-            f"{', '.join(names) or 'nothing'}{hint} {self.graph.near.get(spec.name, '')}".rstrip()
+            f"{', '.join(names) or 'nothing'}{near(spec.name, names)} {self.graph.near.get(spec.name, '')}".rstrip()
         )
 
     def _same_quantity(self, variable: xr.DataArray, spec: FieldSpec) -> xr.DataArray:
@@ -147,18 +144,13 @@ class Forcing:
         if "time" not in self.dataset.coords:
             raise ForcingError("forcing has a dim time without a coordinate; add the starts of the steps")
         index = self.dataset["time"].to_index()
-        if isinstance(index.dtype, pd.DatetimeTZDtype):
+        if not isinstance(index.dtype, np.dtype) or index.dtype.kind not in "MO" or len(index) == 0:
             raise ForcingError(
-                f"forcing time: expected UTC without a time zone, got {index.dtype}; convert with tz_convert('UTC') "
-                f"and tz_localize(None)"
-            )
-        if index.dtype.kind not in "MO" or len(index) == 0:
-            raise ForcingError(
-                f"forcing time: expected at least one date, got {len(index)} values of dtype {index.dtype}; open the "
-                f"file with decode_times=True and select a period that holds data"
+                f"forcing time: expected at least a date in UTC without time zone, got {len(index)} of {index.dtype}; "
+                f"use decode_times=True, tz_convert('UTC') and tz_localize(None), or a period that holds data"
             )
         times = from_xarray_time(self.dataset["time"].values, self.calendar)
-        for earlier, later in zip(times[:-1], times[1:], strict=True):
+        for earlier, later in pairwise(times):
             self._check_step(earlier, later)
         bounds = self.dataset["time"].attrs.get("bounds", self.dataset["time"].encoding.get("bounds"))
         if bounds in self.dataset.variables:
@@ -193,63 +185,46 @@ class Forcing:
                 f"forcing {spec.name}: the variable has no attribute units; expected units that convert to "
                 f"{spec.units!r}, such as attrs['units'] = {spec.units!r}"
             )
+        names = {"units", "standard_name", "positive"} & set(variable.attrs)
+        given: dict[str, Any] = {name: str(variable.attrs[name]) for name in names}
+        given["cell_methods"] = f"time: {_statistic(variable, spec)}"
         try:
-            source = replace(
-                spec,
-                units=str(variable.attrs["units"]),
-                cell_methods=f"time: {_statistic(variable, spec)}",
-                standard_name=str(variable.attrs.get("standard_name", spec.standard_name)),
-                positive=str(variable.attrs.get("positive", spec.positive)),
-            )
             return compile_transforms(
-                source,
+                replace(spec, **given),
                 spec,
-                ends=f"forcing {spec.name}",
+                ends="from data to model",
                 seconds=self.step.total_seconds(),
                 dictionary=self.graph.dictionary,
                 water_density=self.graph.forcing_densities.get(spec.name),
             )
         except CrestError as error:
-            raise ForcingError(
-                str(error) if str(error).startswith("forcing") else f"forcing {spec.name}: {error}"
-            ) from error
+            raise ForcingError(f"forcing {spec.name}: {error}") from error
 
     def _read(self, spec: FieldSpec, first: int, steps: int, dtype: torch.dtype) -> torch.Tensor:
-        time = () if spec.static else ("time",)
         variable = self.variables[spec.name]
         if not spec.static:
             variable = variable.isel(time=slice(first, first + steps))
         variable = variable.expand_dims([name for name in self.lead if name not in variable.dims])
-        variable = variable.transpose(*time, *self.lead, *spec.dims)
+        variable = variable.transpose(..., *self.lead, *spec.dims)
         raw = variable.values
-        values = torch.from_numpy(np.array(raw, dtype=np.float64))
-        fills = [
-            *_FILL_VALUES,
-            *(variable.attrs[key] for key in ("_FillValue", "missing_value") if key in variable.attrs),
-        ]
-        filled = np.isin(raw, np.array(fills, dtype=raw.dtype if raw.dtype == np.float32 else np.float64))
+        marks = [variable.attrs[key] for key in ("_FillValue", "missing_value") if key in variable.attrs]
+        kind = np.float32 if raw.dtype == np.float32 else np.float64
+        filled = np.isin(raw, np.array([*_FILL_VALUES, *marks], dtype=kind))
+        values = torch.from_numpy(raw.astype(np.float64))
         for transform in self.chains[spec.name]:
             values = transform(values)
-        self._check_values(spec, values, torch.from_numpy(filled), variable.dims, first)
-        values = values.to(dtype)  # too large for it is infinite: checked once more
-        self._check_values(spec, values, torch.from_numpy(filled), variable.dims, first)
-        lead = [self.dataset.sizes[name] for name in self.lead]
-        return values.expand(*values.shape[: len(time)], *lead, *values.shape[len(time) + len(lead) :])
-
-    def _check_values(
-        self, spec: FieldSpec, values: torch.Tensor, filled: torch.Tensor, dims: tuple[Any, ...], first: int
-    ) -> None:
+        values = values.to(dtype)  # what is too large for it becomes infinite
         low, high = self._bounds(spec)
-        good = torch.isfinite(values) & (values >= low) & (values <= high) & ~filled
-        if bool(good.all()):
-            return
-        places = dict(zip(dims, (int(i) for i in (~good).nonzero()[0]), strict=True))
-        where = [f"{dim} {self.times[first + i] if dim == 'time' else i}" for dim, i in places.items()]
-        raise ForcingError(
-            f"forcing {spec.name} [{spec.units}]: expected finite values within [{low:g}, {high:g}], got "
-            f"{float(values[~good][0]):g} at {', '.join(where)} ({int((~good).sum())} such values); mask fill values, "
-            f"fill gaps in sight, or correct the units"
-        )
+        bad = ~(torch.isfinite(values) & (values >= low) & (values <= high)) | torch.from_numpy(filled)
+        if bool(bad.any()):
+            places = zip(variable.dims, bad.nonzero()[0].tolist(), strict=True)
+            where = ", ".join(f"{dim} {self.times[first + i] if dim == 'time' else i}" for dim, i in places)
+            raise ForcingError(
+                f"forcing {spec.name} [{spec.units}]: expected finite values within [{low:g}, {high:g}], got "
+                f"{float(values[bad][0]):g} at {where} ({int(bad.sum())} such values); mask fill values, fill gaps in "
+                f"sight, or correct the units"
+            )
+        return values.expand([self.dataset.sizes[name] if name in self.lead else -1 for name in variable.dims])
 
     def _bounds(self, spec: FieldSpec) -> tuple[float, float]:
         """Return the possible range in the field's units: its own bounds, else the dictionary's."""
