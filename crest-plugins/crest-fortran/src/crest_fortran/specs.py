@@ -142,8 +142,8 @@ def start_values(
         low, high = spec.bounds or (float("-inf"), float("inf"))
         if not bool(((value >= low) & (value <= high)).all()):
             raise FieldError(
-                f"{description.name}: {kind} {field.name} [{spec.units}] starts at {value.tolist()}, expected values within "
-                f"{(low, high)}; look at the units"
+                f"{description.name}: {kind} {field.name} [{spec.units}] starts at {value.tolist()}, expected values "
+                f"within {(low, high)}; look at the units"
             )
         values[field.name] = value
     return values
