@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from crest_core.errors import StateError
 from crest_core.forcing import Forcing
 from crest_core.graph import Graph
 from crest_core.output import to_dataset
-from crest_core.provenance import graph_hash, provenance
+from crest_core.provenance import ForcingHash, graph_hash, provenance
 from crest_core.store import Store
 
 
@@ -106,21 +105,18 @@ def simulate(
     if store is not None and run.graph.opaque:
         raise StateError("a graph with an opaque component hides state and cannot write a restart")
     names = [spec.name for spec in run.graph.outputs]
+    outputs = [outputs] if isinstance(outputs, str) else outputs
     unknown = sorted(set(outputs or ()) - set(names))
     if unknown:
         raise StateError(f"outputs {unknown} do not exist; the graph has {', '.join(names)}")
     kept: dict[str, list[torch.Tensor]] = {name: [] for name in (names if outputs is None else outputs)}
     state = run.state
-    hashes = {
-        spec.name: hashlib.sha256(f"{spec.name} {run.clock.start} {run.sizes}".encode()) for spec in run.graph.inputs
-    }
+    hashed = ForcingHash(run.graph, f"{run.clock.start} {run.sizes}")
     with torch.no_grad(), flushed_denormals(), _evaluating(run.graph):
         for first, stop in _progress(run.clock, window, progress):
             clock = run.clock.sub(first, stop)
             inputs = run.inputs(first, stop)
-            for spec in run.graph.inputs:
-                if first == 0 or not spec.static:
-                    hashes[spec.name].update(inputs[spec.name].numpy().tobytes())
+            hashed.add(inputs)
             values, state = run.graph(state, inputs, clock.times)
             run.graph.check_outputs(values, list(clock.times), run.sizes)
             for name, pieces in kept.items():
@@ -129,8 +125,7 @@ def simulate(
                 note = {"time": clock.end.isoformat(), "calendar": clock.calendar, "graph_hash": identity}
                 store.save(state, note)
     joined = {name: torch.cat(pieces) for name, pieces in kept.items()}
-    forcing_hash = hashlib.sha256("".join(found.hexdigest() for found in hashes.values()).encode()).hexdigest()
-    record = provenance(run.graph, forcing_hash=forcing_hash, seed=seed)
+    record = provenance(run.graph, forcing_hash=hashed.hexdigest(), seed=seed)
     return to_dataset(run.graph, joined, run.clock, run.forcing, record)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from crest_core.component import Component
+from crest_core.component import Component, Tensors
 from crest_core.graph import Graph
 
 _owners = cache(packages_distributions)  # reads the file lists of all distributions
@@ -54,6 +54,25 @@ def graph_hash(graph: Graph) -> str:
             starts = [link.initial for link in child.links if isinstance(link.initial, Tensor)]
             found.update(repr([start.tolist() for start in starts]).encode())
     return found.hexdigest()
+
+
+class ForcingHash:
+    """The sha256 of forcing, field by field, so that it does not depend on the windows in which it is read."""
+
+    def __init__(self, graph: Graph, setting: str) -> None:
+        self._static = {spec.name for spec in graph.inputs if spec.static}
+        self._fields = {spec.name: hashlib.sha256(f"{spec.name} {setting}".encode()) for spec in graph.inputs}
+        self._begun = False
+
+    def add(self, inputs: Tensors) -> None:
+        """Add the next window; static fields count once."""
+        for name in self._fields.keys() - (self._static if self._begun else set()):
+            self._fields[name].update(inputs[name].numpy(force=True).tobytes())
+        self._begun = True
+
+    def hexdigest(self) -> str:
+        """Return the hash of all that was added."""
+        return hashlib.sha256(b"".join(found.digest() for found in self._fields.values())).hexdigest()
 
 
 def parameter_hash(component: Component) -> str:
