@@ -6,10 +6,12 @@ import argparse
 import json
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -152,6 +154,7 @@ class Report:
             "machine": machine(),
             "allocator": allocator(),
             "versions": self._versions(),
+            "commit": commit(),
             "date": datetime.now(UTC).date().isoformat(),
         }
         print(json.dumps(record), flush=True)
@@ -181,6 +184,17 @@ def machine() -> str:
         names = [line.partition(":")[2].strip() for line in table.read_text().splitlines() if "model name" in line]
         model = names[0] if names else model
     return f"{model}, {os.cpu_count()} cores, {platform.system()}"
+
+
+@cache
+def commit() -> str:
+    """Return the commit of this repository, with "-dirty" if files were changed; "" outside of a repository."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
+    try:
+        found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+    except OSError:
+        return ""
+    return found.stdout.strip()
 
 
 def allocator() -> str:

@@ -88,10 +88,10 @@ class Case:
 
         def run() -> Answer:
             weather = torch.stack([self.weather[spec.name] for spec in WEATHER], dim=-1)
-            features, _ = soil.lstm(weather, (zeros, zeros))
-            moisture = soil.head(features)
-            features, _ = evaporation.lstm(torch.cat([weather, moisture], dim=-1), (zeros, zeros))
-            return moisture.squeeze(-1), evaporation.head(features).squeeze(-1)
+            moisture = soil.head(soil.lstm(weather, (zeros, zeros))[0])  # no name for features: their memory is free
+            both = torch.cat([weather, moisture], dim=-1)
+            evapotranspiration = evaporation.head(evaporation.lstm(both, (zeros, zeros))[0])
+            return moisture.squeeze(-1), evapotranspiration.squeeze(-1)
 
         return run
 

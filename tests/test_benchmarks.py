@@ -12,7 +12,20 @@ import pytest
 import stages
 
 FOLDER = packages.ROOT / "benchmarks"
-EVERY_KEY = {"name", "value", "unit", "ratio", "interval", "baseline", "gate", "verdict", "machine", "threads", "date"}
+EVERY_KEY = {
+    "name",
+    "value",
+    "unit",
+    "ratio",
+    "interval",
+    "baseline",
+    "gate",
+    "verdict",
+    "machine",
+    "threads",
+    "date",
+    "commit",
+}
 
 
 @pytest.fixture
