@@ -11,6 +11,8 @@ import packages
 import pytest
 import stages
 
+from crest_core import flushed_denormals
+
 FOLDER = packages.ROOT / "benchmarks"
 EVERY_KEY = {
     "name",
@@ -33,7 +35,8 @@ def benchmarks(monkeypatch):
     """The modules of the folder, by name; they are forgotten afterwards."""
     monkeypatch.syspath_prepend(FOLDER)
     before = set(sys.modules)
-    yield importlib.import_module
+    with flushed_denormals():  # which `options` sets for good: put back afterwards
+        yield importlib.import_module
     for name in set(sys.modules) - before:
         if str(getattr(sys.modules[name], "__file__", "")).startswith(str(FOLDER)):
             del sys.modules[name]

@@ -124,10 +124,14 @@ def test_a_child_killed_during_a_call_is_reported_at_once(reservoir):
 
 def test_ctrl_c_during_a_call_leaves_no_answer_for_the_next(reservoir):
     library = FortranLibrary(reservoir)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        run(library, HANG)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(library, HANG)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert run(library)[1].tolist() == [[8.0], [10.0]]
 
 
