@@ -36,7 +36,7 @@ each_plugin = pytest.mark.parametrize("package", PLUGINS, ids=lambda package: pa
 
 @each_package
 def test_a_package_is_complete(package):
-    for name in ("README.md", "CHANGELOG.md", "tests"):
+    for name in ("README.md", "CHANGELOG.md", "LICENSE", "tests"):
         assert (package.folder / name).exists(), f"{package.name} lacks {name}"
     assert list(package.folder.glob("tests/**/test_*.py")), f"{package.name} has no test"
     assert (package.folder / "src" / package.name.replace("-", "_") / "__init__.py").is_file()
