@@ -523,3 +523,9 @@ def test_a_component_that_changes_its_arguments_in_place_is_named(nested):
     forcing = {**rain(3), "evapotranspiration": torch.zeros(3, 3, dtype=torch.float64)}
     with pytest.raises(ComponentError, match="component soil changed its inputs or state in place"):
         graph.double()(start(graph, forcing), needed(graph, forcing), range(3))
+
+
+def test_a_start_outside_the_bounds_of_its_source_is_refused():
+    percent = Connection("soil.storage", "plant.storage", lagged=True, initial=50000.0)
+    with pytest.raises(CouplingError, match=r"initial 50000.0 is outside the bounds \(-200.0, 2000.0\).*'kg m-2'"):
+        Graph({"plant": Stress(), "soil": TorchBucket()}, [percent])

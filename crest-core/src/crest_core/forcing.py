@@ -127,7 +127,8 @@ class Forcing:
             expected = [*dims] if spec.static else ["time", *dims]
             raise ForcingError(
                 f"forcing {spec.name}: expected the dims {expected} (and optionally member, sample), got "
-                f"{variable.dims}; rename, select or expand dims"
+                f"{variable.dims}; rename, select or expand dims; a map is stacked by "
+                f"data.stack(cell=('lat', 'lon')).reset_index('cell')"
             )
         for long, dim in dims.items():
             known = {**self.graph.dim_sizes, **sizes}.get(dim, variable.sizes[long] or 1)

@@ -26,7 +26,7 @@ class GradientPath:
     through: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GradientReport:
     """The policy of every component, and all paths: exact, estimated, partly blocked or blocked."""
 
@@ -38,7 +38,7 @@ class GradientReport:
         found = (path.status for path in self.paths if (path.origin, path.output) == (origin, output))
         return next(found, "")
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         lines = ["Gradients", *(f"  {name}: {policy}" for name, policy in self.policies.items())]
         everything = list(dict.fromkeys(path.output for path in self.paths))
         groups: dict[tuple[str, str, str], list[str]] = {}

@@ -190,6 +190,10 @@ class _Matcher:
             f"regrid=": unregridded and grids[0] != grids[1],
             f"dims {before.dims} do not fit {after.dims}; export a field with these dims, or put a component between "
             f"them": unregridded and before.dims != after.dims,
+            f"initial {connection.initial} is outside the bounds {before.bounds} of the source; look at its units, "
+            f"{before.units!r}": before.bounds is not None
+            and isinstance(connection.initial, int | float)
+            and not before.bounds[0] <= connection.initial <= before.bounds[1],
             f"the window of {after.window} steps needs {after.window - 1} values before the first step; add a "
             f"Connection with initial=": after.window > 1 and connection.initial is None,
         }

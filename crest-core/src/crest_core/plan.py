@@ -21,7 +21,7 @@ _CENTRED = {"ha": "center", "va": "center"}
 _LEGEND = "dashed: value of the previous step\ngradients: green exact, yellow estimated, red blocked"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """Blocks in running order, links with their transforms, forcing and gradient policies."""
 
@@ -31,7 +31,7 @@ class Plan:
     policies: Mapping[str, str]
     timestep: str
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         blocks = [f"  {number}. {text}" for number, text in enumerate(self._block_texts(), 1)]
         forcing = [f"  {spec.name}: {spec.describe()}" for spec in self.forcing] or ["  none"]
         links = [f"  {link.describe()}" for link in self.links] or ["  none"]
