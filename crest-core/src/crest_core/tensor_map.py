@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from einops import EinopsError, rearrange
@@ -15,11 +16,11 @@ from crest_core.errors import FieldError
 
 @dataclass(frozen=True)
 class Standardize:
-    """(value - mean) / std for each field, in the units of the field; `inverse` undoes it.
+    """(value - mean) / std for each field, in the units of the field.
 
     >>> scale = Standardize(mean={"rain": 2.0}, std={"rain": 5.0})
-    >>> scale("rain", torch.tensor([2.0, 12.0])).tolist()
-    [0.0, 2.0]
+    >>> TensorMap("x", ("rain",), "... -> ... field", scale).pack({"rain": torch.tensor([2.0, 12.0])})[0].tolist()
+    [[0.0], [2.0]]
     """
 
     mean: Mapping[str, float]
@@ -33,14 +34,6 @@ class Standardize:
                 f"Standardize: expected a finite mean and a positive std for the same fields, got mean of "
                 f"{sorted(self.mean)} and std of {sorted(self.std)}, not positive or not finite: {bad}"
             )
-
-    def __call__(self, name: str, value: Tensor) -> Tensor:
-        """Return the scaled values of one field."""
-        return (value - self.mean[name]) / self.std[name]
-
-    def inverse(self, name: str, value: Tensor) -> Tensor:
-        """Return values in the field's units."""
-        return value * self.std[name] + self.mean[name]
 
 
 @dataclass(frozen=True)
@@ -96,20 +89,31 @@ class TensorMap:
             raise FieldError(f"TensorMap {self.name}: missing {missing}, got {sorted(values)}")
         shape = self._common_shape({name: values[name].shape for name in self.fields})
         left, _, right = self.pattern.partition("->")
-        scaled = (self.scale(name, values[name]) if self.scale else values[name] for name in self.fields)
-        stacked = torch.stack([value.expand(shape) for value in scaled], dim=-1)
+        stacked = torch.stack([values[name].expand(shape) for name in self.fields], dim=-1)
+        if self.scale:
+            mean, std = self._moments.to(stacked)
+            stacked = (stacked - mean) / std
         return rearrange(stacked, f"{left} field -> {right}").contiguous(), shape
 
     def unpack(self, packed: Tensor, shape: Sequence[int]) -> dict[str, Tensor]:
         """Return each field of a packed tensor in the shape of the left side, scaled back to its units."""
         try:
-            values = zip(self.fields, self._unpack(packed, shape).unbind(-1), strict=True)
+            stacked = self._unpack(packed, shape)
         except (EinopsError, ValueError) as error:
             raise FieldError(
                 f"TensorMap {self.name}: a tensor {tuple(packed.shape)} does not fit {self.pattern!r} with "
                 f"{len(self.fields)} fields of shape {tuple(shape)}"
             ) from error
-        return {name: (self.scale.inverse(name, v) if self.scale else v).contiguous() for name, v in values}
+        if self.scale:
+            mean, std = self._moments.to(stacked)
+            stacked = stacked * std + mean
+        return {name: value.contiguous() for name, value in zip(self.fields, stacked.unbind(-1), strict=True)}
+
+    @cached_property
+    def _moments(self) -> Tensor:
+        """Means and standard deviations (2, field)."""
+        both = (self.scale.mean, self.scale.std) if self.scale else ()
+        return torch.tensor([[moment[name] for name in self.fields] for moment in both], dtype=torch.float64)
 
     def _common_shape(self, shapes: Mapping[str, torch.Size]) -> tuple[int, ...]:
         """Return the shape of the fields that move; statics have its last axes only."""
