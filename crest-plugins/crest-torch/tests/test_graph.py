@@ -154,3 +154,18 @@ def test_two_lstms_of_different_size_share_a_graph_by_their_prefixes():
     large = lstm_component(inputs=(RAIN,), outputs=(RUNOFF,), scale=SCALE, hidden=5, prefix="river_")
     sizes = Graph({"small": small, "large": large}).dim_sizes
     assert sizes == {"leaf_layer": 1, "leaf_hidden": 3, "river_layer": 1, "river_hidden": 5}
+
+
+def test_a_module_that_estimates_its_gradients_says_so_in_the_report():
+    """Such as a network that another library runs."""
+    plant = TorchComponent(
+        nn.Linear(2, 1),
+        inputs=(POTENTIAL, STORAGE),
+        outputs=(EVAPORATION,),
+        input_maps=(TensorMap("input", ("potential_evaporation", "storage")),),
+        output_maps=(TensorMap("y", ("evapotranspiration",)),),
+        gradient_policy="finite_difference",
+    )
+    report = Graph({"plant": plant, "soil": TorchBucket()}, [LAG]).gradient_report()
+    assert report.policies["plant"] == "finite_difference"
+    assert report.status("forcing.potential_evaporation", "storage") == "estimated"

@@ -26,7 +26,8 @@ class TorchComponent(SequenceComponent):
     In `input_maps` and `output_maps` a pattern begins with "time ..." ("time window ..." for inputs with a window,
     "..." for statics and states); `...` holds member, sample and those dims that the pattern does not name.
     Which inputs are static is known from the fields. The network must be causal: the output of a step may not depend
-    on later steps. Dropout is off until `train()` is called.
+    on later steps. Dropout is off until `train()` is called. A module that estimates its gradients, or has none, says so
+    in `gradient_policy`.
 
     >>> import torch
     >>> rain, runoff = FieldSpec(name="rain", units="mm day-1"), FieldSpec(name="runoff", units="mm day-1")
@@ -51,11 +52,13 @@ class TorchComponent(SequenceComponent):
         state_argument: str = "hx",
         dim_sizes: Mapping[str, int] | None = None,
         timestep: str = "1D",
+        gradient_policy: str = "autograd",
         weights: str | Path | None = None,
     ) -> None:
         super().__init__()
         self.inputs, self.outputs, self.states = tuple(inputs), tuple(outputs), tuple(states)
         self.timestep, self.dim_sizes = timestep, dict(dim_sizes or {})
+        self.gradient_policy = gradient_policy
         static = {spec.name for spec in self.inputs if spec.static}
         self.input_maps = tuple(
             replace(item, static=tuple(name for name in item.fields if name in static)) for item in input_maps
