@@ -26,8 +26,8 @@ class TorchComponent(SequenceComponent):
     In `input_maps` and `output_maps` a pattern begins with "time ..." ("time window ..." for inputs with a window,
     "..." for statics and states); `...` holds member, sample and those dims that the pattern does not name.
     Which inputs are static is known from the fields. The network must be causal: the output of a step may not depend
-    on later steps. Dropout is off until `train()` is called. A module that estimates its gradients, or has none, says so
-    in `gradient_policy`.
+    on later steps. Dropout is off until `train()` is called. A module that estimates its gradients, or has none, says
+    so in `gradient_policy`.
 
     >>> import torch
     >>> rain, runoff = FieldSpec(name="rain", units="mm day-1"), FieldSpec(name="runoff", units="mm day-1")
