@@ -109,7 +109,7 @@ def test_a_library_that_changed_on_disk_is_not_opened_again(build):
 def test_a_description_survives_json(reservoir):
     description = FortranLibrary(reservoir).description
     assert from_json(description.to_json()) == description
-    assert description.rows() == (1, 2, 2, 2, 3)
+    assert description.rows() == (1, 2, 2, 2, 3, 0, 0, 0, 0, 0)
 
 
 def test_arrays_do_not_overlap_and_are_aligned():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from crest_fortran import FortranComponent, shipped_library
 
-from crest_core import Sizes, parse_timestep
+from crest_core import FiniteDifference, Pullback, Sizes, parse_timestep
 
 DEPTH = torch.tensor([175.0, 150.0, 275.0], dtype=torch.float64)  # kg m-2
 
@@ -218,9 +218,34 @@ def year_loss(step, state, forcing, days):
     return total + 1e-3 * state["groundwater"].sum()
 
 
+@pytest.mark.parametrize(("timestep", "parameters"), [("1D", p) for p in extremes()] + [("1h", {}), ("10D", {})])
+def test_the_hand_written_adjoint_equals_autograd_of_the_torch_copy_to_1e_12(timestep, parameters):
+    component = bucket(timestep=timestep, parameters=parameters, gradient=Pullback())
+    length = parse_timestep(timestep).total_seconds() / 86400
+    random, days, cells = torch.Generator().manual_seed(4), 8, 6
+    forcing = weather(days, cells)
+    state = component.initial_state(Sizes({"cell": cells}))
+    state["soil_moisture"] = 0.12 + 0.4 * torch.rand(3, cells, generator=random)  # some layers are over-full
+    for day in range(days):
+        x = {name: series[day].clone().requires_grad_() for name, series in forcing.items()}
+        start = {name: value.detach().requires_grad_() for name, value in state.items()}
+        wanted = [*component.physical.parameters(), *x.values(), *start.values()]
+        outputs, state = component.step(start, x, day)
+        expected, copy = torch_bucket(start, x, spread(component, cells), length)
+        loss = copied = torch.zeros(())
+        for ours, theirs in ((outputs, expected), (state, copy)):
+            for name in ours:
+                weight = torch.randn(ours[name].shape, generator=random)
+                loss, copied = loss + (weight * ours[name]).sum(), copied + (weight * theirs[name]).sum()
+        exact = torch.autograd.grad(copied, wanted)
+        for near, true in zip(torch.autograd.grad(loss, wanted), exact, strict=True):
+            assert float((near - true).abs().max()) <= 1e-12 * float(true.abs().max()) + 1e-13
+
+
+@pytest.mark.parametrize("gradient", [FiniteDifference(), Pullback()], ids=lambda one: one.policy)
 @pytest.mark.parametrize("timestep", ["4h", pytest.param("1D", marks=pytest.mark.slow)])
-def test_finite_differences_equal_autograd_to_1e_6_over_365_steps(timestep):
-    days, component = 365, bucket(timestep=timestep)
+def test_gradients_equal_autograd_to_1e_6_over_365_steps(timestep, gradient):
+    days, component = 365, bucket(timestep=timestep, gradient=gradient)
     length = parse_timestep(timestep).total_seconds() / 86400
     forcing = {name: series.requires_grad_() for name, series in weather(days, 1).items()}
     start = component.initial_state(Sizes({"cell": 1}))
@@ -232,8 +257,9 @@ def test_finite_differences_equal_autograd_to_1e_6_over_365_steps(timestep):
         return torch_bucket(state, inputs, spread(component, 1), length)
 
     exact = torch.autograd.grad(year_loss(copy, start, forcing, days), wanted)
+    tolerance = 1e-6 if gradient.policy == "finite_difference" else 1e-9
     for near, true in zip(estimated, exact, strict=True):
-        assert float((near - true).abs().max() / true.abs().max()) < 1e-6
+        assert float((near - true).abs().max() / true.abs().max()) < tolerance
 
 
 def test_each_scalar_parameter_and_state_has_an_effect():

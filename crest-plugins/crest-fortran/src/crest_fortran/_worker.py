@@ -40,14 +40,14 @@ def main(arguments: list[str]) -> None:
 
 
 def _serve(library: NativeLibrary, commands: int, replies: int, memory: int) -> None:
-    rows, step = library.description.rows(), library.step
+    rows, functions = library.description.rows(), library.functions
     mapped = 0
     while len(frame := os.read(commands, COMMAND.size)) == COMMAND.size:
-        number, columns, capacity, dt = COMMAND.unpack(frame)
+        number, task, columns, capacity, dt = COMMAND.unpack(frame)
         if capacity != mapped:
             pointers = PointerCache(rows, mmap.mmap(memory, capacity))
             mapped = capacity
-        status = step(columns, dt, *pointers.get(columns))
+        status = functions[task](columns, dt, *pointers.get(columns)[task])
         if status:
             _reply(replies, number, status, library.message(status))
         else:

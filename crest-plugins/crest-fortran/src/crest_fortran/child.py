@@ -67,10 +67,10 @@ class ChildProcess:
             self._capacity, self.view = size, mmap.mmap(self._memory, size)
         return self.view
 
-    def call(self, number: int, columns: int, dt: float, deadline: float) -> tuple[int, str]:
-        """Run one step on the shared memory and return (status, message); ComponentError if the child ends."""
+    def call(self, number: int, task: int, columns: int, dt: float, deadline: float) -> tuple[int, str]:
+        """Run a step or pullback on the shared memory, return (status, message); ComponentError if the child ends."""
         try:
-            os.write(self._command, COMMAND.pack(number, columns, self._capacity, dt))
+            os.write(self._command, COMMAND.pack(number, task, columns, self._capacity, dt))
             answered, status, text = self._answer(deadline)
         except BrokenPipeError:
             raise self._ended() from None

@@ -15,15 +15,20 @@ from crest_core import (
     ComponentError,
     FiniteDifference,
     Gradient,
+    GradientError,
     NoGradient,
+    Pullback,
     Sizes,
     Tensors,
     parse_timestep,
 )
-from crest_fortran.library import Array, FortranLibrary
+from crest_fortran.library import Array, Arrays, FortranLibrary
+from crest_fortran.protocol import PULLBACK
 from crest_fortran.shipped import shipped_library
 from crest_fortran.specs import FieldRows, Values, component_specs, start_values
 
+Shape = tuple[torch.Size, torch.Size]
+"""Leading dims, and columns."""
 Layers = Mapping[str, tuple[tuple[float, float], ...]]
 
 
@@ -32,7 +37,8 @@ class FortranComponent(BlackBoxComponent):
 
     Fields, parameters, defaults and initial state come from the library; `fields` adds to what it says, as
     {"wetness": {"vertical": (0.0, 0.6)}}, and `layers` the depth bounds [m] of its dims. By default the library runs
-    in a child process; see FortranLibrary. An opaque library gets NoGradient().
+    in a child process; see FortranLibrary. Gradients are finite differences unless another strategy is given;
+    Pullback() uses the library's own adjoint, its function crest_pullback. An opaque library gets NoGradient().
     """
 
     def __init__(
@@ -59,6 +65,11 @@ class FortranComponent(BlackBoxComponent):
         self.layers = _checked_layers(library.who, layers or {}, specs.dim_sizes)
         self.timestep, self.opaque = timestep, description.opaque
         standard = NoGradient() if description.opaque else FiniteDifference()
+        if isinstance(gradient, Pullback) and not description.pullback:
+            raise GradientError(
+                f"{library.who}: gradient=Pullback() needs the adjoint of the step, and it exports no function "
+                f"crest_pullback; write one, or leave gradient= out for finite differences"
+            )
         super().__init__(gradient=gradient or standard, parameters=values)
         self.library = library
         self._start = start
@@ -100,17 +111,34 @@ class FortranComponent(BlackBoxComponent):
 
     def evaluate(self, state: Tensors, inputs: Tensors, parameters: Tensors) -> tuple[Tensors, Tensors]:
         """Return (outputs, new state) of one call for all columns of all leading dims."""
+        with self.library.lock:
+            arrays, shape = self._filled(state, inputs, parameters)
+            self.library.run(self._seconds)
+            return _take(arrays.outputs, self._rows.outputs, shape), _take(arrays.state_out, self._rows.states, shape)
+
+    def pullback(
+        self, state: Tensors, inputs: Tensors, parameters: Tensors, outputs: Tensors, new_state: Tensors
+    ) -> tuple[Tensors, Tensors, Tensors]:
+        """Return the gradients (state, inputs, parameters) of one call of the library's own adjoint."""
+        rows = self._rows
+        with self.library.lock:
+            arrays, shape = self._filled(state, inputs, parameters)
+            _fill(arrays.d_outputs, rows.outputs, outputs, len(shape[0]))
+            _fill(arrays.d_state_out, rows.states, new_state, len(shape[0]))
+            self.library.run(self._seconds, PULLBACK)
+            d_state, d_inputs = _take(arrays.d_state_in, rows.states, shape), _take(arrays.d_inputs, rows.inputs, shape)
+            return d_state, d_inputs, _take(arrays.d_parameters, rows.parameters, shape)
+
+    def _filled(self, state: Tensors, inputs: Tensors, parameters: Tensors) -> tuple[Arrays, Shape]:
+        """Return the library's memory with the arguments in it, and their leading dims and columns."""
         parts = ((self._rows.states, state), (self._rows.inputs, inputs), (self._rows.parameters, parameters))
         rows, example = next((field, part[field.name]) for fields, part in parts for field in fields)
         first = example.dim() - self._flat
-        lead, columns = example.shape[: first - len(rows.sizes)], example.shape[first:]
-        with self.library.lock:
-            arrays = self.library.arrays(prod(lead) * prod(columns))
-            for block, (fields, values) in zip((arrays.state_in, arrays.inputs, arrays.parameters), parts, strict=True):
-                _fill(block, fields, values, len(lead))
-            self.library.run(self._seconds)
-            outputs = _take(arrays.outputs, self._rows.outputs, lead, columns)
-            return outputs, _take(arrays.state_out, self._rows.states, lead, columns)
+        shape = example.shape[: first - len(rows.sizes)], example.shape[first:]
+        arrays = self.library.arrays(prod(shape[0]) * prod(shape[1]))
+        for block, (fields, values) in zip((arrays.state_in, arrays.inputs, arrays.parameters), parts, strict=True):
+            _fill(block, fields, values, len(shape[0]))
+        return arrays, shape
 
 
 def _checked_layers(who: str, layers: Layers, sizes: Mapping[str, int]) -> Layers:
@@ -133,8 +161,9 @@ def _fill(block: Array, fields: Sequence[FieldRows], values: Tensors, leads: int
         block[start:stop] = value.reshape(stop - start, -1).numpy()
 
 
-def _take(block: Array, fields: Sequence[FieldRows], lead: torch.Size, columns: torch.Size) -> Tensors:
+def _take(block: Array, fields: Sequence[FieldRows], shape: Shape) -> Tensors:
     """Return the fields of a block, each a tensor (*lead, [level,] *columns) with memory of its own."""
+    lead, columns = shape
     taken = {}
     for name, sizes, start, stop in fields:
         values = torch.from_numpy(block[start:stop].copy()).reshape(*sizes, *lead, *columns)

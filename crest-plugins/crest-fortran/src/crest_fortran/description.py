@@ -8,6 +8,7 @@ from typing import Any
 
 KINDS = ("input", "output", "state", "parameter")
 BLOCKS = ("parameters", "inputs", "state_in", "state_out", "outputs")
+"""What a step reads and writes; for a pullback the cotangents of the last two come in, those of the first three out."""
 _ALIGNMENT = 64  # bytes, a cache line
 
 
@@ -43,6 +44,7 @@ class LibraryDescription:
     opaque: bool
     doc: str
     fields: tuple[LibraryField, ...]
+    pullback: bool = False  # it exports crest_pullback
 
     def of_kind(self, kind: str) -> tuple[LibraryField, ...]:
         """Return the fields of one kind, in the order of memory."""
@@ -53,9 +55,9 @@ class LibraryDescription:
         return sum(field.levels for field in self.of_kind(kind))
 
     def rows(self) -> tuple[int, ...]:
-        """Return the rows of each of the five arrays, in the order of BLOCKS."""
-        kinds = ("parameter", "input", "state", "state", "output")
-        return tuple(self.levels(kind) for kind in kinds)
+        """Return the rows of each array: of BLOCKS, then of their cotangents, none where there is no pullback."""
+        rows = tuple(self.levels(kind) for kind in ("parameter", "input", "state", "state", "output"))
+        return rows + (rows if self.pullback else (0,) * len(rows))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain dicts and lists."""

@@ -23,8 +23,7 @@ class InProcess:
             self._native = NativeLibrary(path)
         except (OSError, ValueError) as error:
             raise ComponentError(str(error)) from error
-        self.description = self._native.description
-        self._step = self._native.step
+        self.description, self._functions = self._native.description, self._native.functions
         self._rows = self.description.rows()
         self._view: NDArray[np.uint8] = np.empty(0, np.uint8)
 
@@ -38,9 +37,9 @@ class InProcess:
             self._pointers = PointerCache(self._rows, self._view)
         return self._view
 
-    def call(self, number: int, columns: int, dt: float, deadline: float) -> tuple[int, str]:
-        """Run one step and return (status, message); the deadline cannot be kept here."""
-        status = self._step(columns, dt, *self._pointers.get(columns))
+    def call(self, number: int, task: int, columns: int, dt: float, deadline: float) -> tuple[int, str]:
+        """Run one step or pullback and return (status, message); the deadline cannot be kept here."""
+        status = self._functions[task](columns, dt, *self._pointers.get(columns)[task])
         return (status, self._native.message(status)) if status else _DONE
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ from crest_core import ComponentError
 from crest_fortran.child import ChildProcess
 from crest_fortran.description import LibraryDescription, offsets
 from crest_fortran.inprocess import InProcess
+from crest_fortran.protocol import STEP
 
 ISOLATIONS = ("process", "none")
 _KEPT = 8  # numbers of columns whose arrays are kept
@@ -24,13 +25,22 @@ Array = NDArray[np.float64]
 
 
 class Arrays(NamedTuple):
-    """The memory that a step reads and writes, each (rows, columns), fields one after the other."""
+    """The memory of a step and its cotangents, each (rows, columns), fields one after the other.
+
+    A step reads the first three and writes the next two; a pullback reads the first three and the last two, and writes
+    the three between. A library without a pullback has cotangents of no rows.
+    """
 
     parameters: Array
     inputs: Array
     state_in: Array
     state_out: Array
     outputs: Array
+    d_parameters: Array
+    d_inputs: Array
+    d_state_in: Array
+    d_state_out: Array
+    d_outputs: Array
 
 
 class FortranLibrary:
@@ -86,14 +96,14 @@ class FortranLibrary:
         found = self._kept.get(columns)
         return self._make(columns) if found is None else found
 
-    def run(self, dt: float) -> None:
-        """Advance the columns of the last `arrays` by dt seconds; state_out and outputs hold the result."""
+    def run(self, dt: float, task: int = STEP) -> None:
+        """Advance the columns of the last `arrays` by dt seconds, or pull cotangents back through that step."""
         runner, columns = self._runner, self._columns
         if runner is None:
             raise ComponentError(f"{self.who}: there is no memory to run on; call arrays(columns)")
         self.calls += 1
         try:
-            status, text = runner.call(self.calls, columns, dt, self.deadline)
+            status, text = runner.call(self.calls, task, columns, dt, self.deadline)
         except ComponentError as error:
             self._lose()
             raise ComponentError(

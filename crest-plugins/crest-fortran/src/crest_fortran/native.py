@@ -5,11 +5,13 @@ The child process imports this module too, so it needs nothing but cffi and the 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from cffi import FFI
 
 from crest_fortran.description import (
+    BLOCKS,
     KINDS,
     LibraryDescription,
     LibraryField,
@@ -37,6 +39,9 @@ ffi.cdef(
     int32_t crest_describe_field(int32_t index, crest_field *field);
     int32_t crest_step(int32_t columns, double dt, const double *parameters, const double *inputs,
                        const double *state_in, double *state_out, double *outputs);
+    int32_t crest_pullback(int32_t columns, double dt, const double *parameters, const double *inputs,
+                           const double *state_in, const double *d_state_out, const double *d_outputs,
+                           double *d_parameters, double *d_inputs, double *d_state_in);
     void crest_message(int32_t status, int32_t length, char *text);
     """
 )
@@ -56,8 +61,10 @@ class NativeLibrary:
                 f"it was compiled for CREST C interface {version}, expected {API_VERSION}; "
                 f"compile it again with the crest_component file of this crest-fortran"
             )
-        self.description = _describe(self._library)
-        self.step = self._library.crest_step
+        pullback = self._find("crest_pullback")
+        self.description = replace(_describe(self._library), pullback=pullback is not None)
+        self.functions = (self._library.crest_step, pullback)
+        """What a library can do, as STEP and PULLBACK count."""
 
     def message(self, status: int) -> str:
         """Return what the library says of a status, "" if nothing."""
@@ -76,21 +83,25 @@ class NativeLibrary:
 
 
 class PointerCache:
-    """The pointers into one memory block, kept for the last few numbers of columns."""
+    """The pointers into one memory block that each function takes, kept for the last few numbers of columns."""
 
     def __init__(self, rows: tuple[int, ...], memory: Any) -> None:
         self._rows = rows
         self._start = ffi.from_buffer("char[]", memory, require_writable=True)
-        self._kept: dict[int, tuple[Any, ...]] = {}
+        self._kept: dict[int, tuple[tuple[Any, ...], tuple[Any, ...]]] = {}
 
-    def get(self, columns: int) -> tuple[Any, ...]:
-        """Return the pointers of the five arrays for so many columns."""
+    def get(self, columns: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Return the pointers for a step and those for a pullback of so many columns."""
         found = self._kept.get(columns)
         if found is None:
             if len(self._kept) >= _KEPT:
                 self._kept.clear()
             places, _ = offsets(self._rows, columns)
-            found = tuple(ffi.cast("double *", self._start + place) for place in places)
+            pointers = [ffi.cast("double *", self._start + place) for place in places]
+            parameters, inputs, state_in, *results = pointers[: len(BLOCKS)]
+            d_arguments, d_results = pointers[len(BLOCKS) : -len(results)], pointers[-len(results) :]
+            arguments = (parameters, inputs, state_in)
+            found = (*arguments, *results), (*arguments, *d_results, *d_arguments)
             self._kept[columns] = found
         return found
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import struct
 
-COMMAND = struct.Struct("<qqqd")
-"""Number of the call, columns, bytes of the shared memory, length of the step [s]."""
+STEP, PULLBACK = 0, 1
+"""What a library is asked to do."""
+COMMAND = struct.Struct("<qqqqd")
+"""Number of the call, what to do (STEP or PULLBACK), columns, bytes of the shared memory, length of the step [s]."""
 REPLY = struct.Struct("<qqq")
 """Number of the call (0: the greeting), status, bytes of text that follow."""
 BROKEN = -1

@@ -23,9 +23,10 @@ _OVERRIDES = {
 class SoilBucket(_FortranComponent):
     """Three soil layers over a groundwater store; closes the water balance to rounding.
 
-    The equations stand at the head of the library's source, models/soil_bucket.f90 of crest-fortran. It takes
+    The equations stand at the head of the library's source, models/soil_bucket_physics.f90 of crest-fortran. It takes
     evapotranspiration as a demand: `evapotranspiration` is what the soil gave, `evapotranspiration_deficit` the
-    rest. Parameters that are not given keep the library's defaults; layers from the surface down.
+    rest. Parameters that are not given keep the library's defaults; layers from the surface down. Gradients are finite
+    differences, as for any Fortran model, or with gradient=Pullback() the library's hand-written adjoint.
 
     >>> bucket = SoilBucket(isolation="none")
     >>> [spec.name for spec in bucket.inputs]

@@ -6,7 +6,7 @@ module crest_component
   use, intrinsic :: iso_c_binding, only: c_char, c_double, c_int32_t
   implicit none
   private
-  public :: crest_model, crest_field, crest_set_model, crest_set_field, crest_step_interface
+  public :: crest_model, crest_field, crest_set_model, crest_set_field, crest_step_interface, crest_pullback_interface
   public :: CREST_INPUT, CREST_OUTPUT, CREST_STATE, CREST_PARAMETER
 
   integer(c_int32_t), parameter :: CREST_API = 1
@@ -33,6 +33,16 @@ module crest_component
       real(c_double), intent(in) :: parameters(columns, *), inputs(columns, *), state_in(columns, *)
       real(c_double), intent(out) :: state_out(columns, *), outputs(columns, *)
     end function crest_step_interface
+    !> What your crest_pullback looks like, if you have one: the adjoint of crest_step.
+    integer(c_int32_t) function crest_pullback_interface(columns, dt, parameters, inputs, state_in, d_state_out, &
+        d_outputs, d_parameters, d_inputs, d_state_in) bind(C)
+      import :: c_int32_t, c_double
+      integer(c_int32_t), value :: columns
+      real(c_double), value :: dt
+      real(c_double), intent(in) :: parameters(columns, *), inputs(columns, *), state_in(columns, *)
+      real(c_double), intent(in) :: d_state_out(columns, *), d_outputs(columns, *)
+      real(c_double), intent(out) :: d_parameters(columns, *), d_inputs(columns, *), d_state_in(columns, *)
+    end function crest_pullback_interface
   end interface
 
 contains

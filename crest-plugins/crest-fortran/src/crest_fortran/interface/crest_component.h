@@ -56,6 +56,13 @@ int32_t crest_describe_field(int32_t index, crest_field *field);
 int32_t crest_step(int32_t columns, double dt, const double *parameters, const double *inputs,
                    const double *state_in, double *state_out, double *outputs);
 
+/* Optional, the adjoint of crest_step: from cotangents of state_out and outputs to those of parameters, inputs and
+ * state_in, at the same arguments (v^T of the Jacobian of the step). All of d_parameters, d_inputs and d_state_in is
+ * written. gradient=Pullback() uses it in place of finite differences. */
+int32_t crest_pullback(int32_t columns, double dt, const double *parameters, const double *inputs,
+                       const double *state_in, const double *d_state_out, const double *d_outputs,
+                       double *d_parameters, double *d_inputs, double *d_state_in);
+
 /* Optional: writes at most `length` characters that explain a status. */
 void crest_message(int32_t status, int32_t length, char *text);
 
