@@ -1,0 +1,18 @@
+"""Any ONNX file as a component: onnxruntime for speed, a torch interpreter for exact gradients; and export to ONNX."""
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {"export_onnx": "export", "onnx_component": "component", "read_model": "loading"}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use, so that listing plugins stays fast."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
