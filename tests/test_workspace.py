@@ -26,7 +26,6 @@ LAYERS = (
     {"connection", "matching", "exchange", "planner", "plan", "graph", "gradient_report"},
     {"forcing", "output", "provenance", "driver"},
     {"hookspecs", "plugins"},
-    {"info"},
     {"testing", "cli", "__main__"},
 )
 

@@ -5,11 +5,13 @@ import os
 import resource
 import subprocess
 import sys
+from hashlib import sha256
 
 import pytest
 
 from crest_core.cli import main
 from crest_core.errors import PluginError
+from crest_core.plugins import registry
 
 
 @pytest.fixture
@@ -74,8 +76,6 @@ def test_list_load_imports_every_target_and_reports_what_fails(models, crest, mo
     source = models.hook('"dud", "absent_library:Dud"')
     models.install("duds", source)
     monkeypatch.setenv("CREST_PLUGINS", "models,duds")
-    from crest_core.plugins import registry
-
     registry.cache_clear()
     assert crest("list")[0] == 0
     status, out, _ = crest("list", "--load", "--json")
@@ -100,12 +100,43 @@ def test_list_without_plugins_says_so(models, crest, monkeypatch):
     assert "nothing is installed; pip install a plugin" in crest("list")[1]
 
 
-def test_list_imports_nothing_heavy_and_is_fast(models):
+def test_list_says_that_autoload_is_off(models, crest, monkeypatch):
+    monkeypatch.setenv("CREST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    told = "CREST_DISABLE_PLUGIN_AUTOLOAD is set: no plugins are read but those that CREST_PLUGINS names\n"
+    status, out, err = crest("list", "--json")
+    assert (status, err) == (0, told)
+    assert "bucket" in {row["name"] for row in json.loads(out)}
+    monkeypatch.delenv("CREST_PLUGINS")
+    registry.cache_clear()
+    assert crest("list") == (0, "nothing is installed; pip install a plugin\n", told)
+    status, _, err = crest("plan", "run.yaml")
+    assert status == 2
+    assert "no command 'plan'; it comes with the package crest-run" in err and told in err
+
+
+def test_list_verbose_shows_file_and_hash_of_the_plugin(models, crest, monkeypatch):
+    models.install("wreck", "raise OSError('no libfoo')")
+    monkeypatch.setenv("CREST_PLUGINS", "models,wreck,absent")
+    rows = {row["name"]: row for row in json.loads(crest("list", "--verbose", "--json")[1])}
+    keys = ["name", "kind", "summary", "distribution", "version", "source", "sha256", "error"]
+    assert all(list(row) == keys for row in rows.values())
+    for name, package in {"bucket": "models", "lstm": "models", "wreck": "wreck"}.items():
+        file = models.path / package / "_plugin.py"
+        assert (rows[name]["source"], rows[name]["sha256"]) == (str(file), sha256(file.read_bytes()).hexdigest())
+    assert (rows["absent"]["source"], rows["absent"]["sha256"]) == ("", "")
+    out = crest("list", "--verbose")[1]
+    assert out.split()[:7] == keys[:7]
+    (row,) = [line for line in out.splitlines() if line.startswith("bucket")]
+    assert row.split()[-2:] == [rows["bucket"]["source"], rows["bucket"]["sha256"]]
+
+
+@pytest.mark.parametrize("words", [["list"], ["list", "--verbose"]])
+def test_list_imports_nothing_heavy_and_is_fast(models, words):
     code = (
-        "import sys\nfrom crest_core.cli import main\ntry:\n    main(['list'])\n"
+        f"import sys\nfrom crest_core.cli import main\ntry:\n    main({words})\n"
         "except SystemExit:\n    print(sorted({m.split('.')[0] for m in sys.modules}))"
     )
-    environment = {**os.environ, "PYTHONPATH": str(models.path)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(models.path), os.environ.get("PYTHONPATH", "")])}
     seconds = []  # of the processor: the machine may be busy
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -119,93 +150,29 @@ def test_list_imports_nothing_heavy_and_is_fast(models):
     assert min(seconds) < 0.5
 
 
-def test_broken_plugins_are_warned_of_by_the_other_commands(models, crest, monkeypatch):
-    models.install("wreck", "raise OSError('no libfoo')")
-    monkeypatch.setenv("CREST_PLUGINS", "models,wreck")
-    status, out, err = crest("info", "bucket")
-    assert status == 0
+def test_broken_plugins_are_warned_of_by_the_other_commands(commands, crest, monkeypatch):
+    commands.install("wreck", "raise OSError('no libfoo')")
+    monkeypatch.setenv("CREST_PLUGINS", "spoken,wreck")
+    status, out, err = crest("greet", "Ada")
+    assert (status, out) == (0, "hello Ada\n")
     assert "crest: warning: plugin 'wreck' of wreck 1.0 is left out: OSError('no libfoo')" in err
     assert "warning" not in out
-
-
-# crest info
-
-
-def test_info_shows_the_fields_with_units_and_the_gradient_policy(models, crest):
-    status, out, _ = crest("info", "bucket")
-    assert status == 0
-    assert "crest_core.testing.models:TorchBucket(capacity: 'float' = 100.0" in out
-    assert "S' = S + P - E - Q" in out
-    for title in ("inputs", "outputs", "states", "parameters"):
-        assert title in out.split()
-    (row,) = [line for line in out.splitlines() if "precipitation_flux" in line]
-    for word in ("precipitation", "mm day-1", "cell", "mean", "0 to 500"):
-        assert word in row
-    assert "timestep: 1D" in out and "gradient policy: autograd" in out
-
-
-def test_info_builds_what_the_class_leaves_open(models, crest):
-    status, out, _ = crest("info", "black-bucket")
-    assert status == 0
-    assert "gradient policy: finite_difference" in out
-    assert "as built with the default arguments" in out
-
-
-def test_info_says_what_it_cannot_build(models, crest):
-    status, out, _ = crest("info", "needy")
-    assert status == 0
-    assert "inputs: depend on the arguments" in out
-    assert "cannot be built with the default arguments: TypeError" in out
-    assert "outputs" in out.split()
-
-
-def test_info_of_a_component_that_is_none_names_what_it_is(models, crest, monkeypatch):
-    functions = """
-        from crest_core.testing.models import TorchBucket
-        def ready(): return TorchBucket()
-        def wanting(capacity): return TorchBucket(capacity)
-    """
-    names = ('"cwd", "os:getcwd"', '"date", "datetime:date"', '"ready", "odd.f:ready"', '"wanting", "odd.f:wanting"')
-    models.install("odd", models.hook(*names), modules={"f": functions})
-    monkeypatch.setenv("CREST_PLUGINS", "odd")
-    for name, told in {"cwd": "os:getcwd gives a str", "date": "datetime:date gives a date"}.items():
-        status, out, err = crest("info", name)
-        assert (status, out) == (2, "")
-        assert f"crest: components {name!r} of odd 1.0 is left out: {told}, expected a Component; repair it" in err
-    assert "precipitation_flux" in crest("info", "ready")[1]
-    status, out, _ = crest("info", "wanting")
-    assert status == 0
-    assert "odd.f:wanting(capacity)" in out and "cannot be built with the default arguments: TypeError" in out
-
-
-def test_info_of_other_kinds_shows_arguments(models, crest):
-    out = crest("info", "weather")[1]
-    assert "weather  (data_sources, models 1.0)" in out
-    assert "models.more:weather_of(days: int, seed: int = 1)" in out
-    assert "no docstring" in out
-
-
-def test_info_of_an_unknown_name_lists_near_ones(models, crest):
-    status, out, err = crest("info", "buckt")
-    assert (status, out) == (2, "")
-    assert "crest: 'buckt' is not installed; did you mean 'bucket'" in err
-    assert "installed: black-bucket, bucket, lstm, needy, stress, weather" in err
 
 
 # Errors, help, commands of plugins
 
 
 def test_an_error_is_one_clean_message_without_traceback(models, crest):
-    status, out, err = crest("info", "buckt")
+    status, out, err = crest("list", "--kind", "model")
     assert (status, out) == (2, "")
-    assert err.startswith("crest: 'buckt' is not installed")
+    assert err.startswith("crest: kind 'model' is unknown")
     assert err.count("\n") == 1
 
 
 def test_a_traceback_is_shown_on_request(models, monkeypatch):
     monkeypatch.setenv("CREST_TRACEBACK", "1")
-    with pytest.raises(PluginError, match="'buckt' is not installed"):
-        main(["info", "buckt"])
+    with pytest.raises(PluginError, match="kind 'model' is unknown"):
+        main(["list", "--kind", "model"])
 
 
 def test_a_word_that_is_no_command_names_the_near_one(models, crest):
@@ -213,10 +180,25 @@ def test_a_word_that_is_no_command_names_the_near_one(models, crest):
     assert crest("--colour")[0] == 2
 
 
-@pytest.mark.parametrize("command", ["plan", "run", "schema"])
-def test_a_command_of_a_package_that_is_not_there_says_which(models, crest, command):
-    hint = f"crest: no command {command!r}; it comes with the package crest-run: pip install crest-run\n"
+@pytest.mark.parametrize(
+    ("command", "package"),
+    [
+        ("info", "crest-run"),
+        ("plan", "crest-run"),
+        ("run", "crest-run"),
+        ("schema", "crest-run"),
+        ("new", "crest-templates"),
+        ("add", "crest-models"),
+    ],
+)
+def test_a_command_of_a_package_that_is_not_there_says_which(models, crest, command, package):
+    hint = f"crest: no command {command!r}; it comes with the package {package}: pip install {package}\n"
     assert crest(command, "run.yaml") == (2, "", hint)
+
+
+def test_a_command_of_the_core_that_is_left_out_says_how_to_get_it_back(models, crest):
+    hint = "crest: no command 'check'; it comes with crest-core itself: install it anew, or add it to CREST_PLUGINS\n"
+    assert crest("check", "soil-bucket") == (2, "", hint)
 
 
 def test_a_command_that_is_missing_because_its_plugin_is_broken_comes_with_the_reason(models, crest, monkeypatch):
@@ -233,10 +215,9 @@ def test_help_teaches_by_example(crest):
         assert status == 0
         for line in ("crest list", "crest info soil-bucket"):
             assert line in out
-    for command in ("list", "info"):
-        status, out, _ = crest(command, "--help")
-        assert status == 0
-        assert out.count(f"crest {command}") > 1  # the usage and an example
+    status, out, _ = crest("list", "--help")
+    assert status == 0
+    assert out.count("crest list") > 1  # the usage and an example
 
 
 def test_version_names_the_distribution(crest):

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from crest_core.errors import PluginError
-from crest_core.plugins import KINDS, PluginWarning, Registry, discover
+from crest_core.plugins import CREST_API, KINDS, Entry, PluginWarning, Registry, discover
 
 
 @pytest.fixture
@@ -217,6 +217,51 @@ def test_the_allow_list_reports_what_is_not_installed(site, monkeypatch):
 def test_an_empty_allow_list_reads_no_plugin(site, monkeypatch):
     monkeypatch.setenv("CREST_PLUGINS", "")
     assert found(site).entries == ()
+
+
+@pytest.mark.parametrize("value", ["1", "yes"])
+def test_without_autoload_only_the_allow_list_is_read(site, monkeypatch, value):
+    site.install("bad-three", "raise RuntimeError")
+    monkeypatch.setenv("CREST_DISABLE_PLUGIN_AUTOLOAD", value)
+    assert found(site).entries == ()
+    monkeypatch.setenv("CREST_PLUGINS", "good")
+    assert [entry.name for entry in found(site).entries] == ["good-model"]
+
+
+@pytest.mark.parametrize("value", ["", "0"])
+def test_autoload_is_off_only_where_it_is_switched_off(site, monkeypatch, value):
+    monkeypatch.setenv("CREST_DISABLE_PLUGIN_AUTOLOAD", value)
+    assert [entry.name for entry in found(site).entries] == ["good-model"]
+
+
+@pytest.mark.parametrize("declared", ["'1'", "'1.7'", "1"])
+def test_a_plugin_of_the_same_major_version_of_the_api_is_read(site, declared):
+    site.install("fits", f"CREST_API = {declared}\n" + site.hook('"fit", "math:pi"'))
+    assert CREST_API == "1"
+    assert found(site).load("components", "fit") > 3
+
+
+@pytest.mark.parametrize("declared", ["2", "0.9", "next"])
+def test_a_plugin_of_another_major_version_of_the_api_is_left_out(site, declared):
+    site.install("later", f"CREST_API = {declared!r}\n" + site.hook('"late", "math:pi"'), version="3.1")
+    registry = broken_registry(
+        site,
+        "plugin 'later' of later 3.1 is left out: ",
+        f"it wants CREST_API {declared!r}, and this crest-core has '1'",
+        "take releases that fit each other: pip install -U crest-core later",
+        "or: pip uninstall later",
+    )
+    with pytest.raises(PluginError, match="'late' is not installed"):
+        registry.load("components", "late")
+
+
+def test_the_file_of_a_plugin_is_found_without_importing_its_package(site):
+    site.install("heavy", site.hook('"x", "math:pi"'), modules={"__init__": "raise RuntimeError('imported')"})
+    assert Entry("x", "metrics", module="heavy._plugin").source == str(site.path / "heavy" / "_plugin.py")
+    assert "heavy" not in sys.modules
+    for unknown in ("", "absent._plugin", "heavy.absent", "heavy._plugin.deeper", "not a module!", "sys"):
+        entry = Entry("x", "metrics", module=unknown)
+        assert (entry.source, entry.sha256) == ("", "")
 
 
 def test_importing_plugins_reads_no_plugin_and_nothing_heavy():

@@ -1,12 +1,11 @@
-"""The command `crest`: `list`, `info`, and commands of plugins, which are imported when they are called."""
+"""The command `crest`: `list`, and commands of plugins, which are imported when they are called."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version as installed
 from typing import Annotated
@@ -16,10 +15,16 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from crest_core.errors import ComponentError, CrestError, PluginError, near
-from crest_core.plugins import KINDS, PluginWarning, registry
+from crest_core.plugins import KINDS, PluginWarning, registry, switched_on
 
 _COLUMNS = ("name", "kind", "summary", "distribution", "version")
-_ELSEWHERE = {"plan": "crest-run", "run": "crest-run", "schema": "crest-run"}  # packages of commands that people miss
+_ELSEWHERE = {  # where commands come from that people miss
+    **dict.fromkeys(("info", "plan", "run", "schema"), "the package crest-run: pip install crest-run"),
+    "new": "the package crest-templates: pip install crest-templates",
+    "add": "the package crest-models: pip install crest-models",
+    "check": "crest-core itself: install it anew, or add it to CREST_PLUGINS",
+}
+_AUTOLOAD_OFF = "CREST_DISABLE_PLUGIN_AUTOLOAD is set: no plugins are read but those that CREST_PLUGINS names"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -28,48 +33,39 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         _application(words[0])(words, prog_name="crest")
     except (CrestError, OSError) as error:
-        if os.environ.get("CREST_TRACEBACK", "0") not in ("", "0"):
+        if switched_on("CREST_TRACEBACK"):
             raise
-        _console(stderr=True).print(f"crest: {error}", style="red", soft_wrap=True)
+        typer.secho(f"crest: {error}", fg="red", err=True)
         sys.exit(1 if isinstance(error, ComponentError | OSError) else 2)
 
 
 def _application(first: str) -> typer.Typer:
     """Return the commands of core and plugins; tells of broken plugins, and where the first word is no command."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PluginWarning)  # told below, or by `crest list`
+    with warnings.catch_warnings(action="ignore", category=PluginWarning):  # told below, or by `crest list`
         found = registry()
     app = typer.Typer(callback=_crest, invoke_without_command=True, pretty_exceptions_enable=False)
     app.command("list")(_list)
-    app.command("info")(_info)
-    names = ["list", "info"]
+    summaries = {entry.name: entry.summary for entry in found.of_kind("cli_commands") if entry.name != "list"}
     passed_on = {"ignore_unknown_options": True, "allow_extra_args": True}
-    for entry in found.of_kind("cli_commands"):
-        if entry.name not in names:
-            command = app.command(entry.name, help=entry.summary, add_help_option=False, context_settings=passed_on)
-            command(_plugin_command(entry.name))
-            names.append(entry.name)
+    for name, summary in summaries.items():
+        app.command(name, help=summary, add_help_option=False, context_settings=passed_on)(_plugin_command)
     for entry in found.entries if first != "list" else ():
         if entry.error:
-            _console(stderr=True).print(f"crest: warning: {entry.error}", style="yellow", soft_wrap=True)
-    if first not in names and not first.startswith("-"):
-        package = _ELSEWHERE.get(first)
-        hint = f"; it comes with the package {package}: pip install {package}" if package else near(first, names)
-        raise CrestError(f"no command {first!r}{hint}")
+            typer.secho(f"crest: warning: {entry.error}", fg="yellow", err=True)
+    if first not in ("list", *summaries) and not first.startswith("-"):
+        hint = f"; it comes with {_ELSEWHERE[first]}" if first in _ELSEWHERE else near(first, ["list", *summaries])
+        off = f"; {_AUTOLOAD_OFF}" if switched_on("CREST_DISABLE_PLUGIN_AUTOLOAD") else ""
+        raise CrestError(f"no command {first!r}{hint}{off}")
     return app
 
 
-def _plugin_command(name: str) -> Callable[[typer.Context], None]:
-    """Return a command that imports its plugin when it is called, and hands all words over."""
-
-    def command(context: typer.Context) -> None:
-        target = registry().load("cli_commands", name)
-        if not isinstance(target, typer.Typer):
-            function, target = target, typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-            target.command()(function)
-        target(context.args, prog_name=f"crest {name}")
-
-    return command
+def _plugin_command(context: typer.Context) -> None:
+    """Import the plugin of the command that is called, and hand all words over."""
+    target = registry().load("cli_commands", str(context.info_name))
+    if not isinstance(target, typer.Typer):
+        function, target = target, typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        target.command()(function)
+    target(context.args, prog_name=context.command_path)
 
 
 def _crest(version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
@@ -77,7 +73,7 @@ def _crest(version: Annotated[bool, typer.Option("--version", help="Show the ver
 
     \b
     crest list                    what is installed
-    crest info soil-bucket        fields and arguments of one component
+    crest info soil-bucket        fields and arguments of one component (crest-run)
     CREST_TRACEBACK=1 crest ...   where an error arose
     """
     if version:
@@ -87,6 +83,7 @@ def _crest(version: Annotated[bool, typer.Option("--version", help="Show the ver
 def _list(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
     load: Annotated[bool, typer.Option("--load", help="Import everything; exit status 1 if anything fails.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Add file and sha256 of the plugin's module.")] = False,
     kind: Annotated[str, typer.Option(metavar="KIND", help=f"Only one kind: {', '.join(KINDS)}.")] = "",
 ) -> None:
     """List what plugins bring, and which are broken: crest list --kind components."""
@@ -98,35 +95,22 @@ def _list(
             found.load(entry.kind, entry.name)
         except PluginError as error:
             entries[place] = replace(entry, error=entry.error or str(error))
-    rows = [{key: getattr(entry, key) for key in _COLUMNS} | {"error": entry.error or None} for entry in entries]
+    columns = (*_COLUMNS, "source", "sha256") if verbose else _COLUMNS
+    rows = [{key: getattr(entry, key) for key in columns} | {"error": entry.error or None} for entry in entries]
     broken = [entry.error for entry in entries if entry.error]
+    if switched_on("CREST_DISABLE_PLUGIN_AUTOLOAD"):
+        print(_AUTOLOAD_OFF, file=sys.stderr)
     if as_json:
         print(json.dumps(rows, indent=2))
     else:
-        table = Table(*(Column(key, overflow="fold") for key in _COLUMNS), box=None, pad_edge=False)
+        table = Table(*(Column(key, overflow="fold") for key in columns), box=None, pad_edge=False)
         for row in rows:
             if not row["error"]:
-                table.add_row(*(row[key] for key in _COLUMNS))
-        _console().print(table if table.rows else "nothing is installed; pip install a plugin")
+                table.add_row(*(row[key] for key in columns))
+        width = None if sys.stdout.isatty() and not verbose else 1000 if verbose else 160
+        console = Console(width=width, markup=False, highlight=False, emoji=False)
+        console.print(table if table.rows else "nothing is installed; pip install a plugin")
         for reason in broken:
-            _console().print(reason, style="red")
+            console.print(reason, style="red")
     if load and broken:
         raise typer.Exit(1)
-
-
-def _info(name: Annotated[str, typer.Argument(metavar="NAME", help="A name that `crest list` shows.")]) -> None:
-    """Show the fields and arguments of a name: crest info soil-bucket."""
-    from crest_core.info import describe
-
-    entries = [entry for entry in registry().entries if entry.kind != "plugin"]
-    if name not in (names := sorted({entry.name for entry in entries})):
-        raise PluginError(f"{name!r} is not installed{near(name, names)}; installed: {', '.join(names) or 'none'}")
-    for entry in entries:
-        if entry.name == name:
-            _console().print(*describe(entry, registry().load(entry.kind, name)), sep="\n")
-
-
-def _console(stderr: bool = False) -> Console:
-    """Return a console as wide as the terminal, and wide enough for a line where there is none."""
-    width = None if (sys.stderr if stderr else sys.stdout).isatty() else 160
-    return Console(stderr=stderr, width=width, markup=False, highlight=False, emoji=False)

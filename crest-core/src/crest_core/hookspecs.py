@@ -1,12 +1,13 @@
 """The hooks of a CREST plugin: one function `register_<kind>(register)` for each kind of thing in KINDS.
 
-Write only the hooks that you need, and decorate them with `hookimpl`.
+Write only the hooks that you need, decorate them with `hookimpl`, and say `CREST_API = "1"` beside them.
 """
 
 from typing import Protocol
 
 import pluggy
 
+CREST_API = "1"  # a plugin that declares another major version is left out; one that declares none is taken as this
 KINDS = {
     "components": "Component classes, which graphs are made of",
     "backends": "wrappers that turn models of another library or language into components",

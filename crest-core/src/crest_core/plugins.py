@@ -1,7 +1,8 @@
 """Plugins: what installed distributions bring, found by entry points and imported on first use.
 
 An entry point of group `crest.plugins` names a light module (`_plugin.py`, which imports nothing heavy) with the
-hooks of `crest_core.hookspecs`. Where CREST_PLUGINS=a,b is set, only these entry points or distributions are read.
+hooks of `crest_core.hookspecs`. Where CREST_PLUGINS=a,b is set, only these entry points or distributions are read;
+CREST_DISABLE_PLUGIN_AUTOLOAD=1 reads none but these.
 """
 
 from __future__ import annotations
@@ -15,20 +16,22 @@ from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from hashlib import sha256
+from importlib.machinery import PathFinder
 from importlib.metadata import distributions
+from itertools import accumulate
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
 import pluggy
 
 from crest_core.errors import PluginError, near
-from crest_core.hookspecs import KINDS, hookimpl
+from crest_core.hookspecs import CREST_API, KINDS, hookimpl
 
-__all__ = ["KINDS", "Entry", "PluginWarning", "Registry", "discover", "hookimpl", "near", "registry"]
+__all__ = ["CREST_API", "KINDS", "Entry", "PluginWarning", "Registry", "discover", "hookimpl", "near", "registry"]
 
-GROUP = "crest.plugins"
 _VALID = re.compile(r"[a-z][a-z0-9-]* ([^\W\d]\w*\.)*[^\W\d]\w*:([^\W\d]\w*\.)*[^\W\d]\w*")
-_EXPECTED = "expected a name [a-z][a-z0-9-]*, such as 'soil-bucket', and a target 'package.module:Object'"
 _HOOKS = type(
     "Hooks", (), {f"register_{kind}": pluggy.HookspecMarker("crest")(lambda self, register: None) for kind in KINDS}
 )
@@ -49,12 +52,30 @@ class Entry:
     version: str = ""
     target: str = ""
     error: str = ""
+    module: str = ""  # of the plugin that registers it
 
     def broken(self, reason: str) -> Entry:
         """Return the entry with an error that says who is left out, why, and what to do."""
         who = f"{self.kind} {self.name!r} of {self.distribution} {self.version}"
         advice = f"repair it, or: pip uninstall {self.distribution}, or list the plugins to use in CREST_PLUGINS"
         return replace(self, error=f"{who} is left out: {reason}; {advice}")
+
+    @property
+    def source(self) -> str:
+        """File of the plugin's module, found without importing its package; "" if unknown."""
+        spec, folders = None, None
+        for name in accumulate(self.module.partition(":")[0].split("."), "{}.{}".format):
+            spec = getattr(sys.modules.get(name), "__spec__", None) or PathFinder.find_spec(name, folders)
+            folders = spec.submodule_search_locations or [] if spec else []
+        return str(spec.origin) if spec and spec.has_location else ""
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the file `source`; "" if it cannot be read."""
+        try:
+            return sha256(Path(self.source).read_bytes()).hexdigest()
+        except OSError:
+            return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,33 +120,44 @@ def registry() -> Registry:
 
 def discover(path: Sequence[str] | None = None) -> Registry:
     """Return what the plugins of a path (default: sys.path) register; warns of what is broken."""
-    plugins = _wanted(_plugins(sys.path if path is None else path))
-    entries = _unique([entry for plugin in plugins for entry in ([plugin] if plugin.error else _register(plugin))])
+    plugins = _plugins(sys.path if path is None else path)
+    entries = [entry for plugin in plugins for entry in ([plugin] if plugin.error else _register(plugin))]
+    owners = defaultdict(list)
     for entry in entries:
-        if entry.error:
-            warnings.warn(entry.error, PluginWarning, stacklevel=2)
+        owners[entry.kind, entry.name].append(f"{entry.distribution} {entry.version}")
+    for place, entry in enumerate(entries):
+        claims = owners[entry.kind, entry.name]
+        if len(claims) > 1 and entry.kind != "plugin":
+            entries[place] = entry.broken(f"its name is claimed by {' and by '.join(claims)}; keep one")
+        if entries[place].error:
+            warnings.warn(entries[place].error, PluginWarning, stacklevel=2)
     return Registry(tuple(sorted(entries, key=lambda entry: (entry.kind, entry.name))))
 
 
+def switched_on(variable: str) -> bool:
+    """Return whether an environment variable is set, and not to 0."""
+    return os.environ.get(variable, "0") not in ("", "0")
+
+
 def _plugins(path: Sequence[str]) -> Iterable[Entry]:
-    """Return the entry points of the group; of a distribution that is found twice, those found first."""
-    plugins: dict[str, list[Entry]] = {}
-    for found in distributions(path=list(path)):
-        if points := found.entry_points.select(group=GROUP):  # the name of a distribution takes longer to read
-            entries = [Entry(p.name, "plugin", "", found.name, found.version, p.value) for p in points]
-            plugins.setdefault(_normal(found.name), entries)
-    return [plugin for entries in plugins.values() for plugin in entries]
+    """Return the entry points that shall be read, and what CREST_PLUGINS names in vain.
 
-
-def _wanted(plugins: Iterable[Entry]) -> Iterable[Entry]:
-    """Return the plugins that CREST_PLUGINS names, and what it names in vain; all where it is not set."""
-    if "CREST_PLUGINS" not in os.environ:
+    Of a distribution that is found twice, those found first count.
+    """
+    found: dict[str, list[Entry]] = {}
+    for one in distributions(path=list(path)):
+        if points := one.entry_points.select(group="crest.plugins"):  # the name of a distribution takes longer to read
+            entries = [Entry(p.name, "plugin", "", one.name, one.version, p.value, module=p.value) for p in points]
+            found.setdefault(_normal(one.name), entries)
+    plugins = [plugin for entries in found.values() for plugin in entries]
+    listed = os.environ.get("CREST_PLUGINS", "" if switched_on("CREST_DISABLE_PLUGIN_AUTOLOAD") else None)
+    if listed is None:
         return plugins
-    listed = {_normal(name) for name in os.environ["CREST_PLUGINS"].split(",") if name.strip()}
+    wanted = {_normal(name) for name in listed.split(",") if name.strip()}
     names = {plugin: {_normal(plugin.name), _normal(plugin.distribution)} for plugin in plugins}
-    missing = sorted(listed.difference(*names.values()))
+    missing = sorted(wanted.difference(*names.values()))
     absent = [Entry(name, "plugin", error=f"CREST_PLUGINS names {name!r}, which is not installed") for name in missing]
-    return [plugin for plugin in plugins if names[plugin] & listed] + absent
+    return [plugin for plugin in plugins if names[plugin] & wanted] + absent
 
 
 def _register(plugin: Entry) -> list[Entry]:
@@ -134,14 +166,20 @@ def _register(plugin: Entry) -> list[Entry]:
 
     def register(kind: str, name: str, target: str, *, summary: str = "") -> None:
         entry = replace(plugin, kind=kind, name=str(name), target=str(target), summary=str(summary))
+        expected = "expected a name [a-z][a-z0-9-]*, such as 'soil-bucket', and a target 'package.module:Object'"
         valid = _VALID.fullmatch(f"{name} {target}")
-        entries.append(entry if valid else entry.broken(f"{name!r}, {target!r}: {_EXPECTED}"))
+        entries.append(entry if valid else entry.broken(f"{name!r}, {target!r}: {expected}"))
 
     manager = pluggy.PluginManager("crest")
     manager.add_hookspecs(_HOOKS)
     try:
         with redirect_stdout(sys.stderr):
-            manager.register(resolve_name(plugin.target if ":" in plugin.target else f"{plugin.target}:"))
+            module = resolve_name(plugin.target if ":" in plugin.target else f"{plugin.target}:")
+            api = str(getattr(module, "CREST_API", CREST_API))
+            if api.partition(".")[0] != CREST_API.partition(".")[0]:
+                advice = f"take releases that fit each other: pip install -U crest-core {plugin.distribution}"
+                return [plugin.broken(f"it wants CREST_API {api!r}, and this crest-core has {CREST_API!r}; {advice}")]
+            manager.register(module)
             for kind in KINDS:
                 getattr(manager.hook, f"register_{kind}")(register=partial(register, kind))
         manager.check_pending()
@@ -152,19 +190,6 @@ def _register(plugin: Entry) -> list[Entry]:
     except BaseException as error:
         entries.append(plugin.broken(repr(error)))
     return entries or [plugin.broken("it registers nothing; decorate its register_<kind> functions with hookimpl")]
-
-
-def _unique(entries: Sequence[Entry]) -> list[Entry]:
-    """Return the entries; those that claim one name of one kind are broken."""
-    owners = defaultdict(list)
-    for entry in entries:
-        owners[entry.kind, entry.name].append(f"{entry.distribution} {entry.version}")
-    return [
-        entry.broken(f"its name is claimed by {' and by '.join(claims)}; keep one")
-        if len(claims := owners[entry.kind, entry.name]) > 1 and entry.kind != "plugin"
-        else entry
-        for entry in entries
-    ]
 
 
 def _normal(name: str) -> str:

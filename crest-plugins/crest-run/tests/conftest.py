@@ -19,6 +19,7 @@ PLUGIN = """
         register("black-bucket", "crest_core.testing:NumpyBucket")
         register("cwd", "os:getcwd")
         register("pair", "models.more:pair")
+        register("documented", "models.more:Documented")
 
     @hookimpl
     def register_data_sources(register):
@@ -31,7 +32,8 @@ PLUGIN = """
 """
 MORE = """
     from pathlib import Path
-    from crest_core import Connection, Graph
+    import torch
+    from crest_core import Connection, FieldSpec, Graph, PhysicalParameters
     from crest_core.testing import Stress, TorchBucket, weather
 
     DICTIONARY = Path(__file__).with_name("own.yaml")
@@ -43,7 +45,21 @@ MORE = """
         lag = Connection("soil.storage", "evaporation.storage", lagged=True, initial=50.0)
         return Graph({"soil": TorchBucket(), "evaporation": Stress()}, [lag])
 
+    class Documented(Stress):
+        parameter_specs = (
+            FieldSpec(name="share", units="1", dims=(), static=True, doc="Share of the rain that runs off"),
+            FieldSpec(name="k", units="m s-1", standard_name="soil_hydraulic_conductivity", dims=("layer",)),
+            FieldSpec(name="height", units="m", static=True),
+        )
+
+        def __init__(self):
+            super().__init__()
+            values = {"share": 0.5, "k": torch.arange(1.0, 4.0), "height": torch.arange(100.0)}
+            self.more = PhysicalParameters(self.parameter_specs, values)
+
     class Needy(TorchBucket):
+        inputs = property(lambda self: TorchBucket.inputs)
+
         def __init__(self, size):
             super().__init__(capacity=size)
 """
@@ -53,23 +69,72 @@ DICTIONARY = """
         - {standard_name: depth_of_puddles, canonical_units: m, description: water on roads}
 """
 FILES = {"__init__.py": "", "_plugin.py": PLUGIN, "more.py": MORE, "own.yaml": DICTIONARY}
+ODD = {
+    "__init__.py": "",
+    "_plugin.py": """
+        from crest_core.plugins import hookimpl
+
+        @hookimpl
+        def register_components(register):
+            register("clock", "datetime:date")
+            register("here", "os:getcwd")
+            register("ready", "odd.functions:ready")
+            register("wanting", "odd.functions:wanting")
+    """,
+    "functions.py": """
+        from crest_core.testing import TorchBucket
+
+        def ready():
+            return TorchBucket()
+
+        def wanting(capacity):
+            return TorchBucket(capacity)
+    """,
+}
+
+
+def install(site, name, files):
+    """Write a distribution with one plugin."""
+    (site / name).mkdir(parents=True)
+    for file, text in files.items():
+        (site / name / file).write_text(dedent(text))
+    info = site / f"{name}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[crest.plugins]\n{name} = {name}._plugin\n")
 
 
 @pytest.fixture
 def models(tmp_path, monkeypatch):
-    """A folder with one plugin, found beside crest-run and nothing else."""
+    """A folder with two plugins; of these, `models` is found beside crest-run and nothing else."""
     before, site = set(sys.modules), tmp_path / "site"
-    (site / "models").mkdir(parents=True)
-    for name, text in FILES.items():
-        (site / "models" / name).write_text(dedent(text))
-    info = site / "models-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: models\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[crest.plugins]\nmodels = models._plugin\n")
+    install(site, "models", FILES)
+    install(site, "odd", ODD)
     monkeypatch.syspath_prepend(site)
     monkeypatch.setenv("CREST_PLUGINS", "models,crest-run")
     registry.cache_clear()
     yield site
     registry.cache_clear()
-    for name in {name for name in set(sys.modules) - before if name.partition(".")[0] == "models"}:
+    for name in {name for name in set(sys.modules) - before if name.partition(".")[0] in ("models", "odd")}:
         del sys.modules[name]
+
+
+@pytest.fixture
+def main(models):
+    """The command, by the entry point that installs it."""
+    from importlib.metadata import entry_points
+
+    (script,) = entry_points(group="console_scripts", name="crest")
+    return script.load()
+
+
+@pytest.fixture
+def crest(main, capsys):
+    """Run `crest` in this process and return exit status, output and errors."""
+
+    def crest(*words):
+        with pytest.raises(SystemExit) as end:
+            main(list(map(str, words)))
+        return end.value.code or 0, *capsys.readouterr()
+
+    return crest

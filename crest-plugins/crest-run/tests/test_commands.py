@@ -21,27 +21,6 @@ forcing: {source: weather, with: {days: 40}}
 
 
 @pytest.fixture
-def main(models):
-    """The command, by the entry point that installs it."""
-    from importlib.metadata import entry_points
-
-    (script,) = entry_points(group="console_scripts", name="crest")
-    return script.load()
-
-
-@pytest.fixture
-def crest(main, capsys):
-    """Run `crest` in this process and return exit status, output and errors."""
-
-    def crest(*words):
-        with pytest.raises(SystemExit) as end:
-            main(list(map(str, words)))
-        return end.value.code or 0, *capsys.readouterr()
-
-    return crest
-
-
-@pytest.fixture
 def file(tmp_path):
     """A run file."""
     path = tmp_path / "run.yaml"
@@ -54,16 +33,16 @@ def test_the_commands_are_listed_without_importing_anything_heavy(models):
         "import sys\nfrom crest_core.cli import main\ntry:\n    main(['--help'])\n"
         "except SystemExit:\n    print(sorted({m.split('.')[0] for m in sys.modules}))"
     )
-    environment = {**os.environ, "PYTHONPATH": str(models)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(models), os.environ.get("PYTHONPATH", "")])}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    for command in ("plan", "run", "schema"):
+    for command in ("info", "plan", "run", "schema"):
         assert command in done.stdout.split()
     for heavy in ("torch", "xarray", "pint", "pydantic", "yaml"):
         assert f"'{heavy}'" not in done.stdout.splitlines()[-1]
 
 
 def test_help_teaches_by_example(crest):
-    for command in ("plan", "run", "schema"):
+    for command in ("info", "plan", "run", "schema"):
         status, out, _ = crest(command, "--help")
         assert status == 0
         assert out.count(f"crest {command}") > 1  # the usage and an example
@@ -108,6 +87,32 @@ def test_run_output_overrules_the_file_and_quiet_is_quiet(crest, file, tmp_path)
     assert not (tmp_path / "out.nc").exists()
 
 
+def test_run_output_leaves_restart_and_record_of_another_output_alone(crest, file, tmp_path):
+    file.write_text(RUN + "output: {path: out.nc, restart: end.safetensors, record: record.json}\n")
+    assert crest("run", file, "--output", tmp_path / "out.nc")[0] == 0  # the file's own
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    assert {"end.safetensors", "record.json"} <= {path.name for path in before}
+    for name in ("b.2001", "b.2002.nc"):
+        status, out, _ = crest("run", file, "--output", tmp_path / name)
+        assert status == 0
+        stem = name.removesuffix(".nc")
+        assert out.splitlines()[1:] == [f"{tmp_path}/{stem}.restart.safetensors", f"{tmp_path}/{stem}.record.json"]
+        assert (tmp_path / f"{stem}.restart.safetensors").exists() and (tmp_path / f"{stem}.record.json").exists()
+    assert before == {path: path.read_bytes() for path in before}
+
+
+def test_run_output_continues_a_restart_in_place(crest, file, tmp_path):
+    file.write_text(
+        RUN + "period: {start: 2001-01-01, end: 2001-01-21}\noutput: {path: a.nc, restart: r.safetensors}\n"
+    )
+    assert crest("run", file)[0] == 0
+    before = (tmp_path / "r.safetensors").read_bytes()
+    file.write_text(RUN + "resume: r.safetensors\noutput: {path: a.nc, restart: ./r.safetensors}\n")
+    assert crest("run", file, "--output", tmp_path / "b.nc")[1].splitlines()[1:] == [f"{tmp_path}/r.safetensors"]
+    assert (tmp_path / "r.safetensors").read_bytes() != before
+    assert not list(tmp_path.glob("b.*safetensors"))
+
+
 def test_run_without_a_place_for_results_does_not_run(crest, file):
     status, out, err = crest("run", file)
     assert (status, out) == (2, "")
@@ -121,7 +126,11 @@ def test_schema_is_json_schema(crest):
 
 
 def test_the_module_runs_a_file_in_a_process_of_its_own(models, file, tmp_path):
-    environment = {**os.environ, "PYTHONPATH": str(models), "OMP_NUM_THREADS": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(models), os.environ.get("PYTHONPATH", "")]),
+        "OMP_NUM_THREADS": "1",
+    }
     command = [sys.executable, "-m", "crest_core", "run", str(file), "--output", "a.nc"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

@@ -2,10 +2,13 @@
 
 from crest_core.hookspecs import Register, hookimpl
 
+CREST_API = "1"
+
 
 @hookimpl
 def register_cli_commands(register: Register) -> None:
-    """Register plan, run and schema."""
+    """Register info, plan, run and schema."""
+    register("info", "crest_run.info:info", summary="Fields, parameters and arguments of a registered name")
     register("plan", "crest_run.commands:plan", summary="How a run file joins its components, and how gradients pass")
     register("run", "crest_run.commands:run", summary="Run a run file: results, restart and record")
     register("schema", "crest_run.commands:schema", summary="JSON Schema of run files, for editors")

@@ -12,7 +12,7 @@ from crest_core import CrestError
 from crest_run.build import build_graph
 from crest_run.errors import RunFileError
 from crest_run.execution import execute
-from crest_run.runfile import RunFile, load_run
+from crest_run.runfile import OutputSection, RunFile, load_run
 from crest_run.targets import check_target
 
 if TYPE_CHECKING:
@@ -54,15 +54,18 @@ def run(
 ) -> None:
     """Run a run file and write results, restart and record.
 
+    With --output, restart and record are named after it: those of another output stay.
+
     \b
     crest run run.yaml
     crest run run.yaml --output results.nc --quiet
     """
     content = load_run(file)
-    path = output or content.output.path
+    if output:
+        content = content.model_copy(update={"output": _beside(output, content)})
+    path = content.output.path
     if path is None:
         raise RunFileError(f"{content.where('output')}: results have no file; add the key path, or --output FILE")
-    content = content.model_copy(update={"output": content.output.model_copy(update={"path": path})})
     results = execute(content, progress=False if quiet else None)
     if not quiet:
         print(f"{path}: {', '.join(map(str, results.data_vars))}; {results.sizes['time']} steps")
@@ -79,3 +82,18 @@ def schema() -> None:
     # yaml-language-server: $schema=run.schema.json
     """
     print(json.dumps(RunFile.model_json_schema(), indent=2))
+
+
+def _beside(path: Path, content: RunFile) -> OutputSection:
+    """Return what a run writes to another path: restart and record are named after it, and replace no others.
+
+    A restart that is continued in place (`resume` is the same file) stays where it is.
+    """
+    section = content.output
+    changes = {"path": path}
+    stays = [kept.resolve() for kept in (content.resume,) if kept]
+    if section.path is None or path.resolve() != section.path.resolve():
+        for key, own in (("restart", section.restart), ("record", section.record)):
+            if own is not None and own.resolve() not in stays:
+                changes[key] = path.with_name(f"{path.name.removesuffix('.nc')}.{key}{own.suffix}")
+    return section.model_copy(update=changes)
