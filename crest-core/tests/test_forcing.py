@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from crest_core import Connection, Graph, PointGrid, simulate
+from crest_core import Connection, Graph, PeriodError, PointGrid, simulate
 from crest_core.component import StepComponent
 from crest_core.errors import ForcingError, TimeError
 from crest_core.fields import FieldSpec
@@ -60,6 +60,16 @@ def test_a_missing_variable_names_what_the_data_hold():
     data["precipitatoin"].attrs.pop("standard_name")
     with pytest.raises(ForcingError, match=r"forcing lacks precipitation.*did you mean 'precipitatoin'"):
         run(data)
+
+
+def test_all_missing_variables_are_named_at_once():
+    data = weather(5, seed=1).drop_vars(["precipitation", "potential_evaporation"])
+    with pytest.raises(ForcingError) as error:
+        run(data.assign(rain=weather(5, seed=1)["precipitation"].drop_attrs()))
+    first, second, held = str(error.value).splitlines()
+    assert first.startswith("forcing lacks p") and second.startswith("forcing lacks p")
+    assert "precipitation_flux [mm day-1, mean]" in first + second
+    assert held == "the data hold rain"
 
 
 def test_a_variable_is_found_by_its_standard_name():
@@ -197,9 +207,9 @@ def test_any_order_of_dims_gives_the_same_answer():
 def test_empty_periods_and_short_data_are_refused():
     with pytest.raises((ForcingError, TimeError), match="empty|at least a date"):
         run(weather(10, seed=1).isel(time=slice(0, 0)))
-    with pytest.raises(TimeError, match="is empty"):
+    with pytest.raises(PeriodError, match="is empty"):
         run(weather(10, seed=1), start="2001-01-05", end="2001-01-05")
-    with pytest.raises(ForcingError, match=r"needs forcing from 2001-01-01.*to 2001-01-20.*but the data hold"):
+    with pytest.raises(PeriodError, match=r"needs forcing from 2001-01-01.*to 2001-01-20.*but the data hold"):
         run(weather(10, seed=1), end="2001-01-20")
 
 

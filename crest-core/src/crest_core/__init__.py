@@ -15,6 +15,7 @@ _PUBLIC = {
         "GradientError", "GridError", "PluginError", "StateError", "StoreError", "TimeError", "UnitError",
     ),
     "fields": ("FieldSpec", "HORIZONTAL"),
+    "forcing": ("PeriodError",),
     "gradients": ("FiniteDifference", "Gradient", "NoGradient", "Pullback", "SPSA", "spsa_gradient"),
     "graph": ("Graph",),
     "grid": ("Grid", "PointGrid", "RectilinearGrid", "Regridder"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from time import monotonic
 from typing import Any
 
@@ -14,11 +16,11 @@ import xarray as xr
 
 from crest_core.clock import Clock
 from crest_core.component import Component, Sizes, Tensors
-from crest_core.errors import StateError
-from crest_core.forcing import Forcing
+from crest_core.errors import ForcingError, StateError, TimeError
+from crest_core.forcing import Forcing, PeriodError
 from crest_core.graph import Graph
 from crest_core.output import to_dataset
-from crest_core.provenance import ForcingHash, graph_hash, provenance
+from crest_core.provenance import graph_hash, parameter_hash, versions
 from crest_core.store import Store
 
 
@@ -55,16 +57,17 @@ def prepare(
     graph = model if isinstance(model, Graph) else Graph({"model": model})
     data = Forcing(forcing, graph, calendar)
     steps = max(graph.history.values(), default=0) if state is None else 0
-    clock = data.clock(start, end, steps)
+    try:
+        clock = data.clock(start, end, steps)
+    except (ForcingError, TimeError) as error:
+        raise PeriodError(str(error)) from error
     sizes = data.sizes(dtype or next((parameter.dtype for parameter in graph.parameters()), torch.float32))
     fresh = graph.initial_state(sizes)
     for name, value in (state or {}).items():
-        expected = fresh.get(name, value)
-        if (expected.shape, expected.dtype) != (value.shape, value.dtype):
-            raise StateError(
-                f"state {name}: expected {expected.dtype} of shape {tuple(expected.shape)} for this forcing, got "
-                f"{value.dtype} of shape {tuple(value.shape)}; take the places and the number type of the state"
-            )
+        want, got = (f"{one.dtype} of shape {tuple(one.shape)}" for one in (fresh.get(name, value), value))
+        if want != got:
+            advice = "take the places and the number type of the state"
+            raise StateError(f"state {name}: expected {want} for this forcing, got {got}; {advice}")
         if not bool(torch.isfinite(value).all()):
             raise StateError(f"state {name} holds values that are not finite; take an earlier restart")
     state = fresh if state is None else state
@@ -91,9 +94,9 @@ def simulate(
 ) -> xr.Dataset:
     """Return the outputs of a run over [start, end) as a CF Dataset, without gradients.
 
-    Forcing is read and run in windows cut at multiples of `window` since 2000-01-01. `store` receives the state at the
-    end of every window; `resume` takes state and start from one. `seed` is only written to the record. `progress`
-    None shows a bar on a terminal.
+    Forcing is read and run in windows cut at multiples of `window` since 2000-01-01; at the end of each, `store`
+    receives the state, from which `resume` goes on. `seed` is only written to the record. `progress` None shows a bar
+    on a terminal.
     """
     graph = model if isinstance(model, Graph) else Graph({"model": model})
     identity = graph_hash(graph)
@@ -102,31 +105,37 @@ def simulate(
             raise StateError("a run that resumes takes state and start from the restart; leave state= and start= out")
         state, start, calendar = _resumed(resume, identity)
     run = prepare(graph, forcing, start=start, end=end, calendar=calendar, state=state, dtype=dtype)
-    if store is not None and run.graph.opaque:
+    if store is not None and graph.opaque:
         raise StateError("a graph with an opaque component hides state and cannot write a restart")
-    names = [spec.name for spec in run.graph.outputs]
-    outputs = [outputs] if isinstance(outputs, str) else outputs
-    unknown = sorted(set(outputs or ()) - set(names))
-    if unknown:
+    names = [spec.name for spec in graph.outputs]
+    if unknown := sorted(set(outputs or ()) - set(names)):
         raise StateError(f"outputs {unknown} do not exist; the graph has {', '.join(names)}")
     kept: dict[str, list[torch.Tensor]] = {name: [] for name in (names if outputs is None else outputs)}
+    hashes = {spec: sha256(f"{spec.name} {run.clock.start} {run.sizes}".encode()) for spec in graph.inputs}
     state = run.state
-    hashed = ForcingHash(run.graph, f"{run.clock.start} {run.sizes}")
-    with torch.no_grad(), flushed_denormals(), _evaluating(run.graph):
+    with _running(graph):
         for first, stop in _progress(run.clock, window, progress):
-            clock = run.clock.sub(first, stop)
-            inputs = run.inputs(first, stop)
-            hashed.add(inputs)
-            values, state = run.graph(state, inputs, clock.times)
-            run.graph.check_outputs(values, list(clock.times), run.sizes)
+            clock, inputs = run.clock.sub(first, stop), run.inputs(first, stop)
+            for spec, found in hashes.items():  # field by field: equal whatever the windows are
+                if first == 0 or not spec.static:
+                    found.update(inputs[spec.name].numpy(force=True).tobytes())
+            values, state = graph(state, inputs, clock.times)
+            graph.check_outputs(values, list(clock.times), run.sizes)
             for name, pieces in kept.items():
                 pieces.append(values[name])
             if store is not None:
-                note = {"time": clock.end.isoformat(), "calendar": clock.calendar, "graph_hash": identity}
-                store.save(state, note)
+                store.save(state, {"time": clock.end.isoformat(), "calendar": clock.calendar, "graph_hash": identity})
+    used = versions(graph)
+    record = {
+        "source": f"crest-core {used.get('crest-core', '')}".strip(),
+        "versions": json.dumps(used, sort_keys=True),
+        "graph_hash": identity,
+        "parameter_hash": parameter_hash(graph),
+        "forcing_hash": sha256(b"".join(found.digest() for found in hashes.values())).hexdigest(),
+        "seed": "none" if seed is None else str(seed),
+    }
     joined = {name: torch.cat(pieces) for name, pieces in kept.items()}
-    record = provenance(run.graph, forcing_hash=hashed.hexdigest(), seed=seed)
-    return to_dataset(run.graph, joined, run.clock, run.forcing, record)
+    return to_dataset(graph, joined, run.clock, run.forcing, record)
 
 
 def _resumed(store: Store, identity: str) -> tuple[Tensors, str, str]:
@@ -137,10 +146,8 @@ def _resumed(store: Store, identity: str) -> tuple[Tensors, str, str]:
     except KeyError as error:
         raise StateError(f"the file to resume from has no {error}: it is not a restart of a run") from None
     if other != identity:
-        raise StateError(
-            f"the restart of {time} was written by another graph (hash {other[:12]}, this one {identity[:12]}); run "
-            f"the graph that wrote it, or start anew"
-        )
+        hashes = f"hash {other[:12]}, this one {identity[:12]}"
+        raise StateError(f"the restart of {time} was written by another graph ({hashes}); run the graph that wrote it")
     return state, time, calendar
 
 
@@ -156,12 +163,13 @@ def flushed_denormals() -> Iterator[None]:
 
 
 @contextmanager
-def _evaluating(model: Component) -> Iterator[None]:
-    """Switch dropout and the like off inside, as torch's eval() does."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
+def _running(graph: Graph) -> Iterator[None]:
+    """Hold what surrounds every component call of a run: no tape, no denormals, dropout and the like switched off."""
+    modes = [(module, module.training) for module in graph.modules()]
+    graph.eval()
     try:
-        yield
+        with torch.no_grad(), flushed_denormals():
+            yield
     finally:
         for module, training in modes:
             module.training = training
@@ -170,14 +178,13 @@ def _evaluating(model: Component) -> Iterator[None]:
 def _progress(clock: Clock, window: str, shown: bool | None) -> Iterator[tuple[int, int]]:
     """Yield the windows of a clock, with a bar that shows rate and remaining time."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TimeRemainingColumn
 
     windows, began = clock.windows(window), monotonic()
     shown = sys.stderr.isatty() and len(windows) > 1 if shown is None else shown
-    text = TextColumn("{task.description}")
-    columns = (BarColumn(), MofNCompleteColumn(), text, TimeRemainingColumn())
+    columns = (BarColumn(), "{task.completed}/{task.total} steps", "{task.description}", TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
-        task = bar.add_task("steps", total=len(clock))
+        task = bar.add_task("", total=len(clock))
         for first, stop in windows:
             yield first, stop
             bar.update(task, completed=stop, description=f"{stop / (monotonic() - began):.0f} steps/s")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -18,46 +17,38 @@ from crest_core.graph import Graph
 from crest_core.units import is_convertible
 
 
-def to_dataset(graph: Graph, outputs: Tensors, clock: Clock, forcing: Forcing, record: Mapping[str, Any]) -> xr.Dataset:
+def to_dataset(graph: Graph, outputs: Tensors, clock: Clock, forcing: Forcing, record: Mapping[str, str]) -> xr.Dataset:
     """Return outputs (time, *lead, *dims) as a Dataset with the places of the forcing and the record of the run.
 
     Time is the start of each interval, with time_bnds; point values hold at its end, the coordinate time_end.
     """
-    specs = [spec for spec in graph.outputs if spec.name in outputs]
-    data = {spec.name: (_dims(graph, spec, forcing), outputs[spec.name].numpy(force=True)) for spec in specs}
+    data = {}
+    for spec in graph.outputs:
+        if spec.name in outputs:
+            grid = graph.components[graph.output_ports[spec.name].component].grid
+            own = graph.grids[grid].dims if grid else ()  # carry the name of their grid
+            dims = ("time", *forcing.lead, *(f"{dim}_{grid}" if dim in own else dim for dim in spec.dims))
+            data[spec.name] = (dims, outputs[spec.name].numpy(force=True), _attributes(graph, spec))
     dataset = xr.Dataset(data, _time_coordinates(clock) | _layer_coordinates(graph))
-    for spec in specs:
-        dataset[spec.name].attrs = _attributes(graph, spec)
     for name, places in forcing.dataset.coords.items():
         if name not in dataset.variables and set(places.dims) <= set(dataset.dims) - {"time", *graph.dim_sizes}:
             dataset = dataset.assign_coords({name: places.variable})  # not what hangs on it
-    return dataset.assign_attrs(
-        Conventions="CF-1.11",
-        title="CREST simulation",
-        source=f"crest-core {record['versions'].get('crest-core', '')}".strip(),
-        history=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} simulated by CREST",
-        **{**record, "versions": json.dumps(record["versions"], sort_keys=True)},
-    )
-
-
-def _dims(graph: Graph, spec: FieldSpec, forcing: Forcing) -> tuple[str, ...]:
-    """Return the dims of an output in a Dataset; those of a named grid carry its name."""
-    grid = graph.components[graph.output_ports[spec.name].component].grid
-    own = graph.grids[grid].dims if grid else ()
-    return ("time", *forcing.lead, *(f"{dim}_{grid}" if dim in own else dim for dim in spec.dims))
+    history = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} simulated by CREST"
+    return dataset.assign_attrs(Conventions="CF-1.11", title="CREST simulation", history=history, **record)
 
 
 def _attributes(graph: Graph, spec: FieldSpec) -> dict[str, str]:
     """Return CF attributes; only names of the CF table, with units of their kind, are standard names."""
     entry = graph.dictionary.get(spec.standard_name)
-    named = entry is not None and entry.cf and is_convertible(spec.units, entry.canonical_units)
     attributes = {
-        "standard_name": entry.standard_name if entry is not None and named else "",
+        "standard_name": entry.standard_name if entry is not None and entry.cf else "",
         "long_name": spec.doc or (spec.standard_name or spec.name).replace("_", " "),
         "units": spec.units,
         "cell_methods": "" if spec.static else f"time: {spec.statistic}",
         "positive": spec.positive,
     }
+    if entry is not None and not is_convertible(spec.units, entry.canonical_units):
+        del attributes["standard_name"]
     return {name: value for name, value in attributes.items() if value}
 
 
@@ -80,10 +71,9 @@ def _layer_coordinates(graph: Graph) -> dict[str, Any]:
     """Return depth and depth bounds [m] of the layered dims."""
     found: dict[str, Any] = {}
     for dim, layers in graph.layers.items():
-        bounds = np.asarray(layers, dtype=float)
-        attributes = {"standard_name": "depth", "units": "m", "positive": "down", "bounds": f"{dim}_bnds", "axis": "Z"}
-        attributes["long_name"] = f"depth of the middle of the {dim.replace('_', ' ')}"
-        whole = {"_FillValue": None}  # CF forbids one in coordinates and their bounds
-        found[dim] = xr.Variable(dim, bounds.mean(axis=1), attributes, whole)
+        bounds, whole = np.asarray(layers, dtype=float), {"_FillValue": None}  # which CF forbids in coordinates
+        named = {"standard_name": "depth", "long_name": f"depth of the middle of the {dim.replace('_', ' ')}"}
+        depth = {"units": "m", "positive": "down", "axis": "Z", "bounds": f"{dim}_bnds"}
+        found[dim] = xr.Variable(dim, bounds.mean(axis=1), named | depth, whole)
         found[f"{dim}_bnds"] = xr.Variable((dim, "bnds"), bounds, {}, whole)
     return found

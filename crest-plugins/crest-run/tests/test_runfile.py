@@ -7,7 +7,18 @@ import torch
 import xarray as xr
 from crest_run import RunFile, RunFileError, build_graph, execute, load_run, open_forcing, plugin_dictionary
 
-from crest_core import Connection, CouplingError, FieldError, Graph, PluginError, StoreError, simulate
+from crest_core import (
+    Connection,
+    CouplingError,
+    FieldError,
+    ForcingError,
+    Graph,
+    PeriodError,
+    PluginError,
+    StoreError,
+    TimeError,
+    simulate,
+)
 from crest_core.plugins import PluginWarning
 from crest_core.testing import Stress, TorchBucket, weather
 
@@ -372,6 +383,37 @@ def test_weights_of_another_model_are_refused(models, write, tmp_path):
     assert "w.safetensors do not fit Stress" in fault(write(text), StoreError, build)
     torch.save({"threshold": torch.zeros(1)}, tmp_path / "w.safetensors")
     assert "weights: weights w.safetensors do not fit Stress" in fault(write(text), StoreError, build)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{start: 2001-01-05, end: 2002-01-01}", "the run needs forcing from 2001-01-05 00:00:00 to 2002-01-01"),
+        ("{start: 2000-01-05, end: 2001-02-01}", "but the data hold 2001-01-01 00:00:00 to 2001-02-10 00:00:00"),
+        ("{start: 2001-01-05, end: 2001-01-05}", "the period 2001-01-05T00:00:00 to 2001-01-05T00:00:00 by 1D"),
+        ("{start: 2001-01-05, end: 2001-01-04}", "is empty; the end is excluded and must lie after the start"),
+        ("{start: 2001-01-05, end: 2001-01-07T06:00}", "lasts 2 days, 6:00:00, not a multiple of the step"),
+        ("{start: 2001-01-05T06:00, end: 2001-01-07T06:00}", "which is not one of the data's times"),
+    ],
+)
+def test_a_period_that_does_not_fit_names_the_line(models, write, line, message):
+    told = fault(write(LOOP + f"period: {line}\n"), PeriodError, run)
+    assert told.startswith("run.yaml:8: period: ")
+    assert message in told
+
+
+def test_forcing_that_does_not_fit_names_the_line_and_all_that_is_missing(models, write, tmp_path):
+    data = weather(4, 2, seed=1)
+    text = LOOP.replace("{source: weather, with: {days: 40}}", "{path: forcing.nc}")
+    data[["lat"]].assign(rain=data["precipitation"].drop_attrs()).to_netcdf(tmp_path / "forcing.nc")
+    told = fault(write(text), ForcingError, run).splitlines()
+    assert told[0].startswith("run.yaml:7: forcing: forcing lacks p")
+    assert len(told) == 3 and told[1].startswith("forcing lacks p")
+    assert told[2] == "the data hold rain"
+    data.convert_calendar("noleap", use_cftime=True).to_netcdf(tmp_path / "forcing.nc")
+    assert "run.yaml:7: forcing: time 2001-01-01T00:00:00 is in the calendar noleap" in fault(
+        write(text), TimeError, run
+    )
 
 
 def test_forcing_that_cannot_be_opened_names_the_line(models, write):

@@ -7,11 +7,13 @@ results = execute(run)
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 import xarray as xr
 
-from crest_core import SafetensorsStore, registry, simulate, write_atomically
+from crest_core import ForcingError, PeriodError, SafetensorsStore, TimeError, registry, simulate, write_atomically
 from crest_run.build import build_graph, call
 from crest_run.errors import RunFileError
 from crest_run.runfile import RunFile
@@ -41,7 +43,7 @@ def execute(run: RunFile, *, progress: bool | None = None) -> xr.Dataset:
     check_targets(run)
     output, period = run.output, run.period
     graph = build_graph(run)
-    with open_forcing(run) as forcing:
+    with open_forcing(run) as forcing, _located(run):
         results = simulate(
             graph,
             forcing,
@@ -63,3 +65,13 @@ def execute(run: RunFile, *, progress: bool | None = None) -> xr.Dataset:
         record |= {"seed": run.seed, "run": run.model_dump(mode="json", by_alias=True)}
         write_atomically(output.record, json.dumps(record, indent=2, default=str).encode())
     return results
+
+
+@contextmanager
+def _located(run: RunFile) -> Iterator[None]:
+    """Put file, line and key before what is wrong with period or forcing."""
+    try:
+        yield
+    except (ForcingError, TimeError) as error:
+        with run.at("period" if isinstance(error, PeriodError) else "forcing"):
+            raise
