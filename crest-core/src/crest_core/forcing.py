@@ -24,7 +24,6 @@ from crest_core.units import conversion, is_convertible
 
 LEAD = ("member", "sample")
 _FILL_VALUES = (-9999.0, -999.0, -99999.0, -32768.0, 9.969209968386869e36, 1e20, 1e30, 1e35, 1e36)
-_DECLARING = ("units", "standard_name", "positive")  # attributes that say what a variable is
 
 
 class PeriodError(ForcingError, TimeError):
@@ -94,16 +93,16 @@ class Forcing:
         found, faults, data = [], [], self.dataset
         held = [str(name) for name in data.data_vars]
         for spec in self.graph.inputs:
-            whole = [spec.name] if spec.name in data.variables else []
-            named = whole or [name for name in held if _is_named(data[name].attrs, spec)]
+            exact = spec.name in data.variables
+            named = [spec.name] if exact else [name for name in held if _is_named(data[name].attrs, spec)]
             if len(named) == 1:
                 found.append((spec, data[named[0]]))
-            elif named:
+                continue
+            hint = f"{near(spec.name, held)} {self.graph.near.get(spec.name, '')}".rstrip()
+            fault = f"no variable has this name or standard name{hint}"
+            if named:
                 fault = f"the variables {named} all have this standard name; rename the right one to {spec.name!r}"
-                faults.append(f"forcing {spec.name} [{spec.standard_name}]: {fault}")
-            else:
-                hint = f"{near(spec.name, held)} {self.graph.near.get(spec.name, '')}".rstrip()
-                faults.append(f"forcing lacks {spec.name} ({spec.describe()}), by name and by standard_name{hint}")
+            faults.append(f"forcing lacks {spec.name} ({spec.describe()}): {fault}")
         if faults:
             raise ForcingError("\n".join([*faults, f"the data hold {', '.join(held) or 'nothing'}"]))
         return found
@@ -136,7 +135,9 @@ class Forcing:
         methods = attributes.get("cell_methods", spec.cell_methods)
         if statistic not in STATISTICS:
             raise ForcingError(f"cell_methods {methods!r}; expected time: {' or '.join(STATISTICS)}")
-        given: dict[str, Any] = {key: str(attributes[key]) for key in _DECLARING if key in attributes}
+        given: dict[str, Any] = {
+            key: str(attributes[key]) for key in {"units", "standard_name", "positive"} & {*attributes}
+        }
         source = replace(spec, **given, cell_methods=f"time: {statistic}")
         names = [name for name in (source.standard_name, spec.standard_name) if name]
         if len({self.graph.dictionary.resolve(name)[0] for name in names}) > 1:

@@ -40,15 +40,14 @@ def to_dataset(graph: Graph, outputs: Tensors, clock: Clock, forcing: Forcing, r
 def _attributes(graph: Graph, spec: FieldSpec) -> dict[str, str]:
     """Return CF attributes; only names of the CF table, with units of their kind, are standard names."""
     entry = graph.dictionary.get(spec.standard_name)
+    of_cf = entry is not None and entry.cf and is_convertible(spec.units, entry.canonical_units)
     attributes = {
-        "standard_name": entry.standard_name if entry is not None and entry.cf else "",
+        "standard_name": entry.standard_name if entry is not None and of_cf else "",
         "long_name": spec.doc or (spec.standard_name or spec.name).replace("_", " "),
         "units": spec.units,
         "cell_methods": "" if spec.static else f"time: {spec.statistic}",
         "positive": spec.positive,
     }
-    if entry is not None and not is_convertible(spec.units, entry.canonical_units):
-        del attributes["standard_name"]
     return {name: value for name, value in attributes.items() if value}
 
 
@@ -56,13 +55,12 @@ def _time_coordinates(clock: Clock) -> dict[str, Any]:
     bounds = to_xarray_time(clock.bounds, clock.calendar)
     since = f"seconds since {clock.start.isoformat(sep=' ')}"
     encoding = {"units": since, "calendar": clock.calendar, "dtype": "int64"}
-    name = {"standard_name": "time"}
-    if clock.calendar == "standard":
-        name["units_metadata"] = "leap_seconds: none"
-    start = {**name, "long_name": "start of interval", "bounds": "time_bnds", "axis": "T"}
+    leap = {"units_metadata": "leap_seconds: none"} if clock.calendar == "standard" else {}
+    start = {"standard_name": "time", **leap, "long_name": "start of interval", "bounds": "time_bnds", "axis": "T"}
+    end = {"standard_name": "time", **leap, "long_name": "end of interval"}
     return {
         "time": xr.Variable("time", bounds[:, 0], start, encoding),
-        "time_end": xr.Variable("time", bounds[:, 1], {**name, "long_name": "end of interval"}, encoding),
+        "time_end": xr.Variable("time", bounds[:, 1], end, encoding),
         "time_bnds": (("time", "bnds"), bounds, {}, encoding),
     }
 

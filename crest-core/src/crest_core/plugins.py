@@ -140,10 +140,7 @@ def switched_on(variable: str) -> bool:
 
 
 def _plugins(path: Sequence[str]) -> Iterable[Entry]:
-    """Return the entry points that shall be read, and what CREST_PLUGINS names in vain.
-
-    Of a distribution that is found twice, those found first count.
-    """
+    """Return the plugins to read, of a distribution found twice the first, and what CREST_PLUGINS names in vain."""
     found: dict[str, list[Entry]] = {}
     for one in distributions(path=list(path)):
         if points := one.entry_points.select(group="crest.plugins"):  # the name of a distribution takes longer to read
