@@ -31,6 +31,7 @@ from crest_core.hookspecs import CREST_API, KINDS, hookimpl
 
 __all__ = ["CREST_API", "KINDS", "Entry", "PluginWarning", "Registry", "discover", "hookimpl", "near", "registry"]
 
+GROUP = "crest.plugins"
 _VALID = re.compile(r"[a-z][a-z0-9-]* ([^\W\d]\w*\.)*[^\W\d]\w*:([^\W\d]\w*\.)*[^\W\d]\w*")
 _HOOKS = type(
     "Hooks", (), {f"register_{kind}": pluggy.HookspecMarker("crest")(lambda self, register: None) for kind in KINDS}
@@ -143,7 +144,7 @@ def _plugins(path: Sequence[str]) -> Iterable[Entry]:
     """Return the plugins to read, of a distribution found twice the first, and what CREST_PLUGINS names in vain."""
     found: dict[str, list[Entry]] = {}
     for one in distributions(path=list(path)):
-        if points := one.entry_points.select(group="crest.plugins"):  # the name of a distribution takes longer to read
+        if points := one.entry_points.select(group=GROUP):  # the name of a distribution takes longer to read
             entries = [Entry(p.name, "plugin", "", one.name, one.version, p.value, module=p.value) for p in points]
             found.setdefault(_normal(one.name), entries)
     plugins = [plugin for entries in found.values() for plugin in entries]
