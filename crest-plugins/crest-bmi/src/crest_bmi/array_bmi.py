@@ -139,10 +139,10 @@ class ArrayBmi(Bmi):
 
     def set_value(self, name: str, src: Array) -> None:
         if self._takes(name):
-            values = self._variable(name).values
-            if np.size(src) != values.size:
-                raise FieldError(f"set_value({name!r}): expected {values.size} numbers, got {np.size(src)}")
-            values[...] = np.reshape(src, -1)
+            values, given = self._variables[name].values, np.asarray(src)
+            if given.size != values.size:
+                raise FieldError(f"set_value({name!r}): expected {values.size} numbers, got {given.size}")
+            values[...] = given.reshape(-1)
 
     def set_value_at_indices(self, name: str, inds: Array, src: Array) -> None:
         if self._takes(name):
