@@ -17,6 +17,7 @@ from crest_core import (
     FieldSpec,
     Graph,
     SafetensorsStore,
+    StateError,
     TensorMap,
     registry,
     simulate,
@@ -239,7 +240,7 @@ def test_the_session_has_as_many_threads_as_torch(bench):
 RAIN = FieldSpec(name="rain", units="mm day-1", standard_name="precipitation_flux")
 
 
-def plant(bench):
+def plant(bench, before=0):
     """Return a GRU in a feedback loop with a bucket: evaporation from potential evaporation and soil water."""
     potential = FieldSpec(name="potential", units="mm day-1", standard_name="water_potential_evaporation_flux")
     water = FieldSpec(
@@ -248,7 +249,7 @@ def plant(bench):
     evaporation = FieldSpec(
         name="evaporation", units="mm day-1", standard_name="water_evapotranspiration_flux", positive="up"
     )
-    network = bench.gru()
+    network = bench.gru(before)
     component = network.component(
         inputs=(potential, water),
         outputs=(evaporation,),
@@ -268,6 +269,14 @@ def test_a_coupled_simulation_resumes_bit_for_bit(bench, tmp_path):
     rest = simulate(graph, data, end=end, window="5D", resume=store)
     for name in ("evaporation", "storage"):
         assert (rest[name].values == whole[name].sel(time=rest["time"]).values).all()
+
+
+def test_a_restart_of_another_network_is_refused(bench, tmp_path):
+    graph, data = plant(bench), weather(20, 2, seed=3)
+    store = SafetensorsStore(tmp_path / "restart.safetensors")
+    simulate(graph, data, start="2001-01-01", end="2001-01-11", window="5D", store=store)
+    with pytest.raises(StateError, match="graph"):
+        simulate(plant(bench, before=1), data, end="2001-01-21", window="5D", resume=store)
 
 
 def test_the_report_says_exact_and_the_loop_learns(bench):
