@@ -39,8 +39,10 @@ class BmiGrid:
 def read_grid(model: BmiModel, name: str) -> BmiGrid:
     """Return the grid of a variable; GridError where variable and grid do not fit each other.
 
-    A grid of one place is a scalar, whatever its type.
+    A grid of one place is a scalar, whatever its type: many models of one column leave the functions of grids out.
     """
+    if model.size(name) == 1:
+        return BmiGrid("scalar")
     location = model.ask("get_var_location", name)
     if location == "none":
         return BmiGrid("scalar")
@@ -51,8 +53,6 @@ def read_grid(model: BmiModel, name: str) -> BmiGrid:
         raise GridError(f"{who} lies on {location!r}; only values on nodes can be fields, leave it out")
     if model.size(name) != size:
         raise GridError(f"{who} holds {model.size(name)} numbers, but the grid has {size} places")
-    if size == 1:
-        return BmiGrid("scalar")
     if kind in _LISTS:
         return BmiGrid(kind, (size,), _axes(model, grid, {"x": size, "y": size} if kind != "vector" else {}))
     if kind not in _SHAPED:

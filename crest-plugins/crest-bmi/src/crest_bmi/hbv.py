@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -52,6 +53,11 @@ FIELDS: dict[str, dict[str, Any]] = {  # what BMI does not tell, for BmiComponen
     "runoff": {"standard_name": "runoff_flux"},
     "evapotranspiration": {"standard_name": "water_evapotranspiration_flux", "positive": "up"},
     "snow_water_equivalent": {"standard_name": "surface_snow_amount", "cell_methods": "time: point"},
+    "snowpack": {"bounds": (0.0, inf)},
+    "snow_liquid_water": {"bounds": (0.0, inf)},
+    "soil_water": {"bounds": (0.0, inf)},
+    "upper_groundwater": {"bounds": (0.0, inf)},
+    "lower_groundwater": {"bounds": (0.0, inf)},
     "threshold_temperature": {"bounds": (-3.0, 3.0)},
     "degree_day_factor": {"bounds": (0.5, 10.0)},
     "field_capacity": {"bounds": (50.0, 600.0)},
