@@ -141,6 +141,11 @@ def test_a_timestep_that_cannot_be_used_is_an_error(models, text, step, message)
         settable(models, model=model)
 
 
+def test_a_trial_that_the_model_cannot_take_says_what_it_was_given(models):
+    with pytest.raises(ComponentError, match=r"overflows in step 2.*the trial of states.*with rain=1000: give input"):
+        settable(models, trial={"rain": (0.0, 1000.0, 0.0, 0.0)})
+
+
 def test_a_time_step_that_varies_or_goes_backwards_is_an_error(models):
     with pytest.raises(ComponentError, match=r"update\(\) went from time 86400 to 259200 in step 2, expected 86400 on"):
         settable(models, model=models.Erratic)

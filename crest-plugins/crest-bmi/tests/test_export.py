@@ -8,16 +8,14 @@ import pytest
 import torch
 import xarray as xr
 from bmipy import Bmi
-from crest_bmi import BmiComponent, GraphBmi, as_bmi
+from crest_bmi import BmiComponent, as_bmi
 
 from crest_core import (
     ComponentError,
-    CrestError,
     FieldError,
     FieldSpec,
     Graph,
     PointGrid,
-    SafetensorsStore,
     Sizes,
     StateError,
     StepComponent,
@@ -195,53 +193,6 @@ def test_no_name_is_input_and_output_and_names_can_be_given():
         begun(bucket(forcing={"rain": 1.0}))
     with pytest.raises(ComponentError, match="forcing precipitation: expected one number or 1, got 2"):
         begun(bucket(forcing={"precipitation": [1.0, 2.0]}))
-
-
-def test_a_configuration_gives_places_forcing_and_restart(tmp_path):
-    state = simulate_state()
-    SafetensorsStore(tmp_path / "restart.safetensors").save(state, {"time": "2001-01-03"})
-    config = tmp_path / "model.yaml"
-    config.write_text(
-        "grid: {lat: [50, 51], lon: [8, 9]}\nforcing: {precipitation: [0, 8], evapotranspiration: 1}\n"
-        "restart: restart.safetensors\ndtype: float64\nstart: '2001-01-03'\n"
-    )
-    model = begun(bucket(forcing=None), config)
-    assert value(model, "state.bucket.storage").tolist() == [40.0, 60.0]
-    model.update()
-    assert value(model, "precipitation").tolist() == [0.0, 8.0]
-    config.write_text("cells: 3\nrestart: restart.safetensors\ndtype: float64")
-    with pytest.raises(StateError, match=r"does not fit the graph: bucket.storage: expected \(\(3,\), torch.float64\)"):
-        begun(bucket(), config)
-
-
-def simulate_state():
-    return {"bucket.storage": torch.tensor([40.0, 60.0], dtype=torch.float64)}
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("cels: 3", r"cels: Extra inputs are not permitted; keys: component, with, weights"),
-        ("cells: 0", r"cells: Input should be greater than 0"),
-        ("cells: !!python/name:os.system", r"cannot be read: could not determine a constructor"),
-        ("- 3", r"file: Input should be a valid dictionary"),
-        ("grid: {lat: [100], lon: [0]}", r"lat must be a list of degrees"),
-        ("component: no-such-model", r"components: 'no-such-model' is not installed"),
-        ("restart: absent.safetensors", r"restart .*absent.safetensors: no such file"),
-    ],
-)
-def test_a_wrong_configuration_says_what_is_wrong(tmp_path, text, message):
-    config = tmp_path / "model.yaml"
-    config.write_text(text)
-    with pytest.raises(CrestError, match=message):
-        begun(bucket(), config)
-
-
-def test_a_model_without_graph_asks_for_one(tmp_path):
-    with pytest.raises(ComponentError, match=r"needs a graph: name one in the configuration \(component: NAME\)"):
-        begun(GraphBmi)
-    with pytest.raises(ComponentError, match=r"configuration .*absent.yaml cannot be read: .*No such file"):
-        begun(GraphBmi, tmp_path / "absent.yaml")
 
 
 class Lagging(StepComponent):

@@ -73,9 +73,7 @@ def test_hbv_of_ewatercycle_runs_as_it_does_alone_and_couples(config):
 
 def test_hbv_that_reads_its_weather_by_its_own_clock_is_no_function_of_its_stores(config):
     stores = ("Si", "Su", "Sf", "Ss", "Sp")
-    with pytest.raises(
-        StateError, match="are not all that it remembers: .* leave states= out: the model is then opaq"
-    ):
+    with pytest.raises(StateError, match="are not all that it remembers: .* leave states= out: the model is then opaq"):
         BmiComponent(EWaterCycleHBV, config, inputs=("Imax",), outputs=("Q",), states=stores,
                      fields={"Imax": {"bounds": (1.0, 3.0)}})  # fmt: skip
 

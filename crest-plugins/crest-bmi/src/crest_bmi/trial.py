@@ -98,10 +98,17 @@ class _TrialRun:
                 )
 
     def _run(self, model: BmiModel, state: Arrays, driver: Arrays) -> Arrays:
-        for name, values in {**state, **driver}.items():
-            model.set(name, values)
-        model.update()
-        return self._read(model, self.outputs)
+        try:
+            for name, values in {**state, **driver}.items():
+                model.set(name, values)
+            model.update()
+            return self._read(model, self.outputs)
+        except ComponentError as error:
+            given = ", ".join(f"{name}={values.flat[0]:g}" for name, values in driver.items())
+            raise ComponentError(
+                f"{error}; this was the trial of states while the component was built, with {given}: give inputs "
+                f"bounds in fields=, or values in trial="
+            ) from error
 
     def _read(self, model: BmiModel, variables: Sequence[Variable]) -> Arrays:
         return {one.name: model.get(one.name) for one in variables}
