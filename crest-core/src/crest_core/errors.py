@@ -1,7 +1,4 @@
-"""Errors of CREST: each is a CrestError and a built-in, so callers may catch either.
-
-A message says who, which field, what was expected, what came and what to do.
-"""
+"""Errors of CREST: each is a CrestError and a built-in; messages say who, what was expected, what came, what to do."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches

@@ -1,7 +1,5 @@
 """FieldSpec: what a quantity is, apart from its values."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -53,8 +51,9 @@ class FieldSpec:
         if not isinstance(self.dims, tuple) or len(set(self.dims)) != len(self.dims):
             raise FieldError(f"{who}: dims are a tuple of distinct names, got {self.dims!r}")
         if self.statistic not in STATISTICS:
-            expected = f"'time: ' and one of {', '.join(STATISTICS)}"
-            raise FieldError(f"{who}: cell_methods {self.cell_methods!r} is not {expected}")
+            raise FieldError(
+                f"{who}: cell_methods {self.cell_methods!r} is not 'time: ' and one of {', '.join(STATISTICS)}"
+            )
         if self.positive not in ("", "up", "down"):
             raise FieldError(f"{who}: positive {self.positive!r} is not 'up', 'down' or ''")
         if self.window < 1 or (self.static and self.window > 1):

@@ -1,9 +1,4 @@
-"""Grids and what maps fields between them: protocols, points and rectilinear grids.
-
-Regridding methods are plugins; the core only checks that two grids are the same.
-"""
-
-from __future__ import annotations
+"""Grids and what maps fields between them: protocols, points and rectilinear grids; regridders are plugins."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeAlias
@@ -53,7 +48,7 @@ class PointGrid:
         self, lat: ArrayLike, lon: ArrayLike, names: Sequence[str] | None = None, *, name: str = "points"
     ) -> None:
         self.name = name
-        self.lat, self.lon = _degrees(lat, name, "lat", -90.0, 90.0), _longitudes(lon, name)
+        self.lat, self.lon = _degrees(lat, name, "lat", -90.0, 90.0), _degrees(lon, name, "lon", -180.0, 360.0)
         count = self.lat.size
         if count != self.lon.size:
             raise GridError(f"grid {name}: {count} latitudes and {self.lon.size} longitudes; a point needs both")
@@ -76,7 +71,7 @@ class RectilinearGrid:
 
     def __init__(self, lat: ArrayLike, lon: ArrayLike, *, name: str = "rectilinear") -> None:
         self.name = name
-        self.lat, self.lon = _degrees(lat, name, "lat", -90.0, 90.0), _longitudes(lon, name)
+        self.lat, self.lon = _degrees(lat, name, "lat", -90.0, 90.0), _degrees(lon, name, "lon", -180.0, 360.0)
         steps = np.diff(self.lat)
         if not ((steps > 0).all() or (steps < 0).all()):
             raise GridError(f"grid {name}: lat {self.lat} neither rises nor falls; sort it")
@@ -88,10 +83,7 @@ class RectilinearGrid:
 
 
 def check_same_grid(first: Grid, second: Grid) -> None:
-    """Raise GridError, naming the first place that differs, if two grids are not the same.
-
-    Latitudes and longitudes may differ by 1e-6 degrees, longitudes also by whole turns.
-    """
+    """Raise GridError, naming the first place that differs by more than 1e-6 degrees; whole turns do not count."""
     ends = f"grids {first.name} and {second.name}"
     if first.dims != second.dims or first.sizes != second.sizes:
         raise GridError(f"{ends} differ: {first.sizes} and {second.sizes}; add a regridder to the Connection")
@@ -105,13 +97,8 @@ def check_same_grid(first: Grid, second: Grid) -> None:
             )
 
 
-def _longitudes(values: ArrayLike, grid: str) -> np.ndarray:
-    lon = _degrees(values, grid, "lon", -180.0, 360.0)
-    return np.where(lon >= 180.0, np.round(lon - 360.0, 9), lon)
-
-
 def _degrees(values: ArrayLike, grid: str, what: str, low: float, high: float) -> np.ndarray:
     array = np.array(values, dtype=np.float64)
     if array.ndim != 1 or array.size == 0 or not ((array >= low) & (array <= high)).all():
         raise GridError(f"grid {grid}: {what} must be a list of degrees from {low:g} to {high:g}, got {array}")
-    return array
+    return np.where(array >= 180.0, np.round(array - 360.0, 9), array)  # no latitude is as large

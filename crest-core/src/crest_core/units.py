@@ -1,7 +1,5 @@
 """Units: UDUNITS text in, fixed linear conversions out, compiled when a graph is built; none is silent."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -73,22 +71,38 @@ def check_units(text: str) -> Any:
     )
 
 
-def conversion(source: str, target: str) -> Conversion:
-    """Return the conversion from `source` to `target` units; UnitError if they differ in kind."""
-    return _conversion(source, target, None, None)
+@cache
+def conversion(source: str, target: str, density: float | None = None, seconds: float | None = None) -> Conversion:
+    """Return the conversion from `source` to `target` units; UnitError if they differ in kind.
+
+    With a density [kg m-3], one side may be a depth and the other a mass of water; with the seconds of a step, one
+    side may be a sum over the step and the other a mean rate.
+    """
+    powers, hint = _powers(source, target), ""
+    if powers and powers[0] and density is None:
+        hint = "; depth and mass of water differ by a density: give it, in kg m-3"
+    elif powers and powers[1] and seconds is None:
+        hint = "; an amount and a rate differ by a time: the amount needs cell_methods 'time: sum'"
+    if powers is None or hint:
+        ends = [f"{text!r} ({check_units(text).dimensionality})" for text in (source, target)]
+        raise UnitError(f"{ends[0]} cannot be converted to {ends[1]}{hint}")
+    mass, time = powers
+    unit = check_units(source) / registry.Unit("kg m-3") ** mass / registry.Unit("s") ** time
+    zero, far = (float(registry.Quantity(value, unit).to(target).magnitude) for value in (0.0, 1000.0))
+    scale = (far - zero) / 1000.0
+    if zero:
+        return Conversion(round(scale, 14), zero)  # the difference has blurred the last digit
+    return Conversion(scale * (density or 1.0) ** -mass * (seconds or 1.0) ** -time)
 
 
 def water_conversion(source: str, target: str, density: float = WATER_DENSITY) -> Conversion:
     """Return the conversion between a depth and a mass of water, of `density` [kg m-3]."""
-    return _conversion(source, target, density, None)
+    return conversion(source, target, density)
 
 
 def rate_conversion(source: str, target: str, seconds: float, *, density: float | None = None) -> Conversion:
-    """Return the conversion between a sum over a step of `seconds` and a mean rate, either way.
-
-    With a density [kg m-3], one side may be a depth and the other a mass of water.
-    """
-    return _conversion(source, target, density, seconds)
+    """Return the conversion between a sum over a step of `seconds` and a mean rate, either way."""
+    return conversion(source, target, density, seconds)
 
 
 def is_convertible(source: str, target: str) -> bool:
@@ -113,22 +127,3 @@ def _powers(source: str, target: str) -> tuple[int, int] | None:
     density, time = ratio.get("[mass]", 0), ratio.get("[time]", 0)
     rest = ratio / registry.Unit(f"(kg m-3)**{density} s**{time}").dimensionality
     return None if rest or abs(density) > 1 or abs(time) > 1 else (density, time)
-
-
-@cache
-def _conversion(source: str, target: str, density: float | None, seconds: float | None) -> Conversion:
-    powers, hint = _powers(source, target), ""
-    if powers and powers[0] and density is None:
-        hint = "; depth and mass of water differ by a density: give it, in kg m-3"
-    elif powers and powers[1] and seconds is None:
-        hint = "; an amount and a rate differ by a time: the amount needs cell_methods 'time: sum'"
-    if powers is None or hint:
-        ends = [f"{text!r} ({check_units(text).dimensionality})" for text in (source, target)]
-        raise UnitError(f"{ends[0]} cannot be converted to {ends[1]}{hint}")
-    mass, time = powers
-    unit = check_units(source) / registry.Unit("kg m-3") ** mass / registry.Unit("s") ** time
-    zero, far = (float(registry.Quantity(value, unit).to(target).magnitude) for value in (0.0, 1000.0))
-    scale = (far - zero) / 1000.0
-    if zero:
-        return Conversion(round(scale, 14), zero)  # the difference has blurred the last digit
-    return Conversion(scale * (density or 1.0) ** -mass * (seconds or 1.0) ** -time)
