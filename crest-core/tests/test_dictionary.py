@@ -162,7 +162,7 @@ def test_an_unknown_name_is_refused_with_near_names():
 def test_a_repeated_entry_adds_what_was_left_open():
     first = Entry(standard_name="q", canonical_units="1", kind="state")
     second = Entry(standard_name="q", canonical_units="kg kg-1", bounds=(0.0, 1.0), description="Humidity")
-    joined = Dictionary([first]).merged(Dictionary([second]))["q"]
+    joined = Dictionary([first, second])["q"]
     assert (joined.kind, joined.bounds, joined.description) == ("state", (0.0, 1.0), "Humidity")
     assert joined.canonical_units == "1"
 
@@ -186,7 +186,7 @@ def test_an_alias_that_two_dictionaries_give_to_two_names_is_refused_when_it_is_
     first, second = (Dictionary([Entry(standard_name=name, canonical_units="1", alias=("x",))]) for name in "ab")
     assert first["x"].standard_name == "a"
     with pytest.raises(DictionaryError, match="'x' is an alias of a, b; name one of them"):
-        first.merged(second)["x"]
+        default_dictionary([first, second])["x"]
 
 
 @pytest.mark.parametrize(

@@ -4,28 +4,26 @@ Every time is a cftime date; datetime64 appears only at the xarray edge (`to_xar
 interval is [start, end), named by its start. Dates have no time zone: UTC.
 """
 
-from __future__ import annotations
-
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
-from typing import Any
+from itertools import pairwise
+from typing import Any, Self
 
 import cftime
 import numpy as np
 
 from crest_core.errors import TimeError
 
-_DATES: dict[str, Any] = {  # the classes that xarray makes
-    "standard": cftime.DatetimeGregorian,
-    "noleap": cftime.DatetimeNoLeap,
-    "360_day": cftime.Datetime360Day,
-}
+# By calendar, the class of dates that xarray makes.
+_DATES = {"standard": cftime.DatetimeGregorian, "noleap": cftime.DatetimeNoLeap, "360_day": cftime.Datetime360Day}
 CALENDARS = tuple(_DATES)
 _ALIASES = {"gregorian": "standard", "proleptic_gregorian": "standard", "365_day": "noleap"}  # since 1582
 _SECONDS = {"D": 86400, "h": 3600, "min": 60, "s": 1}
+_STEP = re.compile(rf"\s*(\d{{0,9}})\s*({'|'.join(_SECONDS)})\s*")  # more digits overflow
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d)(?::(\d\d)(?::(\d\d)(?:\.0+)?)?)?)?\s*(Z|[+-]\d\d:?\d\d)?")
+_CONVERT = "convert the data with xarray's convert_calendar or give the run the calendar of the data"
 
 
 def check_calendar(name: str) -> str:
@@ -38,10 +36,9 @@ def check_calendar(name: str) -> str:
 
 def parse_timestep(text: str | timedelta) -> timedelta:
     """Return the step that "1D", "6h", "30min" or "10s" means; a timedelta passes through."""
-    if isinstance(text, timedelta):
-        step = text
-    else:
-        match = re.fullmatch(rf"\s*(\d{{0,9}})\s*({'|'.join(_SECONDS)})\s*", text)  # more digits overflow
+    step = text
+    if isinstance(step, str):
+        match = _STEP.fullmatch(step)
         if match is None:
             raise TimeError(
                 f"timestep {text!r} is not a whole number and one of {', '.join(_SECONDS)}, as '1D', '6h' or '30min'; "
@@ -68,12 +65,9 @@ def parse_time(value: str | date | np.datetime64 | cftime.datetime, calendar: st
     """
     calendar = check_calendar(calendar)
     if isinstance(value, cftime.datetime) and check_calendar(value.calendar) != calendar:
-        raise TimeError(
-            f"time {value.isoformat()} is in the calendar {value.calendar}, expected {calendar}; convert the data with "
-            f"xarray's convert_calendar or give the run the calendar of the data"
-        )
-    text = value.isoformat() if isinstance(value, date | cftime.datetime) else str(value)
-    match = _ISO.fullmatch(text.strip())
+        raise TimeError(f"time {value} is in the calendar {value.calendar}, expected {calendar}; {_CONVERT}")
+    text = str(value).strip()
+    match = _ISO.fullmatch(text)
     if match is None:
         raise TimeError(f"time {text!r} is not an ISO date at a whole second, as 2014-01-01 or 2014-01-01T06:00")
     *parts, zone = match.groups()
@@ -97,10 +91,7 @@ def from_xarray_time(values: Any, calendar: str) -> np.ndarray:
     """Return the cftime dates of a time coordinate; TimeError if its calendar is another one."""
     array = np.asarray(values)
     if array.dtype.kind == "M" and check_calendar(calendar) != "standard":
-        raise TimeError(
-            f"times are datetime64, so their calendar is standard; expected {calendar}: convert with xarray's "
-            f"convert_calendar({calendar!r}), or run the model in 'standard'"
-        )
+        raise TimeError(f"times are datetime64, so their calendar is standard; expected {calendar}; {_CONVERT}")
     dates = [parse_time(value, calendar) for value in array.flat]
     return np.array(dates, dtype=object).reshape(array.shape)
 
@@ -148,23 +139,18 @@ class Clock:
         return self.bounds[:, 0]
 
     def windows(self, length: str | timedelta = "365D") -> list[tuple[int, int]]:
-        """Return step ranges (first, last + 1) cut at multiples of `length` since 2000-01-01.
-
-        The cuts do not depend on the start of the clock: a restarted run cuts at the same times.
-        """
+        """Return step ranges (first, last + 1) cut at multiples of `length` since 2000: the same after a restart."""
         origin, size = _DATES[self.calendar](2000, 1, 1), parse_timestep(length)
         window = [(time - origin) // size for time in self.times]
-        cuts = [0, *(np.flatnonzero(np.diff(window)) + 1).tolist(), len(self)]
-        return list(zip(cuts[:-1], cuts[1:], strict=True))
+        return list(pairwise([0, *(np.flatnonzero(np.diff(window)) + 1).tolist(), len(self)]))
 
-    def sub(self, first: int, stop: int) -> Clock:
+    def sub(self, first: int, stop: int) -> Self:
         """Return the clock of the steps first, ..., stop - 1."""
         if not 0 <= first < stop <= len(self):
             raise TimeError(f"steps {first} to {stop} do not lie within the {len(self)} steps of {self.describe()}")
-        start, end = (self.start + edge * self.timestep for edge in (first, stop))
-        return Clock(start, end, self.timestep, self.calendar)
+        return replace(self, start=self.start + first * self.timestep, end=self.start + stop * self.timestep)
 
     def describe(self) -> str:
         """Return "2014-01-01T00:00:00 to 2015-01-01T00:00:00 by 1D (standard)"."""
-        start, end = self.start.isoformat(), self.end.isoformat()
-        return f"{start} to {end} by {format_timestep(self.timestep)} ({self.calendar})"
+        period = f"{self.start.isoformat()} to {self.end.isoformat()}"
+        return f"{period} by {format_timestep(self.timestep)} ({self.calendar})"

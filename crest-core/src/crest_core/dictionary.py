@@ -8,16 +8,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, TypeAdapter, ValidationError, field_validator, model_validator
 
 from crest_core.errors import DictionaryError, UnitError, near
-from crest_core.units import check_units, conversion
+from crest_core.units import check_units, conversion, is_convertible
 
 
 class Entry(BaseModel, frozen=True, extra="forbid"):
@@ -49,7 +48,7 @@ class Entry(BaseModel, frozen=True, extra="forbid"):
 
     @field_validator("kind", "bounds", "conserves", "water")
     @classmethod
-    def _check(cls, value: Any, info: ValidationInfo) -> Any:
+    def _check(cls, value: Any, info: Any) -> Any:
         if value and "canonical_units" in info.data:
             check_units(info.data["canonical_units"])
         if info.field_name == "bounds" and value and not value[0] < value[1]:
@@ -79,31 +78,31 @@ class Dictionary(Mapping[str, Entry]):
     def __init__(self, entries: Iterable[Entry], source: str = "in memory") -> None:
         self.source = source
         self._entries: dict[str, Entry] = {}
-        self._aliases: dict[str, set[str]] = {}
         for entry in entries:
-            name = entry.standard_name
-            self._entries[name] = self._entries[name].joined(entry) if name in self._entries else entry
-            for alias in entry.alias:
-                self._aliases.setdefault(alias, set()).add(name)
+            known = self._entries.get(entry.standard_name)
+            self._entries[entry.standard_name] = known.joined(entry) if known else entry
+        self._meant: dict[str, set[str]] = {}  # standard names by name and alias; a name is no alias of others
         for name, entry in self._entries.items():
             if not entry.canonical_units:
                 raise DictionaryError(f"field dictionary {source}, entry {name}, key canonical_units: missing")
+            for alias in entry.alias:
+                self._meant.setdefault(alias, set()).add(name)
+        self._meant.update({name: {name} for name in self._entries})
 
     def __getitem__(self, name: str) -> Entry:
-        names = {name} if name in self._entries else self._aliases.get(name, set())
-        if len(names) == 1:
-            return self._entries[min(names)]
-        if names:
-            raise DictionaryError(f"{name!r} is an alias of {', '.join(sorted(names))}; name one of them")
-        hint = near(name, [*self._entries, *self._aliases])
-        raise DictionaryError(f"{name!r} is not in the field dictionary {self.source}{hint}")
+        names = sorted(self._meant.get(name, ()))
+        if not names:
+            raise DictionaryError(f"{name!r} is not in the field dictionary {self.source}{near(name, self._meant)}")
+        if len(names) > 1:
+            raise DictionaryError(f"{name!r} is an alias of {', '.join(names)}; name one of them")
+        return self._entries[names[0]]
 
     def get(self, name: str, default: Any = None) -> Entry | None:  # type: ignore[override]
         """Return the entry of a standard name or of an alias with one meaning, else the default."""
         return self[name] if name in self else default
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries or (isinstance(name, str) and len(self._aliases.get(name, ())) == 1)
+        return isinstance(name, str) and len(self._meant.get(name, ())) == 1
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
@@ -114,18 +113,14 @@ class Dictionary(Mapping[str, Entry]):
     def resolve(self, name: str, positive: str = "") -> tuple[str, int]:
         """Return (the name that carries no sign, +1 or -1); an unknown name stands for itself.
 
-        Values of `name` times the sign are values of the returned name. `positive` ("up", "down") is the direction
-        that the values count as positive, where it is not the dictionary's.
+        Values of `name`, counted positive in the direction `positive` ("" is the dictionary's), times the sign are
+        values of the returned name.
         """
         entry = self.get(name)
         if entry is None:
             return name, 1
         sign = -1 if positive and entry.positive and positive != entry.positive else 1
         return (entry.negative_of, -sign) if entry.negative_of else (entry.standard_name, sign)
-
-    def merged(self, other: Dictionary) -> Dictionary:
-        """Return both together; of what they contradict each other in this one's counts, with a warning."""
-        return Dictionary([*self.values(), *other.values()], f"{self.source} and {other.source}")
 
 
 class _SafeUniqueLoader(yaml.SafeLoader):
@@ -145,41 +140,34 @@ def load_dictionary(path: str | Path | Traversable) -> Dictionary:
     try:
         head = _SafeUniqueLoader(file.read_text(encoding="utf-8")).get_single_data()["field_dictionary"]
         rows = [{"cf": "cf_standard_name_table" in head, **row} for row in head["entries"]]
+        return Dictionary(TypeAdapter(list[Entry]).validate_python(rows), file.name)
     except (OSError, UnicodeError, yaml.YAMLError) as error:
         raise DictionaryError(f"field dictionary {file} cannot be read as YAML: {error}") from error
     except (LookupError, TypeError) as error:
         raise DictionaryError(f"field dictionary {file} has no list of mappings field_dictionary: entries") from error
-    return Dictionary([_entry(row, f"{file}, entry {i}") for i, row in enumerate(rows, start=1)], file.name)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place, *keys = fault["loc"]
+        text = f"{fault['msg']}, got {fault['input']!r}"
+        if fault["type"] == "extra_forbidden":
+            text = f"unknown key; keys are {', '.join(Entry.model_fields)}"
+        where = f"field dictionary {file}, entry {int(place) + 1}, key {'.'.join(map(str, keys))}"
+        raise DictionaryError(f"{where}: {text}") from error
+
+
+_load_once = cache(load_dictionary)  # for the file of this package, which does not change
 
 
 def default_dictionary(extra: Sequence[str | Path | Traversable | Dictionary] = ()) -> Dictionary:
-    """Return the dictionary of this package, extended by others (files or dictionaries)."""
-    result = _package_dictionary()
-    for more in extra:
-        result = result.merged(more if isinstance(more, Dictionary) else load_dictionary(more))
-    return result
-
-
-@cache
-def _package_dictionary() -> Dictionary:
-    return load_dictionary(files("crest_core") / "data" / "field_dictionary.yaml")
-
-
-def _entry(row: dict[str, Any], where: str) -> Entry:
-    try:
-        return Entry.model_validate(row)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        text, key = f"{fault['msg']}, got {fault['input']!r}", ".".join(map(str, fault["loc"]))
-        if fault["type"] == "extra_forbidden":
-            text = f"unknown key; keys are {', '.join(Entry.model_fields)}"
-        raise DictionaryError(f"field dictionary {where}, key {key}: {text}") from error
+    """Return this package's dictionary and others joined; where they disagree the first counts, with a warning."""
+    own = _load_once(Path(__file__).with_name("data") / "field_dictionary.yaml")
+    found = [own, *(each if isinstance(each, Dictionary) else load_dictionary(each) for each in extra)]
+    return Dictionary([entry for each in found for entry in each.values()], " and ".join(each.source for each in found))
 
 
 def _same_units(first: str, second: str) -> bool:
     """Return whether units mean the same, or one of them is only text, as NUOPC's "tbd"."""
     try:
-        same_kind = check_units(first).dimensionality == check_units(second).dimensionality
+        return is_convertible(first, second) and conversion(first, second).is_identity
     except UnitError:
         return True
-    return same_kind and conversion(first, second).is_identity
