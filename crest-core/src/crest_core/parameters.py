@@ -1,7 +1,5 @@
 """PhysicalParameters: trainable numbers with units that stay within their bounds."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from math import isfinite
 
@@ -25,13 +23,10 @@ class PhysicalParameters(nn.Module):
     def __init__(self, specs: tuple[FieldSpec, ...], values: Mapping[str, float | Tensor]) -> None:
         super().__init__()
         self.specs = specs
-        unknown = set(values) ^ {spec.name for spec in specs}
-        if unknown:
-            declared = [spec.name for spec in specs]
-            raise FieldError(
-                f"parameters {sorted(unknown)} are declared or given, but not both; declared: {declared}; give a value "
-                f"for each"
-            )
+        names = [spec.name for spec in specs]
+        if set(names) != set(values):
+            odd = sorted(set(names) ^ set(values))
+            raise FieldError(f"parameters {odd} are declared or given, but not both; give a value for each of {names}")
         self.raw = nn.ParameterDict({spec.name: nn.Parameter(_to_raw(spec, values[spec.name])) for spec in specs})
 
     def values(self, dtype: torch.dtype | None = None) -> dict[str, Tensor]:

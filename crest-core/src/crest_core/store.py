@@ -1,11 +1,8 @@
 """Store: where a state is kept between runs; the core's own is one safetensors file."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from threading import get_ident
 from typing import Any, Protocol
@@ -53,34 +50,32 @@ class SafetensorsStore:
                 attributes = json.loads((file.metadata() or {})["crest"])
                 return {name: file.get_tensor(name) for name in file.keys()}, attributes  # noqa: SIM118
         except (SafetensorError, KeyError, ValueError) as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise StoreError(
-                f"restart {self.path} cannot be read ({reason}); it is damaged or was not written by CREST"
-            ) from error
+            why = f"{type(error).__name__}: {error}; it is damaged or was not written by CREST"
+            raise StoreError(f"restart {self.path} cannot be read: {why}") from error
 
 
 def write_atomically(path: Path, payload: bytes | memoryview) -> None:
     """Write a file by temporary file, fsync and rename: a crash leaves the old or the new content whole."""
     try:
         path = path.resolve()  # a link stays one
-    except (OSError, RuntimeError) as error:
-        raise StoreError(f"{path} cannot be written: {error}") from error
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}.tmp")
-    if path.exists() and not path.is_file():
-        raise StoreError(f"{path} is no regular file and is left alone; give the path of a file")
-    try:
+        if path.exists() and not path.is_file():
+            raise StoreError(f"{path} is no regular file and is left alone; give the path of a file")
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}.tmp")
+        try:
+            with open(temporary, "wb") as file:
+                file.write(payload)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
         folder = os.open(path.parent, os.O_RDONLY)  # without this a power cut could undo the rename
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
+    except StoreError:
+        raise
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
         raise StoreError(f"{path} cannot be written: {error}") from error
