@@ -23,7 +23,7 @@ LAYERS = (
     {"units"},
     {"fields", "dictionary", "clock", "grid"},
     {"component", "parameters", "gradients", "blackbox", "tensor_map", "regrid", "store"},
-    {"connection", "matching", "exchange", "planner", "plan", "graph", "gradient_report"},
+    {"connection", "matching", "exchange", "plan", "graph", "gradient_report"},
     {"forcing", "output", "provenance", "driver"},
     {"hookspecs", "plugins"},
     {"testing", "cli", "__main__"},

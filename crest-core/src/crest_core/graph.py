@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,25 +16,12 @@ from crest_core.component import Component, SequenceComponent, Sizes, Tensors
 from crest_core.connection import Connection
 from crest_core.dictionary import Dictionary, default_dictionary
 from crest_core.errors import ComponentError, CouplingError, StateError
-from crest_core.exchange import (
-    call_of,
-    check_names,
-    check_untouched,
-    deliver,
-    lag_key,
-    naming,
-    run_loop,
-    versions,
-    window_key,
-)
+from crest_core.exchange import Nested, checked, deliver, failed, memory_key, run_loop, taped
 from crest_core.fields import FieldSpec
 from crest_core.gradient_report import GradientReport, gradient_report
+from crest_core.grid import Grid
 from crest_core.matching import FORCING, Link, Port, match
-from crest_core.plan import Plan
-from crest_core.planner import plan_blocks
-
-if TYPE_CHECKING:
-    from crest_core.grid import Grid
+from crest_core.plan import Plan, plan_blocks
 
 
 class Graph(SequenceComponent):
@@ -73,8 +60,8 @@ class Graph(SequenceComponent):
             self.add_module(f"component_{name}", child)
         self.dim_sizes, self.layers = self._merged("dim_sizes"), self._merged("layers")
         matched = match(components, connections, self.dictionary)
-        self.links, self.inputs, self.near = matched.links, matched.forcing, matched.near
-        self.forcing_densities = matched.densities
+        self.links, self.inputs = matched.links, matched.forcing
+        self.near, self.forcing_densities = matched.near, matched.densities
         outside = [link for link in self.links if link.source.component == FORCING]
         self.forcing_grids = {link.source.field: components[link.target.component].grid for link in outside}
         self.blocks = plan_blocks(tuple(components), self.links)
@@ -85,11 +72,7 @@ class Graph(SequenceComponent):
         self.opaque = any(child.opaque for child in components.values())
         policies = {child.gradient_policy for child in components.values()}
         self.gradient_policy = policies.pop() if len(policies) == 1 else "mixed"
-        self.states = tuple(self._state_specs())
-        twice = {spec.name for spec in self.states if [other.name for other in self.states].count(spec.name) > 1}
-        if twice:
-            raise CouplingError(f"the states {sorted(twice)} are of a component and of the coupler; rename the field")
-        self.history = self._needed_history()
+        self.states, self.history = self._memory()
 
     def plan(self) -> Plan:
         """Return blocks, order, links and gradient policies: print it, or call `draw` or `mermaid`."""
@@ -106,11 +89,13 @@ class Graph(SequenceComponent):
                     f"component {port.component}: expected {port.field} as real numbers of shape {expected}, got "
                     f"{values.dtype} of shape {tuple(values.shape)}"
                 )
-            finite = torch.isfinite(values).flatten(1).all(1)
+            finite = torch.isfinite(values)
             if not bool(finite.all()):
-                when = int((~finite).nonzero()[0])
-                with naming(partial(str, port.component), partial(str, times[when])):
+                when = int((~finite).nonzero()[0, 0])
+                try:
                     check_values(replace(spec, bounds=None), values[when], times[when])
+                except ComponentError as error:
+                    raise failed(f"{port.component} at {times[when]}", error) from error
 
     def extra_repr(self) -> str:
         """Return the plan, for print."""
@@ -134,14 +119,18 @@ class Graph(SequenceComponent):
             state |= {f"{name}.{key}": value for key, value in own.items()}
         for link in self.links:
             external = link.source.component == FORCING
-            places = self._sizes(link.target.component if external else link.source.component, sizes)
-            start = _filled(places, link.source_spec, float("nan") if link.initial is None else link.initial)
+            places = self._sizes((link.target if external else link.source).component, sizes)
+            shape, initial = places.shape(link.source_spec), float("nan") if link.initial is None else link.initial
+            start = torch.as_tensor(initial, dtype=sizes.dtype, device=sizes.device)
+            try:
+                start = start.expand(shape).clone()
+            except RuntimeError:
+                got = tuple(start.shape)
+                raise StateError(f"initial of {link.source.field}: shape {got} does not expand to {shape}") from None
             if link.lagged:
-                state[lag_key(link)] = start
-            steps = self._steps_before(link)
-            if steps and (link.window > 1 or not external):
-                value = link.apply(start)
-                state |= self._with_history(state, link, value.expand(steps, *value.shape))
+                state[memory_key(link, "lag")] = start
+            if link.window > 1 or not external:
+                state |= self._before(state, link, start.expand(self._steps_before(link), *start.shape))
         return state
 
     def prime(self, state: Tensors, earlier: Tensors) -> Tensors:
@@ -151,40 +140,29 @@ class Graph(SequenceComponent):
         """
         state = dict(state)
         for link in self.links:
-            steps = self._steps_before(link)
-            if not steps or link.source.component != FORCING or link.source.field not in earlier:
-                continue
-            values = earlier[link.source.field]
-            if len(values) < steps:
-                raise StateError(
-                    f"{link.target} needs {steps} steps of {link.source.field} before the first one, got {len(values)}"
-                )
-            state |= self._with_history(state, link, link.apply(values[len(values) - steps :]))
+            if link.source.component == FORCING and link.source.field in earlier:
+                state |= self._before(state, link, earlier[link.source.field])
         return state
 
     def sequence(self, state: Tensors, inputs: Tensors, times: Sequence[Any]) -> tuple[Tensors, Tensors]:
         """Return (outputs, state) of T timesteps, block by block as planned."""
-        states, memory = self._split(state)
-        self._check_inputs(inputs)
-        produced: dict[str, Tensors] = {FORCING: inputs}
+        states, memory = self._split(state, inputs)
+        produced: Nested = {FORCING: inputs}
         for block in self.blocks:
-            mine = [link for link in self.links if link.target.component in block.members]
-            inner = [link for link in mine if link.source.component in block.members]
-            outside = {
-                link.target: deliver(link, produced[link.source.component][link.source.field], memory)
-                for link in mine
-                if link.source.component not in block.members
-            }
+            given: Nested = {name: {} for name in block.members}
+            for link in block.outer:
+                values = produced[link.source.component][link.source.field]
+                given[link.target.component][link.target.field] = deliver(link, values, memory)
             if block.loop:
-                produced |= run_loop(block.members, self.components, inner, outside, states, memory, times)
+                produced |= run_loop(block, self.components, given, states, memory, times)
                 continue
             name = block.members[0]
-            child, arguments = self.components[name], {port.field: value for port, value in outside.items()}
-            with naming(partial(str, name), lambda: f"{times[0]} to {times[-1]}"):
-                own, before = states[name], versions(arguments, states[name])
-                produced[name], states[name] = call_of(child, stepping=False)(own, arguments, times)
-            check_untouched(name, before, versions(arguments, own))
-            check_names(name, child, produced[name], states[name])
+            child = self.components[name]
+            try:
+                call = taped(child, child.sequence)
+                produced[name], states[name] = checked(name, child, call, states[name], given[name], times)
+            except Exception as error:
+                raise failed(f"{name} at {times[0]} to {times[-1]}", error) from error
         memory = {key: value.clone() for key, value in memory.items()}  # not views of whole sequences, nor of outputs
         for name, own in states.items():
             memory |= {f"{name}.{key}": value.contiguous() for key, value in own.items()}  # as a restart has it
@@ -212,86 +190,77 @@ class Graph(SequenceComponent):
                     raise CouplingError(f"dim {dim!r} is {known} in {other} and {value} in {name}; rename one")
         return {dim: value for dim, (_, value) in merged.items()}
 
-    def _state_specs(self) -> Iterable[FieldSpec]:
-        for name, child in self.components.items():
-            yield from (replace(spec, name=f"{name}.{spec.name}") for spec in child.states)
+    def _memory(self) -> tuple[tuple[FieldSpec, ...], dict[str, int]]:
+        """Return the states, those of the coupler too, and the earlier steps of forcing that windows need."""
+        states = [replace(s, name=f"{name}.{s.name}") for name, child in self.components.items() for s in child.states]
+        history: dict[str, int] = {}
         for link in self.links:
+            source, steps = link.source, self._steps_before(link)
             if link.lagged:
-                yield replace(link.source_spec, name=lag_key(link), window=1)
+                states.append(replace(link.source_spec, name=memory_key(link, "lag"), window=1))
             if link.window > 1:
                 dims = ("past", *link.target_spec.dims)
-                yield replace(link.target_spec, name=window_key(link), dims=dims, window=1)
+                states.append(replace(link.target_spec, name=memory_key(link, "window"), dims=dims, window=1))
+            if steps and source.component == FORCING:
+                history[source.field] = max(steps, history.get(source.field, 0))
+            elif steps and link.initial is None:
+                raise CouplingError(
+                    f"{source} -> {link.target}: a window inside {link.target.component} needs {steps} values before "
+                    f"the first step; add a Connection with initial="
+                )
+        twice = [name for name, count in Counter(spec.name for spec in states).items() if count > 1]
+        if twice:
+            raise CouplingError(f"the states {twice} are of a component and of the coupler; rename the field")
+        return tuple(states), history
 
     def _steps_before(self, link: Link) -> int:
         """Return how many values before the first step a link needs, for its own window or one further inside."""
         return max(link.window - 1, self.components[link.target.component].history.get(link.target.field, 0))
 
-    def _needed_history(self) -> dict[str, int]:
-        needed: dict[str, int] = {}
-        for link in self.links:
-            steps = self._steps_before(link)
-            if steps and link.source.component == FORCING:
-                needed[link.source.field] = max(steps, needed.get(link.source.field, 0))
-            elif steps and link.initial is None:
-                raise CouplingError(
-                    f"{link.source} -> {link.target}: a window inside {link.target.component} needs {steps} values "
-                    f"before the first step; add a Connection with initial="
-                )
-        return needed
-
-    def _with_history(self, state: Tensors, link: Link, values: Tensor) -> Tensors:
-        """Return the entries of the state that hold the earlier values (steps, ...) of a link."""
+    def _before(self, state: Tensors, link: Link, values: Tensor) -> Tensors:
+        """Return the entries of the state that hold the last of `values` (steps, ...) before the first step."""
+        steps, name = self._steps_before(link), link.target.component
+        if not steps:
+            return {}
+        if len(values) < steps:
+            raise StateError(
+                f"{link.target} needs {steps} steps of {link.source.field} before the first one, got {len(values)}"
+            )
+        values = link.apply(values[len(values) - steps :])
         if link.window > 1:
-            return {window_key(link): values.clone()}
-        name = link.target.component
-        child = self.components[name]
-        own = {spec.name: state[f"{name}.{spec.name}"] for spec in child.states}
-        return {f"{name}.{key}": value for key, value in child.prime(own, {link.target.field: values}).items()}
+            return {memory_key(link, "window"): values.clone()}
+        own = {spec.name: state[f"{name}.{spec.name}"] for spec in self.components[name].states}
+        primed = self.components[name].prime(own, {link.target.field: values})
+        return {f"{name}.{key}": value for key, value in primed.items()}
 
     def _sizes(self, name: str, sizes: Sizes) -> Sizes:
         child = self.components[name]
         own = dict(self.grids[child.grid].sizes) if child.grid else {}
         return replace(sizes, dims={**sizes.dims, **own, **child.dim_sizes})
 
-    def _split(self, state: Tensors) -> tuple[dict[str, Tensors], Tensors]:
-        """Return the states by component, and the coupler's own memory."""
+    def _split(self, state: Tensors, inputs: Tensors) -> tuple[Nested, Tensors]:
+        """Return the states by component, and the coupler's own memory; StateError if any name lacks, or is unknown."""
         declared = {spec.name for spec in self.states}
         if declared != set(state):
             missing, unknown = sorted(declared - set(state)), sorted(set(state) - declared)
             raise StateError(f"the state does not fit this graph: missing {missing}, unknown {unknown}")
+        needed = [spec.name for spec in self.inputs]
+        if lacking := [name for name in needed if name not in inputs]:
+            hints = "; ".join(self.near[name] for name in lacking if name in self.near)
+            raise StateError(f"the graph needs the forcing {needed}; missing {lacking}. {hints}".rstrip(". "))
         memory, states = dict(state), {}
         for name, child in self.components.items():
             states[name] = {spec.name: memory.pop(f"{name}.{spec.name}") for spec in child.states}
         return states, memory
 
-    def _check_inputs(self, inputs: Tensors) -> None:
-        needed = [spec.name for spec in self.inputs]
-        missing = [name for name in needed if name not in inputs]
-        if missing:
-            hints = "; ".join(self.near[name] for name in missing if name in self.near)
-            raise StateError(f"the graph needs the forcing {needed}; missing {missing}. {hints}".rstrip(". "))
 
-
-def _public_names(ports: Iterable[Port]) -> dict[str, Port]:
+def _public_names(ports: Collection[Port]) -> dict[str, Port]:
     """Return the graph's output names: the field's own where it is unique, else component_field."""
-    ports = list(ports)
-    fields = [port.field for port in ports]
+    uses = Counter(port.field for port in ports)
     names: dict[str, Port] = {}
     for port in ports:
-        name = port.field if fields.count(port.field) == 1 else f"{port.component}_{port.field}"
-        if name in names:
-            raise CouplingError(
-                f"the outputs {names[name]} and {port} would both be called {name!r}; rename a component"
-            )
-        names[name] = port
+        name = port.field if uses[port.field] == 1 else f"{port.component}_{port.field}"
+        other = names.setdefault(name, port)
+        if other != port:
+            raise CouplingError(f"the outputs {other} and {port} would both be called {name!r}; rename a component")
     return names
-
-
-def _filled(sizes: Sizes, spec: FieldSpec, value: float | Tensor) -> Tensor:
-    if not isinstance(value, Tensor):
-        return sizes.full(spec, value)
-    try:
-        return value.to(sizes.full(spec, 0.0)).expand(sizes.shape(spec)).clone()
-    except RuntimeError:
-        shape = tuple(value.shape)
-        raise StateError(f"initial of {spec.name}: shape {shape} does not expand to {sizes.shape(spec)}") from None

@@ -1,24 +1,37 @@
-"""Plan: what a graph will do, to be read before it runs: as text, drawing, Mermaid or HTML."""
+"""Plan: what runs as a whole sequence and what steps in a feedback loop, to be read before a graph runs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from html import escape
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, TypeVar
 
+from crest_core.errors import CouplingError
 from crest_core.fields import FieldSpec
 from crest_core.matching import FORCING, Link
-from crest_core.planner import Block
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.text import Text
 
+_Node = TypeVar("_Node")
 _COLOURS = {"autograd": "#d9ead3", "pullback": "#d9ead3", "none": "#f4cccc", "": "#cfe2f3"}
-_ESTIMATED = "#fff2cc"
+_LINES = {False: {"color": "#444444"}, True: {"color": "#b45f06", "linestyle": "--"}}  # by lag
 _CENTRED = {"ha": "center", "va": "center"}
+_PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 1}
 _LEGEND = "dashed: value of the previous step\ngradients: green exact, yellow estimated, red blocked"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Components that run together: one as a whole sequence, or a feedback loop step by step."""
+
+    members: tuple[str, ...]
+    loop: bool
+    inner: tuple[Link, ...]  # between members; none without a loop
+    outer: tuple[Link, ...]  # from forcing and from other blocks
 
 
 @dataclass(frozen=True, repr=False)
@@ -62,19 +75,26 @@ class Plan:
         edges = self._edges()
         gap = 1.1 + 0.1 * max(len(text) for text in (*names, *self.policies.values(), *sum(edges.values(), [])))
         figure, ax = (None, ax) if ax else plt.subplots(layout="constrained")
-        nodes = {}
+        patches = {}
         for number, name in enumerate(names):
             policy = self.policies.get(name, "")
-            box = {"boxstyle": "round,pad=0.6", "facecolor": _COLOURS.get(policy, _ESTIMATED), "edgecolor": "#444444"}
+            box = {"boxstyle": "round,pad=0.6", "facecolor": _COLOURS.get(policy, "#fff2cc"), "edgecolor": "#444444"}
             label = f"{name}\n({policy})" if policy else name
-            nodes[name] = ax.text(gap * number, 0, label, _CENTRED, fontsize=13, bbox=box)
+            patches[name] = ax.text(gap * number, 0, label, _CENTRED, fontsize=13, bbox=box).get_bbox_patch()
         reach = [0.6, 0.6]  # of the drawing, up and down
         for (source, target, lagged), fields in edges.items():
-            steps = names.index(target) - names.index(source)
+            first, last = names.index(source), names.index(target)
+            steps = abs(last - first)
             rise = 0.3 + 0.2 * max(len(texts) for (_, _, side), texts in edges.items() if side == lagged)
-            height = (0.3 + rise * max(abs(steps), 0.7)) * (-1 if lagged else 1)
-            _arc(ax, nodes[source], nodes[target], steps, height, "\n".join(fields))
+            height = (0.3 + rise * max(steps, 0.7)) * (-1 if lagged else 1)
             reach[lagged] = max(reach[lagged], abs(height) + rise / 2)
+            outward = min(0.4 * (steps - 1), 0.4) * (-1 if last < first else 1)  # long ones end further out
+            start, end, base = gap * first - outward, gap * last + outward, 0.0 if steps else -0.36
+            arrow = {"arrowstyle": "-|>", "mutation_scale": 18, "linewidth": 1.3, **_LINES[lagged]}
+            arrow |= {"connectionstyle": f"arc3,rad={2 * (height - base) / (start - end)}"}
+            arrow |= {"patchA": patches[source], "patchB": patches[target]} if steps else {}
+            ax.annotate("", (end, base), (start, base), arrowprops=arrow)
+            ax.text((start + end) / 2, height, "\n".join(fields), _CENTRED, fontsize=11, bbox=_PAPER, zorder=4)
         middle, width = gap * (len(names) - 1) / 2, max(gap * len(names), 5.0)
         ax.set(xlim=(middle - width / 2, middle + width / 2), ylim=(-reach[1], reach[0]), aspect="equal")
         ax.set_title(_LEGEND, fontsize=11)
@@ -107,15 +127,50 @@ class Plan:
         return edges
 
 
-def _arc(ax: Axes, source: Text, target: Text, steps: int, height: float, label: str) -> None:
-    """Draw an arrow; long ones begin and end further out on the boxes, and one to the same box leaves it below."""
-    outward = min(0.4 * (abs(steps) - 1), 0.4) * (-1 if steps < 0 else 1)
-    start, end = source.get_position()[0] - outward, target.get_position()[0] + outward
-    base = 0.0 if steps else -0.36
-    bend = f"arc3,rad={2 * (height - base) / (start - end)}"
-    style = {"arrowstyle": "-|>", "mutation_scale": 18, "linewidth": 1.3, "connectionstyle": bend}
-    style |= {"color": "#444444"} if height > 0 else {"color": "#b45f06", "linestyle": "--"}
-    style |= {"patchA": source.get_bbox_patch(), "patchB": target.get_bbox_patch()} if steps else {}
-    ax.annotate("", (end, base), (start, base), arrowprops=style)
-    paper = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-    ax.text((start + end) / 2, height, label, _CENTRED, fontsize=11, bbox=paper, zorder=4)
+def plan_blocks(names: Sequence[str], links: Sequence[Link]) -> tuple[Block, ...]:
+    """Return the blocks in running order: strongly connected components of the component graph.
+
+    Inside a loop the components follow their unlagged links; where several orders are possible, the order of
+    `names` decides. Raises CouplingError on a cycle without a lagged connection.
+    """
+    pairs = [(link.source.component, link.target.component) for link in links if link.source.component != FORCING]
+    after = {name: [end for start, end in pairs if start == name] for name in names}
+    ahead = {name: reach(name, after) for name in names}
+    groups = {name: tuple(n for n in names if n in ahead[name] and name in ahead[n]) for name in names}
+    order = TopologicalSorter(dict.fromkeys(groups.values(), ()))
+    for start, end in pairs:
+        if groups[start] != groups[end]:
+            order.add(groups[end], groups[start])
+    blocks = []
+    for members in order.static_order():
+        mine = [link for link in links if link.target.component in members]
+        inner = tuple(link for link in mine if link.source.component in members)
+        outer = tuple(link for link in mine if link.source.component not in members)
+        blocks.append(Block(_loop_order(members, inner), bool(inner), inner, outer))
+    return tuple(blocks)
+
+
+def _loop_order(members: Sequence[str], links: Sequence[Link]) -> tuple[str, ...]:
+    order = TopologicalSorter(dict.fromkeys(members, ()))
+    unlagged = [link for link in links if not link.lagged]
+    for link in unlagged:
+        order.add(link.target.component, link.source.component)
+    try:
+        return tuple(order.static_order())
+    except CycleError as error:
+        cycle = error.args[1]
+        guilty = [link for link in unlagged if (link.source.component, link.target.component) in {*pairwise(cycle)}]
+        marks = (f'Connection("{link.source}", "{link.target}", lagged=True, initial=...)' for link in guilty)
+        raise CouplingError(
+            f"the cycle {' -> '.join(cycle)} has no lagged connection, so no component can step first; mark one as the "
+            f"value of the previous step: {' or '.join(marks)}"
+        ) from None
+
+
+def reach(start: _Node, after: Mapping[_Node, Collection[_Node]]) -> set[_Node]:
+    """Return a node and all that comes after it, directly or not."""
+    found, front = {start}, {start}
+    while front:
+        front = {end for node in front for end in after.get(node, ())} - found
+        found |= front
+    return found
