@@ -303,6 +303,15 @@ def test_the_report_tells_exact_estimated_and_blocked_paths():
     assert "soil none" in blocked._repr_html_()
 
 
+def test_notebooks_group_the_report_as_the_text_does():
+    report = coupled(NumpyBucket()).gradient_report()
+    text, page = str(report), report._repr_html_()
+    assert page.count("<tr>") - 1 == sum(" -> " in line for line in text.splitlines())
+    origins = "plant parameters, soil parameters, forcing.potential_evaporation, forcing.precipitation"
+    assert f"estimated: {origins} -> all" in text
+    assert f"<td>estimated</td><td>{origins}</td><td>all" in page
+
+
 def test_the_report_opens_nested_graphs():
     report = Graph({"land": coupled(NumpyBucket())}).gradient_report()
     assert report.policies["land.soil"] == "finite_difference"
