@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from torch import Tensor
 
@@ -11,10 +11,8 @@ from crest_core import units as udunits
 from crest_core.dictionary import Dictionary
 from crest_core.errors import CouplingError, UnitError
 from crest_core.fields import FieldSpec
+from crest_core.grid import Regridder
 from crest_core.units import WATER_DENSITY, Conversion
-
-if TYPE_CHECKING:
-    from crest_core.grid import Regridder
 
 
 class Transform(Protocol):
@@ -105,39 +103,30 @@ def compile_transforms(
     entries = [dictionary.get(spec.standard_name) for spec in (source, target)]
     if water_density is None and any(entry is not None and entry.water for entry in entries):
         water_density = WATER_DENSITY
-    sums = {source.statistic, target.statistic} == {"sum", "mean"}
-    change = _unit_change(units, target.units, ends, water_density, seconds if sums else None)
-    chain = [*given] if change.conversion.is_identity else [*given, change]
-    if _flips(source, target, dictionary):
-        chain.append(Linear("sign", target.units, Conversion(-1.0, 0.0)))
-    return tuple(chain)
-
-
-def _unit_change(source: str, target: str, ends: str, density: float | None, seconds: float | None) -> Linear:
-    """Return the conversion of units; `seconds` is the step where one end is a sum over it."""
-    water = udunits.is_water_pair(source, target)
-    named = "" if density is None else f", water density {density:g} kg m-3"
-    label = f"{source} -> {target}"
+    step = seconds if {source.statistic, target.statistic} == {"sum", "mean"} else None
     try:
-        if seconds is not None and not udunits.is_rate_pair(source, target):
-            raise UnitError(f"a sum over the step and a mean differ by a time, but {source!r} and {target!r} do not")
-        if seconds is not None:
-            change = udunits.rate_conversion(source, target, seconds, density=density)
-            return Linear(f"{label} over a step of {seconds:g} s{named}", target, change)
-        if water and density is not None:
-            return Linear(f"{label}{named}", target, udunits.water_conversion(source, target, density))
-        return Linear(label, target, udunits.conversion(source, target))
+        change = _unit_change(units, target.units, water_density, step)
     except UnitError as error:
         advice = "correct the units of one end, or put a component between them that computes the other"
-        if water:
+        if udunits.is_water_pair(units, target.units):
             advice = "neither field is known to be water; add a Connection with water_density=1000.0 [kg m-3]"
         raise CouplingError(f"{ends}: {error}; {advice}") from error
+    if all(entry is not None and entry.positive for entry in entries):  # such as NEE and its negative
+        flips = len({dictionary.resolve(spec.standard_name, spec.positive)[1] for spec in (source, target)}) == 2
+    else:
+        flips = {source.positive, target.positive} == {"up", "down"}
+    sign = [Linear("sign", target.units, Conversion(-1.0, 0.0))] * flips
+    return (*given, *[change] * (not change.conversion.is_identity), *sign)
 
 
-def _flips(source: FieldSpec, target: FieldSpec, dictionary: Dictionary) -> bool:
-    """Return whether the sign changes, by name (NEE and its negative) and by the declared directions."""
-    entries = [dictionary.get(spec.standard_name) for spec in (source, target)]
-    if not all(entry is not None and entry.positive for entry in entries):
-        return bool(source.positive and target.positive and source.positive != target.positive)
-    signs = [dictionary.resolve(spec.standard_name, spec.positive)[1] for spec in (source, target)]
-    return signs[0] != signs[1]
+def _unit_change(source: str, target: str, density: float | None, step: float | None) -> Linear:
+    """Return the conversion of units; `step` [s] where one end is a sum over it and the other a mean."""
+    label, named = f"{source} -> {target}", "" if density is None else f", water density {density:g} kg m-3"
+    if step is not None:
+        if not udunits.is_rate_pair(source, target):
+            raise UnitError(f"a sum over the step and a mean differ by a time, but {source!r} and {target!r} do not")
+        change = udunits.rate_conversion(source, target, step, density=density)
+        return Linear(f"{label} over a step of {step:g} s{named}", target, change)
+    if density is not None and udunits.is_water_pair(source, target):
+        return Linear(f"{label}{named}", target, udunits.water_conversion(source, target, density))
+    return Linear(label, target, udunits.conversion(source, target))
