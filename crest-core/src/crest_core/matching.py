@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -13,11 +13,9 @@ from crest_core.clock import parse_timestep
 from crest_core.component import Component
 from crest_core.connection import Connection, Transform, compile_transforms
 from crest_core.dictionary import Dictionary
-from crest_core.errors import CouplingError
+from crest_core.errors import CouplingError, near
 from crest_core.fields import FieldSpec, Quantity
-
-if TYPE_CHECKING:
-    from crest_core.grid import Regridder
+from crest_core.grid import Regridder
 
 FORCING = "forcing"
 
@@ -61,8 +59,8 @@ class Link:
         before, after = self.source_spec.statistic, self.target_spec.statistic
         if before != after and not self.source_spec.static:
             notes.append(f"time: {before} -> {after}")
-        if self.target_spec.window > 1:
-            notes.append(f"window of {self.target_spec.window} steps")
+        if self.window > 1:
+            notes.append(f"window of {self.window} steps")
         if self.lagged:
             value = "tensor" if isinstance(self.initial, Tensor) else f"{self.initial:g}"
             notes.append(f"lagged one step, initial {value} {self.source_spec.units}".removesuffix(" 1"))
@@ -85,17 +83,25 @@ def match(components: Mapping[str, Component], connections: Iterable[Connection]
     Two fields are the same when standard name, statistic (minimum and maximum apart) and vertical range agree.
     An explicit Connection overrides. Raises CouplingError with candidates and near names.
     """
-    return _Matcher(components, connections, dictionary).matched()
+    steps = {parse_timestep(child.timestep) for child in components.values()}
+    if len(steps) > 1:
+        listed = ", ".join(f"{name} {child.timestep}" for name, child in components.items())
+        raise CouplingError(
+            f"the components step with different timesteps ({listed}); mixed timesteps are not built: bring all to one"
+        )
+    return _Matcher(components, dictionary, steps.pop().total_seconds()).matched(connections)
 
 
 class _Matcher:
-    def __init__(
-        self, components: Mapping[str, Component], connections: Iterable[Connection], dictionary: Dictionary
-    ) -> None:
+    def __init__(self, components: Mapping[str, Component], dictionary: Dictionary, seconds: float) -> None:
         self.components, self.dictionary = components, dictionary
+        self.chain = partial(compile_transforms, seconds=seconds, dictionary=dictionary)
         self.exports = {Port(n, s.name): s for n, child in components.items() for s in child.outputs}
         self.imports = {Port(n, s.name): s for n, child in components.items() for s in child.inputs}
-        self.explicit: dict[Port, Connection] = {}
+        self.near: dict[Port, str] = {}
+
+    def matched(self, connections: Iterable[Connection]) -> Matched:
+        explicit: dict[Port, Connection] = {}
         for connection in connections:
             target = self._port(connection, connection.target, self.imports)
             if connection.source_component != FORCING:
@@ -105,131 +111,101 @@ class _Matcher:
                     f"{connection!r}: lagged, transforms and regrid are for values between components; prepare the "
                     f"forcing data, or put a component between them"
                 )
-            if connection.initial is not None and not connection.lagged and self.imports[target].window == 1:
-                inner = self.components[target.component].history
-                if target.field not in inner:
-                    raise CouplingError(f"{connection!r}: initial= has no use without lagged=True or a window; drop it")
-            if target in self.explicit:
-                both = f"{self.explicit[target].source} and {connection.source}"
+            windowed = self.imports[target].window > 1 or target.field in self.components[target.component].history
+            if connection.initial is not None and not connection.lagged and not windowed:
+                raise CouplingError(f"{connection!r}: initial= has no use without lagged=True or a window; drop it")
+            if target in explicit:
+                both = f"{explicit[target].source} and {connection.source}"
                 raise CouplingError(f"{target} has 2 Connections, from {both}; keep one")
-            self.explicit[target] = connection
-        self.seconds = _common_timestep(components)
-
-    def matched(self) -> Matched:
-        links = []
-        external: dict[Port, Connection | None] = {}
-        for target, spec in self.imports.items():
-            connection = self.explicit.get(target) or self._automatic(target, spec)
-            if connection is None or connection.source_component == FORCING:
-                external[target] = connection
-                continue
-            source = Port(*connection.source.split("."))
-            self._check(connection, source, target)
-            links.append(self._link(connection, source, self.exports[source], target))
+            explicit[target] = connection
+        chosen = {target: explicit.get(target) or self._automatic(target) for target in self.imports}
+        external = {target: c for target, c in chosen.items() if c.source_component == FORCING}
+        links = [self._link(connection) for target, connection in chosen.items() if target not in external]
         forcing, names = self._forcing(external)
-        densities = {}
-        for target, name in names.items():
-            connection = Connection(f"{FORCING}.{name}", str(target))
-            links.append(self._link(connection, Port(FORCING, name), forcing[name], target))
-            asked = external[target]
-            if asked is not None and asked.water_density is not None:
-                densities[name] = asked.water_density
-        near = {names[target]: text for target in external if (text := self._near(target))}
-        return Matched(tuple(links), tuple(forcing.values()), near, densities)
+        self.exports |= {Port(FORCING, name): spec for name, spec in forcing.items()}
+        links += [self._link(Connection(f"{FORCING}.{name}", str(target))) for target, name in names.items()]
+        near_names = {names[target]: text for target, text in self.near.items()}
+        densities = {name: density for port, name in names.items() if (density := external[port].water_density)}
+        return Matched(tuple(links), tuple(forcing.values()), near_names, densities)
 
     def _port(self, connection: Connection, text: str, known: Mapping[Port, FieldSpec]) -> Port:
         port = Port(*text.split("."))
-        fields = [other.field for other in known if other.component == port.component]
-        if port.component not in self.components:
-            wrong, have = f"the graph has no component {port.component!r}", list(self.components)
-        elif port not in known:
-            side = "input" if known is self.imports else "output"
-            wrong, have = f"{port.component} has no {side} {port.field!r}", fields
-        else:
+        if port in known:
             return port
-        close = get_close_matches(port.component if port.component not in self.components else port.field, have, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise CouplingError(f"{connection!r}: {wrong}; it has {', '.join(have) or 'none'}{hint}")
+        if port.component in self.components:
+            side = "input" if known is self.imports else "output"
+            name, have = port.field, [other.field for other in known if other.component == port.component]
+            wrong = f"{port.component} has no {side} {name!r}"
+        else:
+            name, have = port.component, [*self.components]
+            wrong = f"the graph has no component {name!r}"
+        raise CouplingError(f"{connection!r}: {wrong}; it has {', '.join(have) or 'none'}{near(name, have)}")
 
     def _quantity(self, spec: FieldSpec) -> Quantity:
         """Return the key of a field, with the name that carries no sign."""
         return spec.quantity._replace(standard_name=self.dictionary.resolve(spec.standard_name)[0])
 
-    def _same(self, target: Port, by_name_only: bool = False) -> list[Port]:
-        """Return the exports of other components that are the quantity of an import, or have just its name."""
-        wanted = self._quantity(self.imports[target])
-        if not wanted.standard_name:
-            return []
-        found = {p: self._quantity(s) for p, s in self.exports.items() if p.component != target.component}
-        if by_name_only:
-            return [port for port, got in found.items() if got.standard_name == wanted.standard_name]
-        return [port for port, got in found.items() if got == wanted]
-
-    def _automatic(self, target: Port, spec: FieldSpec) -> Connection | None:
-        sources = self._same(target)
-        if len(sources) > 1:
-            listed = ", ".join(map(str, sources))
+    def _automatic(self, target: Port) -> Connection:
+        """Return the Connection to an import that none was given for; exports that nearly fit are put down."""
+        spec = self.imports[target]
+        wanted = self._quantity(spec)
+        others = {p: self._quantity(s) for p, s in self.exports.items() if p.component != target.component}
+        named = [p for p, quantity in others.items() if spec.standard_name and quantity[0] == wanted[0]]
+        same = [port for port in named if others[port] == wanted]
+        if len(same) > 1:
+            listed = ", ".join(map(str, same))
             raise CouplingError(
-                f"{target} [{spec.standard_name}] has {len(sources)} sources ({listed}); add a Connection to choose one"
+                f"{target} [{spec.standard_name}] has {len(same)} sources ({listed}); add a Connection to choose one"
             )
-        return Connection(str(sources[0]), str(target)) if sources else None
+        if named and not same:
+            listed = ", ".join(f"{port} is {self.exports[port].describe()}" for port in named)
+            self.near[target] = f"{target} wants {spec.describe()}, but {listed}"
+        return Connection(str(same[0]) if same else FORCING, str(target))
 
-    def _near(self, target: Port) -> str:
-        """Return the exports of the same name that differ in statistic or depth, in words."""
-        same = [] if target in self.explicit else self._same(target, by_name_only=True)
-        listed = ", ".join(f"{port} is {self.exports[port].describe()}" for port in same)
-        return f"{target} wants {self.imports[target].describe()}, but {listed}" if same else ""
+    def _link(self, connection: Connection) -> Link:
+        source, target = Port(*connection.source.split(".")), Port(*connection.target.split("."))
+        before, after, ends = self.exports[source], self.imports[target], f"{source} -> {target}"
+        if source.component != FORCING:
+            self._check(connection, source, target)
+        given, density, regrid = connection.transforms, connection.water_density, connection.regrid
+        chain = self.chain(before, after, ends=ends, given=given, water_density=density)
+        first = () if regrid is None else (regrid,)
+        return Link(source, target, before, after, connection.lagged, connection.initial, (*first, *chain))
 
     def _check(self, connection: Connection, source: Port, target: Port) -> None:
         before, after = self.exports[source], self.imports[target]
+        initial, bounds = connection.initial, before.bounds
+        outside = bounds and isinstance(initial, int | float) and not bounds[0] <= initial <= bounds[1]
         grids = [self.components[port.component].grid for port in (source, target)]
-        unregridded = connection.regrid is None
         problems = {
             "one end is static and the other changes in time; connect two of one kind": before.static != after.static,
             f"{source.component} is on grid {grids[0]!r} and {target.component} on {grids[1]!r}; add a Connection with "
-            f"regrid=": unregridded and grids[0] != grids[1],
+            f"regrid=": connection.regrid is None and grids[0] != grids[1],
             f"dims {before.dims} do not fit {after.dims}; export a field with these dims, or put a component between "
-            f"them": unregridded and before.dims != after.dims,
-            f"initial {connection.initial} is outside the bounds {before.bounds} of the source; look at its units, "
-            f"{before.units!r}": before.bounds is not None
-            and isinstance(connection.initial, int | float)
-            and not before.bounds[0] <= connection.initial <= before.bounds[1],
+            f"them": connection.regrid is None and before.dims != after.dims,
+            f"initial {initial} is outside the bounds {bounds} of the source; look at its units, "
+            f"{before.units!r}": outside,
             f"the window of {after.window} steps needs {after.window - 1} values before the first step; add a "
-            f"Connection with initial=": after.window > 1 and connection.initial is None,
+            f"Connection with initial=": after.window > 1 and initial is None,
         }
         for text, wrong in problems.items():
             if wrong:
                 raise CouplingError(f"{source} -> {target}: {text}")
 
-    def _link(self, connection: Connection, source: Port, source_spec: FieldSpec, target: Port) -> Link:
-        spec = self.imports[target]
-        chain = compile_transforms(
-            source_spec,
-            spec,
-            ends=f"{source} -> {target}",
-            seconds=self.seconds,
-            dictionary=self.dictionary,
-            given=connection.transforms,
-            water_density=connection.water_density,
-        )
-        first = () if connection.regrid is None else (connection.regrid,)
-        return Link(source, target, source_spec, spec, connection.lagged, connection.initial, (*first, *chain))
-
-    def _forcing(self, external: Mapping[Port, Connection | None]) -> tuple[dict[str, FieldSpec], dict[Port, str]]:
+    def _forcing(self, external: Mapping[Port, Connection]) -> tuple[dict[str, FieldSpec], dict[Port, str]]:
         """Return the forcing fields, one per quantity, and the name that each import reads."""
         groups: dict[tuple[object, ...], list[Port]] = {}
-        asked = {port: c.source.partition(".")[2] if c is not None else "" for port, c in external.items()}
-        for port in external:
+        asked = {port: connection.source.partition(".")[2] for port, connection in external.items()}
+        for port in sorted(external, key=lambda port: not asked[port]):  # names asked for come first
             spec, grid = self.imports[port], self.components[port.component].grid
             same = self._quantity(spec) if spec.standard_name else spec.quantity._replace(standard_name=spec.name)
             sign = self.dictionary.resolve(spec.standard_name)[1]
             groups.setdefault((asked[port], same, spec.dims, spec.static, sign, grid), []).append(port)
         fields: dict[str, FieldSpec] = {}
         names: dict[Port, str] = {}
-        for ports in sorted(groups.values(), key=lambda ports: not asked[ports[0]]):  # names asked for come first
+        for ports in groups.values():
             port, spec = ports[0], self.imports[ports[0]]
-            one_name = len({port.field for port in ports}) == 1
-            name = asked[port] or (spec.name if one_name else spec.standard_name)
+            name = asked[port] or (spec.name if len({p.field for p in ports}) == 1 else spec.standard_name)
             if name in fields and not asked[port]:
                 name = f"{port.component}_{spec.name}"
             if name in fields:
@@ -240,13 +216,3 @@ class _Matcher:
             fields[name] = replace(spec, name=name, window=1)
             names |= dict.fromkeys(ports, name)
         return fields, names
-
-
-def _common_timestep(components: Mapping[str, Component]) -> float:
-    steps = {parse_timestep(child.timestep) for child in components.values()}
-    if len(steps) > 1:
-        listed = ", ".join(f"{name} {child.timestep}" for name, child in components.items())
-        raise CouplingError(
-            f"the components step with different timesteps ({listed}); mixed timesteps are not built: bring all to one"
-        )
-    return steps.pop().total_seconds()
