@@ -37,8 +37,7 @@ class Sizes:
 
     def shape(self, spec: FieldSpec) -> tuple[int, ...]:
         """Return the shape of one time of a field: (*lead, *dims)."""
-        missing = [name for name in spec.dims if name not in self.dims]
-        if missing:
+        if missing := [name for name in spec.dims if name not in self.dims]:
             raise StateError(f"field {spec.name}: the sizes of {missing} are not known, only {dict(self.dims)}")
         return (*self.lead, *(self.dims[name] for name in spec.dims))
 
@@ -65,24 +64,17 @@ class Component(nn.Module, ABC):
     parameter_specs: tuple[FieldSpec, ...] = ()
     timestep: str = "1D"
     grid: str | None = None
-    dim_sizes: Mapping[str, int] = {}
-    """Sizes of the dims that the component brings itself, such as {"soil_layer": 3}."""
-    layers: Mapping[str, tuple[tuple[float, float], ...]] = {}
-    """Depth bounds [m, positive down] of vertical dims: {"soil_layer": ((0.0, 0.2), (0.2, 0.6))}."""
-    gradient_policy: str = "autograd"
-    """autograd, pullback, finite_difference, spsa or none."""
-    opaque: bool = False
-    """True if the model hides its state: no gradient and no restart."""
-    history: Mapping[str, int] = {}
-    """Steps before the first that must be handed to `prime`, by input; windows of a graph need them."""
+    dim_sizes: Mapping[str, int] = {}  # sizes of the dims that the component brings itself: {"soil_layer": 2}
+    layers: Mapping[str, tuple[tuple[float, float], ...]] = {}  # depths [m]: {"soil_layer": ((0.0, 0.2), (0.2, 0.6))}
+    gradient_policy: str = "autograd"  # or pullback, finite_difference, spsa, none
+    opaque: bool = False  # True if the model hides its state: no gradient and no restart
+    history: Mapping[str, int] = {}  # steps before the first that `prime` must get, by input, for windows of a graph
 
     def initial_state(self, sizes: Sizes) -> Tensors:
         """Return the state before the first step, each (*lead, *dims)."""
-        if self.states:
-            names = [spec.name for spec in self.states]
-            raise StateError(
-                f"{type(self).__name__} declares the states {names} but no initial_state(sizes); write one"
-            )
+        names, kind = [spec.name for spec in self.states], type(self).__name__
+        if names:
+            raise StateError(f"{kind} declares the states {names} but no initial_state(sizes); write one")
         return {}
 
     def prime(self, state: Tensors, earlier: Tensors) -> Tensors:
@@ -90,14 +82,11 @@ class Component(nn.Module, ABC):
         return state
 
     def _repr_html_(self) -> str:
-        heads = "".join(f"<th>{name}</th>" for name in ("", *FIELD_COLUMNS))
-        rows = "".join(
-            f"<tr><td>{title}</td>{''.join(f'<td>{escape(cell)}</td>' for cell in field_row(spec))}</tr>"
-            for attribute, title in FIELD_GROUPS.items()
-            for spec in getattr(self, attribute)
-        )
+        rows = [(title, *field_row(spec)) for key, title in FIELD_GROUPS.items() for spec in getattr(self, key)]
+        head = "".join(f"<th>{name}</th>" for name in ("", *FIELD_COLUMNS))
+        body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
         about = f"timestep {escape(self.timestep)}, gradient policy {self.gradient_policy}"
-        return f"<b>{type(self).__name__}</b> ({about})<table><tr>{heads}</tr>{rows}</table>"
+        return f"<b>{type(self).__name__}</b> ({about})<table><tr>{head}</tr>{body}</table>"
 
     def load_weights(self, path: str | Path) -> None:
         """Read parameters and buffers from a safetensors file with the names of `state_dict`."""
@@ -140,13 +129,11 @@ class StepComponent(Component):
         """Return the stacked outputs and the last state of a loop over `step`."""
         static = {spec.name: inputs[spec.name] for spec in self.inputs if spec.static}
         moving = {spec.name: inputs[spec.name].unbind(0) for spec in self.inputs if not spec.static}
-        collected: dict[str, list[Tensor]] = {spec.name: [] for spec in self.outputs}
+        steps = []
         for index, time in enumerate(times):
-            now = {name: values[index] for name, values in moving.items()}
-            outputs, state = self.step(state, static | now, time)
-            for name, values in collected.items():
-                values.append(outputs[name])
-        return {name: torch.stack(values) for name, values in collected.items()}, state
+            outputs, state = self.step(state, static | {name: moving[name][index] for name in moving}, time)
+            steps.append(outputs)
+        return {spec.name: torch.stack([step[spec.name] for step in steps]) for spec in self.outputs}, state
 
 
 class SequenceComponent(Component):
