@@ -16,7 +16,7 @@ _PUBLIC = {
     ),
     "fields": ("FieldSpec", "HORIZONTAL"),
     "forcing": ("PeriodError",),
-    "gradients": ("FiniteDifference", "Gradient", "NoGradient", "Pullback", "SPSA", "spsa_gradient"),
+    "gradients": ("Evaluation", "FiniteDifference", "Gradient", "NoGradient", "Pullback", "SPSA", "spsa_gradient"),
     "graph": ("Graph",),
     "grid": ("Grid", "PointGrid", "RectilinearGrid", "Regridder"),
     "parameters": ("PhysicalParameters",),

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -21,9 +22,8 @@ class Evaluation:
     """A pure function (*lead, rows, columns) -> (*lead, other rows, columns), and the range of each row (rows, 1)."""
 
     function: Callable[[Tensor], Tensor]
-    pullback: Callable[[Tensor, Tensor], Tensor]
-    needed: Tensor
-    """Indices of the rows whose gradient is asked for."""
+    pullback: Callable[[Tensor, Tensor], Tensor]  # (x, cotangent of the result) -> gradient, for Pullback() alone
+    needed: Tensor  # indices of the rows whose gradient is asked for
     low: Tensor
     high: Tensor
 
@@ -41,7 +41,7 @@ class Evaluation:
 class Gradient(ABC):
     """A way to get vector-Jacobian products of a black box."""
 
-    policy: str
+    policy: ClassVar[str]
 
     @abstractmethod
     def vjp(self, call: Evaluation, x: Tensor, cotangent: Tensor) -> Tensor:
@@ -52,7 +52,7 @@ class Gradient(ABC):
 class NoGradient(Gradient):
     """No gradient: results leave the tape, and `gradient_report` says "blocked"."""
 
-    policy: str = field(default="none", init=False)
+    policy: ClassVar[str] = "none"
 
     def vjp(self, call: Evaluation, x: Tensor, cotangent: Tensor) -> Tensor:
         raise GradientError("a component with the gradient policy none has no gradient; it leaves the tape")
@@ -62,7 +62,7 @@ class NoGradient(Gradient):
 class Pullback(Gradient):
     """The component's own adjoint, its `pullback` method: exact as far as the author's code is."""
 
-    policy: str = field(default="pullback", init=False)
+    policy: ClassVar[str] = "pullback"
 
     def vjp(self, call: Evaluation, x: Tensor, cotangent: Tensor) -> Tensor:
         return call.pullback(x, cotangent)
@@ -72,20 +72,18 @@ class Pullback(Gradient):
 class FiniteDifference(Gradient):
     """Central differences, error O(step^2): k scalars per column cost one call with 2k times the columns.
 
-    A value is moved by step * its size: the width of its bounds, else max(1, |value|). Both points are kept within the
-    bounds; where that moves one of them the difference is one-sided, error O(step). The default step is about the cube
-    root of the float64 rounding unit.
+    A value is moved by step * its size: the width of its bounds, else max(1, |value|). At a bound the difference is
+    one-sided, error O(step). The default step is about the cube root of the float64 rounding unit.
     """
 
     step: float = 6e-6
-    policy: str = field(default="finite_difference", init=False)
+    policy: ClassVar[str] = "finite_difference"
 
     def vjp(self, call: Evaluation, x: Tensor, cotangent: Tensor) -> Tensor:
         move = self.step * call.size(x)
         up, down = torch.minimum(x + move, call.high), torch.maximum(x - move, call.low)
-        rows = torch.zeros(len(call.needed), x.shape[-2], dtype=torch.bool, device=x.device)
-        rows[torch.arange(len(call.needed)), call.needed] = True  # copy k has row needed[k] moved
-        moved = rows.reshape(len(call.needed), *[1] * (x.dim() - 2), x.shape[-2], 1)
+        rows = call.needed.unsqueeze(1) == torch.arange(x.shape[-2], device=x.device)  # copy k has row needed[k] moved
+        moved = rows.reshape(len(rows), *[1] * (x.dim() - 2), x.shape[-2], 1)
         slope = call.slope(torch.where(moved, up, x), torch.where(moved, down, x), cotangent)
         gradient = torch.zeros_like(x)
         gradient[..., call.needed, :] = slope.movedim(0, -2) / (up - down)[..., call.needed, :]
@@ -103,12 +101,11 @@ class SPSA(Gradient):
     generator: torch.Generator
     pairs: int = 1
     step: float = 1e-5
-    policy: str = field(default="spsa", init=False)
+    policy: ClassVar[str] = "spsa"
 
     def vjp(self, call: Evaluation, x: Tensor, cotangent: Tensor) -> Tensor:
-        asked = torch.zeros(x.shape[-2], 1).to(x)
-        asked[call.needed] = 1.0
-        sign = _signs((self.pairs, *x.shape), self.generator).to(x) * asked
+        asked = torch.zeros_like(x[..., :1]).index_fill(-2, call.needed, 1.0)
+        sign = (2 * torch.randint(0, 2, (self.pairs, *x.shape), generator=self.generator) - 1).to(x) * asked
         move = self.step * call.size(x)
         centre = x.clamp(call.low + move, call.high - move)  # both points within the bounds
         slope = call.slope(centre + move * sign, centre - move * sign, cotangent)
@@ -130,24 +127,19 @@ def spsa_gradient(
     saved = [parameter.detach().clone() for parameter in parameters]
     gradients = [torch.zeros_like(parameter) for parameter in saved]
 
-    def place(signs: Sequence[Tensor], distance: float) -> None:
+    def loss_at(distance: float, signs: Sequence[Tensor]) -> float:
         for parameter, base, sign in zip(parameters, saved, signs, strict=True):
             parameter.copy_(base + distance * sign)
+        return float(loss())
 
     with torch.no_grad():
         try:
             for _ in range(pairs):
-                signs = [_signs(base.shape, generator).to(base) for base in saved]
-                place(signs, step)
-                high = float(loss())
-                place(signs, -step)
-                slope = (high - float(loss())) / (2 * step)
+                signs = [(2 * torch.randint(0, 2, base.shape, generator=generator) - 1).to(base) for base in saved]
+                slope = (loss_at(step, signs) - loss_at(-step, signs)) / (2 * step)
                 for gradient, sign in zip(gradients, signs, strict=True):
                     gradient += slope * sign / pairs
         finally:
-            place(saved, 0.0)
+            for parameter, base in zip(parameters, saved, strict=True):
+                parameter.copy_(base)
     return gradients
-
-
-def _signs(shape: Sequence[int], generator: torch.Generator) -> Tensor:
-    return 2 * torch.randint(0, 2, tuple(shape), generator=generator) - 1
