@@ -16,6 +16,8 @@ from crest_core.fields import HORIZONTAL, FieldSpec
 from crest_core.gradients import Evaluation, Gradient, NoGradient
 from crest_core.parameters import PhysicalParameters
 
+Groups = Sequence[Sequence[FieldSpec]]
+
 
 class BlackBoxComponent(StepComponent):
     """A pure function outside torch; its author writes `evaluate` on detached float64 tensors.
@@ -32,10 +34,9 @@ class BlackBoxComponent(StepComponent):
         self.gradient, self.gradient_policy = gradient, gradient.policy
         self.physical = PhysicalParameters(self.parameter_specs, parameters or {})
         if self.opaque and not isinstance(gradient, NoGradient):
-            raise GradientError(
-                f"{type(self).__name__} hides its state (opaque) and can have no gradient; expected NoGradient(), got "
-                f"{type(gradient).__name__}"
-            )
+            ends = f"{type(self).__name__} hides its state (opaque) and can have no gradient"
+            raise GradientError(f"{ends}; expected NoGradient(), got {type(gradient).__name__}")
+        self._calls: dict[tuple[object, ...], _Call] = {}
 
     @abstractmethod
     def evaluate(self, state: Tensors, inputs: Tensors, parameters: Tensors) -> tuple[Tensors, Tensors]:
@@ -50,15 +51,21 @@ class BlackBoxComponent(StepComponent):
     def step(self, state: Tensors, inputs: Tensors, time: Any) -> tuple[Tensors, Tensors]:
         """Return (outputs, state) of one timestep, with the gradient of the strategy."""
         working = next(iter(inputs.values())).dtype if inputs else torch.get_default_dtype()
-        for spec in self.inputs:  # outside its bounds a difference quotient would be wrong
-            check_values(spec, inputs[spec.name], time)
-        call = _Call(self, state, inputs)
-        x = call.packed()
+        groups = (self.states, self.inputs, self.parameter_specs)
+        values = _flat(groups, (state, inputs, self.physical.values(torch.float64)))
+        key = (self.independent_columns, values[0].device, *(value.shape for value in values))
+        call = self._calls.get(key) or self._calls.setdefault(key, _Call(self, groups, values))
+        x = call.packed(values)
+        if not call.arguments.within_bounds(x.detach()):  # there a difference quotient would be wrong
+            for spec in self.inputs:
+                check_values(spec, inputs[spec.name], time)
         blocked = isinstance(self.gradient, NoGradient) or not x.requires_grad
-        y = call.run(x.detach()) if blocked else _Tape.apply(x, call)
-        outputs, new_state = call.results(y)
-        for spec in self.outputs + self.states:
-            check_values(spec, (outputs if spec in self.outputs else new_state)[spec.name], time)
+        y = call.run(x.detach()) if blocked else _Tape.apply(x, call, [value.requires_grad for value in values])
+        results = call.results.fields(y)
+        if not call.results.within_bounds(y.detach()):
+            for spec, value in zip(self.outputs + self.states, _flat(call.results.groups, results), strict=True):
+                check_values(spec, value, time)
+        outputs, new_state = results
         kept = {name: value.contiguous() for name, value in new_state.items()}  # as a restart has it
         return {name: value.to(working) for name, value in outputs.items()}, kept
 
@@ -67,105 +74,108 @@ class _Tape(torch.autograd.Function):
     """One call of a black box on the tape."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, call: _Call) -> Tensor:
-        ctx.call = call
+    def forward(ctx: Any, x: Tensor, call: _Call, asked: list[bool]) -> Tensor:
+        ctx.call, ctx.asked = call, asked
         ctx.save_for_backward(x)
         return call.run(x.detach())
 
     @staticmethod
     def backward(ctx: Any, cotangent: Tensor) -> Any:
-        if torch.is_grad_enabled():
-            name = type(ctx.call.component).__name__
-            raise GradientError(f"{name} is a black box and has first derivatives only; leave out create_graph=True")
         call: _Call = ctx.call
-        return call.component.gradient.vjp(call.evaluation(), ctx.saved_tensors[0], cotangent), None
+        if torch.is_grad_enabled():
+            name = type(call.component).__name__
+            raise GradientError(f"{name} is a black box and has first derivatives only; leave out create_graph=True")
+        rows = call.arguments
+        needed = torch.tensor(ctx.asked).repeat_interleave(rows.counts).nonzero().squeeze(1).to(cotangent.device)
+        evaluation = Evaluation(call.run, call.pull, needed, rows.low, rows.high)
+        return call.component.gradient.vjp(evaluation, ctx.saved_tensors[0], cotangent), None, None
+
+
+class _Rows:
+    """Fields one below the other in tensors (*lead, rows, width); `shapes` are without leading dims."""
+
+    def __init__(self, groups: Groups, shapes: Sequence[Sequence[int]], width: int, device: torch.device) -> None:
+        self.groups, self.shapes, self.width = groups, shapes, width
+        self.counts = torch.tensor([prod(shape) // width for shape in shapes])
+        self.sizes = self.counts.tolist()
+        ends = [(*(spec.bounds or (-inf, inf)), *_limits(spec)) for group in groups for spec in group]
+        rows = torch.tensor(ends, dtype=torch.float64).repeat_interleave(self.counts, dim=0)
+        self.low, self.high, self.least, self.most = rows.to(device).unsqueeze(-1).unbind(1)
+
+    def packed(self, values: Sequence[Tensor], lead: Sequence[int]) -> Tensor:
+        return torch.cat([value.reshape(*lead, -1, self.width) for value in values], dim=-2)
+
+    def fields(self, x: Tensor) -> list[Tensors]:
+        parts = zip(x.split_with_sizes(self.sizes, dim=-2), self.shapes, strict=True)
+        values = (part.reshape(*x.shape[:-2], *shape) for part, shape in parts)
+        return [{spec.name: next(values) for spec in group} for group in self.groups]
+
+    def within_bounds(self, x: Tensor) -> bool:
+        return torch.equal(x, x.clamp(self.least, self.most))  # nan equals nothing
 
 
 class _Call:
-    """One step's arguments as a tensor (*lead, rows, columns), and back; rows are the scalars of a column."""
+    """What steps with arguments of the same shapes share: their arguments and results as rows, and back."""
 
-    def __init__(self, component: BlackBoxComponent, state: Tensors, inputs: Tensors) -> None:
+    def __init__(self, component: BlackBoxComponent, groups: Groups, values: Sequence[Tensor]) -> None:
         self.component = component
-        self.groups = (component.states, component.inputs, component.parameter_specs)
-        self.specs = [spec for group in self.groups for spec in group]
-        physical = component.physical.values(torch.float64)
-        values = [source[spec.name] for source, group in zip((state, inputs, physical), self.groups, strict=True)
-                  for spec in group]  # fmt: skip
-        owns = [min(v.dim(), len(s.dims) + (s.window > 1)) for v, s in zip(values, self.specs, strict=True)]
-        for i, spec in enumerate(self.specs):
-            if spec.window > 1:  # a graph hands over (window, *lead, *dims)
-                values[i] = values[i].movedim(0, values[i].dim() - owns[i])
-        pairs = list(zip(values, owns, strict=True))
-        self.lead = torch.broadcast_shapes(*{value.shape[: value.dim() - own] for value, own in pairs})
-        flats = [
-            min(own, sum(name in HORIZONTAL for name in spec.dims)) for spec, own in zip(self.specs, owns, strict=True)
-        ]
-        self.columns = next((v.shape[v.dim() - flat :] for v, flat in zip(values, flats, strict=True) if flat), ())
-        self.width = prod(self.columns) if component.independent_columns else 1
-        self.values, self.shapes = [], []
-        for (value, own), flat in zip(pairs, flats, strict=True):
-            shape = tuple(value.shape[value.dim() - own :])
-            if not flat:  # the same for all columns: each gets its own copy
-                value, shape = value.reshape(*value.shape, *[1] * len(self.columns)), (*shape, *self.columns)
-            self.values.append(value.double().expand(*self.lead, *shape))
-            self.shapes.append(shape)
-        self.results_shapes: list[tuple[int, ...]] = []
+        specs = [spec for group in groups for spec in group]
+        flats = [min(v.dim(), sum(name in HORIZONTAL for name in s.dims)) for s, v in zip(specs, values, strict=True)]
+        columns = next((v.shape[-flat:] for v, flat in zip(values, flats, strict=True) if flat), ())
+        leads, shapes, views = [], [], []
+        for spec, value, flat in zip(specs, values, flats, strict=True):
+            first = max(value.dim() - len(spec.dims) - (spec.window > 1), 0)
+            move = first if spec.window > 1 else 0  # a graph hands over (window, *lead, *dims)
+            shape = value.movedim(0, move).shape if move else value.shape
+            leads.append(shape[:first])
+            shapes.append(shape[first:] if flat else (*shape[first:], *columns))  # each column gets its own copy
+            views.append((move, shape if flat else (*shape, *[1] * len(columns))))
+        self.lead = torch.broadcast_shapes(*leads)
+        self.views = [(*view, (*self.lead, *shape)) for view, shape in zip(views, shapes, strict=True)]
+        width = prod(columns) if component.independent_columns else 1
+        self.arguments = _Rows(groups, shapes, width, values[0].device)
+        results = (component.outputs, component.states)  # scalars, until the first run shows their shapes
+        self.results = _Rows(results, [()] * sum(map(len, results)), width, values[0].device)
 
-    def packed(self) -> Tensor:
-        return torch.cat([value.reshape(*self.lead, -1, self.width) for value in self.values], dim=-2)
+    def packed(self, values: Sequence[Tensor]) -> Tensor:
+        spread = []
+        for value, (move, view, full) in zip(values, self.views, strict=True):
+            value = value.movedim(0, move) if move else value
+            spread.append((value if value.shape == full else value.reshape(view).expand(full)).double())
+        return self.arguments.packed(spread, self.lead)
 
     def run(self, x: Tensor) -> Tensor:
         """Return outputs and new state of arguments x (*lead, rows, columns), packed alike."""
-        lead = x.shape[:-2]
-        state, inputs, parameters = _unpack(x, self.groups, self.shapes, self.width)
-        outputs, new_state = self.component.evaluate(state, inputs, parameters)
-        values = [outputs[spec.name] for spec in self.component.outputs]
-        values += [new_state[spec.name] for spec in self.component.states]
-        self.results_shapes = [tuple(value.shape[len(lead) :]) for value in values]
-        return torch.cat([value.reshape(*lead, -1, self.width) for value in values], dim=-2)
-
-    def results(self, y: Tensor) -> list[Tensors]:
-        return _unpack(y, (self.component.outputs, self.component.states), self.results_shapes, self.width)
-
-    def evaluation(self) -> Evaluation:
-        rows = [prod(shape) // self.width for shape in self.shapes]
-        bounds = [
-            spec.bounds or (-inf, inf) for spec, count in zip(self.specs, rows, strict=True) for _ in range(count)
-        ]
-        asked = [value.requires_grad for value, count in zip(self.values, rows, strict=True) for _ in range(count)]
-        low, high = torch.tensor(bounds, dtype=torch.float64).unsqueeze(-1).unbind(1)
-        return Evaluation(self.run, self.pull, torch.tensor(asked).nonzero().squeeze(1), low, high)
+        lead, rows = x.shape[:-2], self.results
+        values = _flat(rows.groups, self.component.evaluate(*self.arguments.fields(x)))
+        shapes = [value.shape[len(lead) :] for value in values]
+        if shapes != rows.shapes:
+            self.results = rows = _Rows(rows.groups, shapes, rows.width, x.device)
+        return rows.packed(values, lead)
 
     def pull(self, x: Tensor, cotangent: Tensor) -> Tensor:
         """Return what the component's own pullback returns, packed."""
-        outputs, new_state = self.results(cotangent)
-        state, inputs, parameters = _unpack(x, self.groups, self.shapes, self.width)
-        found = self.component.pullback(state, inputs, parameters, outputs, new_state)
-        values = [part[spec.name] for part, group in zip(found, self.groups, strict=True) for spec in group]
-        return torch.cat([value.reshape(*x.shape[:-2], -1, self.width) for value in values], dim=-2)
+        found = self.component.pullback(*self.arguments.fields(x), *self.results.fields(cotangent))
+        return self.arguments.packed(_flat(self.arguments.groups, found), x.shape[:-2])
 
 
 def check_values(spec: FieldSpec, value: Tensor, time: Any) -> None:
     """Raise ComponentError with field, cell and time where a value is not finite or out of bounds."""
+    values = value.detach().double()
+    for index in (values != values.clamp(*_limits(spec))).nonzero()[:1].tolist():
+        names = (*["lead"] * (len(index) - len(spec.dims)), *spec.dims)
+        where = ", ".join(f"{name} {i}" for name, i in zip(names, index, strict=True))
+        expected = f"finite and within {spec.bounds}" if spec.bounds else "a finite number"
+        got = float(values[tuple(index)])
+        raise ComponentError(f"field {spec.name} [{spec.units}] at {time}, {where}: expected {expected}, got {got}")
+
+
+def _limits(spec: FieldSpec) -> tuple[float, float]:
+    """Return the bounds with room for rounding; infinity is always outside."""
     low, high = spec.bounds or (-inf, inf)
-    slack = 1e-9 * (high - low) if isfinite(high - low) else 0.0
-    values = value.detach()
-    smallest, largest = (float(end) for end in torch.aminmax(values)) if values.numel() else (0.0, 0.0)
-    if low - slack <= smallest and largest <= high + slack and isfinite(smallest) and isfinite(largest):
-        return
-    good = torch.isfinite(values) & (values >= low - slack) & (values <= high + slack)
-    index = tuple(int(i) for i in (~good).nonzero()[0])
-    names = (*["lead"] * (len(index) - len(spec.dims)), *spec.dims)
-    where = ", ".join(f"{name} {i}" for name, i in zip(names, index, strict=True))
-    expected = f"finite and within {spec.bounds}" if spec.bounds else "a finite number"
-    got = float(values[index])
-    raise ComponentError(f"field {spec.name} [{spec.units}] at {time}, {where}: expected {expected}, got {got}")
+    slack, largest = 1e-9 * (high - low) if isfinite(high - low) else 0.0, torch.finfo(torch.float64).max
+    return max(low - slack, -largest), min(high + slack, largest)
 
 
-def _unpack(
-    x: Tensor, groups: Sequence[Sequence[FieldSpec]], shapes: Sequence[Sequence[int]], width: int
-) -> list[Tensors]:
-    """Return the fields of each group from (*lead, rows, width)."""
-    parts = x.split([prod(shape) // width for shape in shapes], dim=-2) if shapes else ()
-    values = (part.reshape(*x.shape[:-2], *shape) for part, shape in zip(parts, shapes, strict=True))
-    return [{spec.name: next(values) for spec in group} for group in groups]
+def _flat(groups: Groups, parts: Sequence[Tensors]) -> list[Tensor]:
+    return [part[spec.name] for part, group in zip(parts, groups, strict=True) for spec in group]
