@@ -49,7 +49,6 @@ class BlackBoxComponent(StepComponent):
         raise GradientError(f"{type(self).__name__} has no pullback(); write one or use FiniteDifference()")
 
     def step(self, state: Tensors, inputs: Tensors, time: Any) -> tuple[Tensors, Tensors]:
-        """Return (outputs, state) of one timestep, with the gradient of the strategy."""
         working = next(iter(inputs.values())).dtype if inputs else torch.get_default_dtype()
         groups = (self.states, self.inputs, self.parameter_specs)
         values = _flat(groups, (state, inputs, self.physical.values(torch.float64)))
@@ -61,11 +60,10 @@ class BlackBoxComponent(StepComponent):
                 check_values(spec, inputs[spec.name], time)
         blocked = isinstance(self.gradient, NoGradient) or not x.requires_grad
         y = call.run(x.detach()) if blocked else _Tape.apply(x, call, [value.requires_grad for value in values])
-        results = call.results.fields(y)
+        outputs, new_state = call.results.fields(y)
         if not call.results.within_bounds(y.detach()):
-            for spec, value in zip(self.outputs + self.states, _flat(call.results.groups, results), strict=True):
+            for spec, value in zip(self.outputs + self.states, (*outputs.values(), *new_state.values()), strict=True):
                 check_values(spec, value, time)
-        outputs, new_state = results
         kept = {name: value.contiguous() for name, value in new_state.items()}  # as a restart has it
         return {name: value.to(working) for name, value in outputs.items()}, kept
 
@@ -140,8 +138,8 @@ class _Call:
     def packed(self, values: Sequence[Tensor]) -> Tensor:
         spread = []
         for value, (move, view, full) in zip(values, self.views, strict=True):
-            value = value.movedim(0, move) if move else value
-            spread.append((value if value.shape == full else value.reshape(view).expand(full)).double())
+            value = (value.movedim(0, move) if move else value).double()
+            spread.append(value if value.shape == full else value.reshape(view).expand(full))
         return self.arguments.packed(spread, self.lead)
 
     def run(self, x: Tensor) -> Tensor:
