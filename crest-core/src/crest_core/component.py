@@ -46,7 +46,6 @@ class Sizes:
         return torch.full(self.shape(spec), value, dtype=self.dtype, device=self.device)
 
     def zeros(self, spec: FieldSpec) -> Tensor:
-        """Return a tensor (*lead, *dims) of zeros."""
         return self.full(spec, 0.0)
 
 
@@ -105,7 +104,6 @@ class Component(nn.Module, ABC):
         """Return (outputs with time first, state after the last step) of T timesteps."""
 
     def forward(self, state: Tensors, inputs: Tensors, times: Sequence[Any]) -> tuple[Tensors, Tensors]:
-        """Run `sequence`."""
         return self.sequence(state, inputs, times)
 
 
@@ -126,7 +124,6 @@ class StepComponent(Component):
     """
 
     def sequence(self, state: Tensors, inputs: Tensors, times: Sequence[Any]) -> tuple[Tensors, Tensors]:
-        """Return the stacked outputs and the last state of a loop over `step`."""
         static = {spec.name: inputs[spec.name] for spec in self.inputs if spec.static}
         moving = {spec.name: inputs[spec.name].unbind(0) for spec in self.inputs if not spec.static}
         steps = []
@@ -140,7 +137,6 @@ class SequenceComponent(Component):
     """A component whose author writes a causal `sequence`; `step` is a sequence of length 1."""
 
     def step(self, state: Tensors, inputs: Tensors, time: Any) -> tuple[Tensors, Tensors]:
-        """Return the outputs and state of a sequence of length 1."""
         static = {spec.name for spec in self.inputs if spec.static}
         batch = {name: value if name in static else value.unsqueeze(0) for name, value in inputs.items()}
         outputs, state = self.sequence(state, batch, [time])
