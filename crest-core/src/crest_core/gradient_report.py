@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from html import escape
 from itertools import product
 from typing import TYPE_CHECKING
 
 from crest_core.matching import FORCING, Port
-from crest_core.plan import reach
+from crest_core.plan import reachable
 
 if TYPE_CHECKING:
     from crest_core.graph import Graph
@@ -106,11 +105,7 @@ def _open(graph: Graph, prefix: str, policies: dict[str, str], edges: _Edges) ->
 
 def _between(starts: list[_Node], ends: list[Port], edges: _Edges) -> dict[tuple[_Node, Port], set[_Node]]:
     """Return all that lies on a way from a start to an end, for each two."""
-    after: dict[_Node, set[_Node]] = defaultdict(set)
-    before: dict[_Node, set[_Node]] = defaultdict(set)
-    for first, second in edges:
-        after[first].add(second)
-        before[second].add(first)
-    ahead = {start: reach(start, after) for start in starts}
-    behind = {end: reach(end, before) for end in ends}
-    return {(start, end): ahead[start] & behind[end] for start, end in product(starts, ends)}
+    nodes = list(dict.fromkeys([*starts, *ends, *(node for edge in edges for node in edge)]))
+    ahead = reachable(nodes, edges)
+    ways = product(enumerate(starts), enumerate(ends, len(starts)))
+    return {(a, b): {nodes[k] for k in (ahead[i] & ahead[:, j]).nonzero()[0]} for (i, a), (j, b) in ways}

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import shortest_path
 
 from crest_core.errors import CouplingError
 from crest_core.fields import FieldSpec
@@ -16,7 +21,7 @@ from crest_core.matching import FORCING, Link
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_Node = TypeVar("_Node")
+_Node = TypeVar("_Node", bound=Hashable)
 _COLOURS = {"autograd": "#d9ead3", "pullback": "#d9ead3", "none": "#f4cccc", "": "#cfe2f3"}
 _LINES = {False: {"color": "#444444"}, True: {"color": "#b45f06", "linestyle": "--"}}  # by lag
 _CENTRED = {"ha": "center", "va": "center"}
@@ -134,9 +139,11 @@ def plan_blocks(names: Sequence[str], links: Sequence[Link]) -> tuple[Block, ...
     `names` decides. Raises CouplingError on a cycle without a lagged connection.
     """
     pairs = [(link.source.component, link.target.component) for link in links if link.source.component != FORCING]
-    after = {name: [end for start, end in pairs if start == name] for name in names}
-    ahead = {name: reach(name, after) for name in names}
-    groups = {name: tuple(n for n in names if n in ahead[name] and name in ahead[n]) for name in names}
+    ahead = reachable(names, pairs)
+    both = ahead & ahead.T
+    groups = {
+        name: tuple(n for n, one in zip(names, row, strict=True) if one) for name, row in zip(names, both, strict=True)
+    }
     order = TopologicalSorter(dict.fromkeys(groups.values(), ()))
     for start, end in pairs:
         if groups[start] != groups[end]:
@@ -167,10 +174,9 @@ def _loop_order(members: Sequence[str], links: Sequence[Link]) -> tuple[str, ...
         ) from None
 
 
-def reach(start: _Node, after: Mapping[_Node, Collection[_Node]]) -> set[_Node]:
-    """Return a node and all that comes after it, directly or not."""
-    found, front = {start}, {start}
-    while front:
-        front = {end for node in front for end in after.get(node, ())} - found
-        found |= front
-    return found
+def reachable(nodes: Sequence[_Node], edges: Iterable[tuple[_Node, _Node]]) -> NDArray[np.bool_]:
+    """Return whether each node is each other or comes before it, directly or not, as (node, node)."""
+    place = {node: number for number, node in enumerate(nodes)}
+    ends = np.array([(place[first], place[second]) for first, second in edges], dtype=int).reshape(-1, 2).T
+    matrix = csr_array((np.ones(ends.shape[1]), tuple(ends)), shape=(len(place), len(place)))
+    return np.isfinite(shortest_path(matrix, unweighted=True))
