@@ -10,10 +10,12 @@ from torch import nn
 
 from crest_core import Component, ComponentError, FieldError, FieldSpec, Gradient, TensorMap, registry
 from crest_onnx.agreement import check_agreement
+from crest_onnx.estimated import EstimatedNetwork
 from crest_onnx.exact import ExactNetwork
 from crest_onnx.interpreter import needed_nodes, unknown_operators
 from crest_onnx.loading import read_model
 from crest_onnx.mapping import FieldMapping, read_mapping
+from crest_onnx.session import Session
 from crest_onnx.signature import STATE, Signature, signature_of
 
 EXACT = "exact"
@@ -94,7 +96,7 @@ def _network(
                 f"gradient=FiniteDifference(step=1e-2) or SPSA(generator, step=1e-2), which need none"
             )
         return ExactNetwork(model, signature, None if trainable is None else tuple(trainable)), "autograd"
-    raise ComponentError(f"{signature.who}: the gradient policy {gradient.policy} is not built yet; use 'exact'")
+    return EstimatedNetwork(Session.of(model, signature.who), signature, mapping, gradient), gradient.policy
 
 
 def _mapping(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
+import torch
 from torch import Tensor
 
 from crest_core import HORIZONTAL, TensorMap
@@ -49,10 +51,16 @@ class Layout:
         """Return the tensor as (rows, columns): a column for each element of the batch."""
         batch = self.batch(value.dim())
         rest = [axis for axis in range(value.dim()) if axis not in batch]
-        columns = 1
-        for axis in batch:
-            columns *= value.shape[axis]
-        return value.permute(*rest, *batch).reshape(-1, columns)
+        return value.permute(*rest, *batch).reshape(-1, self.columns(value.shape))
+
+    def columns(self, shape: Sequence[int]) -> int:
+        """Return how many elements the batch of a tensor has."""
+        return prod(shape[axis] for axis in self.batch(len(shape)))
+
+    def to_copies(self, value: Tensor, count: int) -> Tensor:
+        """Return (copies, rows, columns) of a tensor whose batch holds that many copies, copy by copy."""
+        at = self.batch(value.dim())[0]
+        return torch.stack([self.to_rows(one) for one in value.chunk(count, at)])
 
     def from_rows(self, rows: Tensor, shape: Sequence[int]) -> Tensor:
         """Return (copies, rows, columns) in a shape whose batch is `copies` times as long, copy by copy."""
