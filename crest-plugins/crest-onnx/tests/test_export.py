@@ -6,7 +6,7 @@ import torch
 from crest_onnx import export_onnx, onnx_component
 from torch import nn
 
-from crest_core import ComponentError, FieldSpec, Sizes, Standardize, TensorMap, registry
+from crest_core import ComponentError, FieldSpec, NoGradient, Sizes, Standardize, TensorMap, registry
 from crest_core.testing import TorchBucket, relative_difference
 
 RAIN = FieldSpec(name="rain", units="mm day-1", standard_name="precipitation_flux", bounds=(0.0, 500.0))
@@ -141,6 +141,18 @@ def test_what_comes_back_can_be_trained_and_exported_again(tmp_path):
         )
     assert relative_difference(trained, first) > 1e-3
     assert relative_difference(second, trained) < 2e-6
+
+
+def test_a_black_box_leaves_with_its_fields(bench, tmp_path):
+    """An ONNX file that knew nothing of fields gets them, whatever its operators."""
+    component = bench.gru().component(gradient=NoGradient())
+    export_onnx(component, tmp_path / "model.onnx")
+    back = onnx_component(tmp_path / "model.onnx")
+    assert (back.inputs, back.states) == (component.inputs, component.states)
+    inputs, start = bench.forcing(back, 5, dtype=torch.float32), bench.start(back, dtype=torch.float32)
+    with torch.no_grad():
+        first, second = (one(start, inputs, range(5))[0]["runoff"] for one in (component, back))
+    assert torch.equal(first, second)
 
 
 def test_dropout_is_off_in_the_file_and_as_it_was_in_the_component(tmp_path):

@@ -236,6 +236,16 @@ def test_names_that_torch_forbids_become_attributes_of_their_own():
     assert network({"x": torch.zeros(2)})[0].tolist() == [7.0, 7.0]
 
 
+def test_states_that_recurrent_layers_start_from_are_not_trained():
+    """An exporter that finds no state stores zeros."""
+    attributes = {"direction": "forward"}
+    model, arrays, outputs = recurrent("LSTM", attributes, 4)
+    for name in ("h0", "c0"):
+        model.graph.initializer.append(numpy_helper.from_array(np.zeros_like(arrays[name]), name))
+    network = Interpreter(model, outputs)
+    assert set(dict(network.weights.named_parameters())) == {"w", "r", "b"}
+
+
 def test_settings_scalars_and_statistics_are_not_trained(bench):
     model = bench.images().model()
     network = Interpreter(model, ["y"])

@@ -16,6 +16,7 @@ from onnx import ModelProto
 from torch import Tensor, nn
 
 from crest_core import Component, ComponentError, TensorMap, registry, write_atomically
+from crest_onnx.estimated import EstimatedNetwork
 from crest_onnx.exact import ExactNetwork
 from crest_onnx.layout import Layout
 from crest_onnx.mapping import FieldMapping, names, write_mapping
@@ -57,6 +58,9 @@ def _exported(component: Any, opset: int, length: int) -> tuple[FieldMapping, Mo
     network = component.module
     if isinstance(network, ExactNetwork):
         mapping, model = _mapping(component, network.signature.state_outputs), network.trained_model()
+    elif isinstance(network, EstimatedNetwork):
+        mapping = _mapping(component, network.signature.state_outputs)
+        model = onnx.load_from_string(network.session.content)
     else:
         mapping = _mapping(component, tuple(f"{item.name}_new" for item in component.state_maps))
         model = _traced(component, mapping, opset, length)

@@ -20,9 +20,12 @@ _OWN_DOMAINS = ("", "ai.onnx")
 _SETTINGS: Mapping[str, tuple[int, ...]] = {
     "BatchNormalization": (3, 4),
     "Clip": (1, 2),
+    "GRU": (5,),
+    "LSTM": (5, 6),
     "OneHot": (2,),
     "Pad": (2,),
     "Pow": (1,),
+    "RNN": (5,),
     "Range": (0, 1, 2),
     "Resize": (1, 2),
     "Upsample": (1,),
@@ -32,9 +35,9 @@ _SETTINGS: Mapping[str, tuple[int, ...]] = {
 class Interpreter(nn.Module):
     """The outputs of an ONNX graph for its inputs, computed in torch; float initialisers are its parameters.
 
-    Initialisers without axes, those that are settings (bounds of Clip, exponents, statistics of BatchNormalization)
-    and the values of Constant nodes are buffers, unless `trainable` names the initialisers that are parameters.
-    `outputs` are those that are asked for; nodes that they do not need are left out.
+    Initialisers without axes, those that are settings (bounds of Clip, exponents, statistics of BatchNormalization,
+    states that recurrent layers start from) and the values of Constant nodes are buffers, unless `trainable` names the
+    initialisers that are parameters. `outputs` are those that are asked for; nodes that they do not need are left out.
     """
 
     def __init__(self, model: ModelProto, outputs: Sequence[str], trainable: Sequence[str] | None = None) -> None:

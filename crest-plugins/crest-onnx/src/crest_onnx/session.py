@@ -61,7 +61,7 @@ class Session:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # errors; warnings of unused initialisers say nothing to a user
+        options.log_severity_level = 4  # what is an error is raised, with its words
         try:
             return onnxruntime.InferenceSession(self.content, options, providers=["CPUExecutionProvider"])
         except RUNTIME_ERRORS as error:
