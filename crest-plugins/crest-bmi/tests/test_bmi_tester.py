@@ -79,5 +79,5 @@ def test_bmi_tester_of_csdms_passes(name, config, tmp_path):
     status, text = run_tester(name, config, tmp_path)
     assert status == 0, text
     passed = [int(count) for count in re.findall(r"(\d+) passed", text)]
-    assert len(passed) == 4 and sum(passed) > 50, text  # four stages; its own gaps are skipped
+    assert len(passed) == 4 and sum(passed) > 35, text  # four stages; its own gaps are skipped
     assert "failed" not in text

@@ -35,7 +35,7 @@ def test_a_configuration_gives_places_forcing_and_restart(tmp_path):
     config = tmp_path / "model.yaml"
     config.write_text(
         "grid: {lat: [50, 51], lon: [8, 9]}\nforcing: {precipitation: [0, 8], evapotranspiration: 1}\n"
-        "restart: restart.safetensors\ndtype: float64\nstart: '2001-01-03'\n"
+        "restart: restart.safetensors\ndtype: float64\nstart: 2001-01-03\n"
     )
     model = begun(bucket(forcing=None), config)
     assert value(model, "state.bucket.storage").tolist() == [40.0, 60.0]

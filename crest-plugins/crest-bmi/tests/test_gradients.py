@@ -12,6 +12,7 @@ from crest_bmi import BmiComponent
 from crest_core import (
     SPSA,
     ComponentError,
+    CrestError,
     FieldError,
     FiniteDifference,
     GradientError,
@@ -166,3 +167,11 @@ def test_components_and_copies_have_models_of_their_own(models):
     found = [model.step(state, rain(value), 0)[1]["water"] for model, value in ((first, 1.0), (second, 7.0))]
     assert torch.equal(torch.stack(found), torch.stack(expected))
     assert first._running._models[0] is not second._running._models[0]
+
+
+def test_models_that_are_refused_are_finalized_too(models):
+    for options in ({"fields": {"rain": {"units": "-"}}}, {"trial": {"rain": (0.0, 1000.0, 0.0, 0.0)}}, {"states": ()}):
+        before = models.Reservoir.finalized
+        with pytest.raises(CrestError):
+            settable(models, **options)
+        assert models.Reservoir.finalized > before + (0 if "fields" in options else 1)

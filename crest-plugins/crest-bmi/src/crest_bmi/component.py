@@ -61,10 +61,12 @@ class BmiComponent(BlackBoxComponent):
         make = partial(BmiModel, model, config_file)
         first = make()
         opaque = states is None
-        names = _names(first, inputs, outputs, states or (), parameters)
-        found = describe(first, names, opaque, fields or {})
-        self.timestep, self.opaque = timestep or first.timestep(), opaque
-        first.close()
+        try:
+            names = _names(first, inputs, outputs, states or (), parameters)
+            found = describe(first, names, opaque, fields or {})
+            self.timestep, self.opaque = timestep or first.timestep(), opaque
+        finally:
+            first.close()
         self.inputs, self.outputs, self.states, self.parameter_specs = map(found.specs, ROLES)
         self.dim_sizes, self.independent_columns = found.dim_sizes, independent_columns or not found.flat
         strategy = choose(found, gradient, opaque, independent_columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,7 +47,7 @@ class ExportConfig(BaseModel):
     """Places with coordinates."""
     forcing: dict[str, Numbers] = {}
     """Values of inputs until set_value, in the units of the fields."""
-    start: str | None = None
+    start: str | date | None = None
     """Date of time 0.0, for messages."""
     dtype: Literal["float32", "float64"] | None = None
     """Number type of inputs and outputs."""

@@ -27,6 +27,7 @@ def check_model(make: Make, described: Description, trial: Trial, independent_co
     """Try a model out: StateError unless its states are all, ComponentError if columns feel each other after all."""
     run = _TrialRun(make, described, trial)
     try:
+        run.go_straight()
         run.check_states()
         if independent_columns and described.flat:
             run.check_columns()
@@ -41,9 +42,13 @@ class _TrialRun:
         self.inputs, self.outputs, self.states = (described.roles[role] for role in ("input", "output", "state"))
         self.straight = make()
         self.models, self.make = [self.straight], make
-        self.drivers = _drivers(self.straight, self.inputs, trial)
-        self.seen = [self._read(self.straight, self.states)]
-        self.results: list[Arrays] = []
+        self.trial, self.drivers = trial, list[Arrays]()
+        self.seen, self.results = list[Arrays](), list[Arrays]()
+
+    def go_straight(self) -> None:
+        """Run the first model through all steps, and note what it gives and remembers."""
+        self.drivers = _drivers(self.straight, self.inputs, self.trial)
+        self.seen.append(self._read(self.straight, self.states))
         for driver in self.drivers:
             self.results.append(self._run(self.straight, {}, driver))
             self.seen.append(self._read(self.straight, self.states))
