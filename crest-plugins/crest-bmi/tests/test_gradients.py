@@ -85,8 +85,8 @@ def test_columns_of_a_grid_that_feel_each_other_have_right_gradients(models):
 
 
 def test_independent_columns_are_tried_out_and_make_gradients_cheap(models):
-    with pytest.raises(ComponentError, match=r"independent_columns=True is wrong: 'flow'|'water' of a column changed"):
-        settable(models, model=models.Lateral, states=("water",), outputs=("water",), independent_columns=True)
+    with pytest.raises(ComponentError, match=r"independent_columns=True is wrong: 'water' of a column changed"):
+        settable(models, model=models.Lateral, independent_columns=True)
     alone = models.variant(models.Reservoir, cells=3)
     component = settable(models, model=alone, independent_columns=True, parameters=("k",), fields=K)
     water = torch.full((3,), 10.0, dtype=torch.float64, requires_grad=True)

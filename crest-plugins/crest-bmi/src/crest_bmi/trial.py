@@ -76,9 +76,10 @@ class _TrialRun:
         """Raise ComponentError if a column feels what is changed in others only."""
         state, driver = self.seen[2], self.drivers[2]
         other_state, other_driver = self.seen[3], self.drivers[3]
-        expected = self.results[2]
+        expected = {**self.results[2], **other_state}
         mixed = self._run(self.straight, self._mix(state, other_state), self._mix(driver, other_driver))
-        for one in self.outputs:
+        mixed |= self._read(self.straight, self.states)
+        for one in (*self.outputs, *self.states):
             if one.way == "grid" and not _same(_even(one, mixed[one.name]), _even(one, expected[one.name])):
                 raise ComponentError(
                     f"{self.straight.who}: independent_columns=True is wrong: {one.name!r} of a column changed with "
