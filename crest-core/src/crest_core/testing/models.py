@@ -29,7 +29,7 @@ STORAGE = FieldSpec(
     name="storage", units="kg m-2", standard_name="mass_content_of_water_in_soil", cell_methods="time: point",
     bounds=(-200.0, 2000.0),
 )  # fmt: skip
-RUNOFF = FieldSpec(name="runoff", units="mm day-1", standard_name="runoff_flux", bounds=(-500.0, 500.0))
+RUNOFF = FieldSpec(name="runoff", units="mm day-1", standard_name="runoff_flux", bounds=(-500.0, 600.0))
 CAPACITY = FieldSpec(name="capacity", units="mm", dims=(), static=True, bounds=(10.0, 500.0))
 SHAPE = FieldSpec(name="shape", units="1", dims=(), static=True, bounds=(0.5, 6.0))
 

@@ -1,0 +1,147 @@
+"""Distributions that break what those who install them rely on."""
+
+import pytest
+
+from crest_core import registry
+from crest_core.testing import TorchBucket, check_component, component_checks
+from crest_core.testing.readme import Row, rows_of
+from crest_core.testing.surroundings import undisturbed
+
+TABLE = """
+# snow
+
+| | name | standard name | units |
+|---|---|---|---|
+| input | precipitation | precipitation_flux | mm day-1 |
+| input | evapotranspiration | water_evapotranspiration_flux | mm day-1 |
+| output | storage | mass_content_of_water_in_soil | kg m-2 |
+| output | runoff | runoff_flux | mm day-1 |
+| state | storage | | kg m-2 |
+| parameter | capacity, shape | | mm, 1 |
+"""
+MODEL = '''
+"""A bucket."""
+
+from crest_core.testing.models import TorchBucket
+
+
+class Snow(TorchBucket):
+    """A bucket under another name."""
+'''
+HOOK = '"snow", "snow.model:Snow"'
+
+
+@pytest.fixture
+def snow(site):
+    """Return the function that installs a distribution `snow` and gives its one component."""
+
+    def install(*, model=MODEL, plugin="", readme=TABLE, licence="License-Expression: MIT\n", files=()):
+        site.install("snow", f"{plugin}\n{site.hook(HOOK)}", modules={"model": model})
+        metadata = site.path / "snow-1.0.dist-info" / "METADATA"
+        metadata.write_text(f"Metadata-Version: 2.1\nName: snow\nVersion: 1.0\n{licence}\n{readme}")
+        for name in files:
+            (site.path / "snow" / name).write_bytes(b"")
+        registry.cache_clear()
+        with undisturbed():
+            return registry().load("components", "snow")
+
+    return install
+
+
+def rules(component):
+    """Return the ids of the stage packaging that fail and that warn."""
+    report = check_component(component, stages=["packaging"], seed=11)
+    return set(report.ids("fail")), set(report.ids("warn"))
+
+
+def failure(component, name):
+    """Return the words of one check that fails, without the others, some of which start a process."""
+    (check,) = [check for check in component_checks(component) if str(check) == name]
+    with pytest.raises(AssertionError) as caught:
+        check()
+    return str(caught.value)
+
+
+def test_a_package_with_table_licence_and_light_plugin_passes(snow):
+    assert rules(snow()) == (set(), set())
+
+
+def test_a_slow_import_is_a_warning(snow):
+    assert rules(snow(model="import time\ntime.sleep(1.2)\n" + MODEL)) == (set(), {"packaging.import-time"})
+
+
+def test_an_import_that_changes_the_process_is_told(snow):
+    component = snow(model=MODEL + "\nimport torch\ntorch.set_default_dtype(torch.float64)\n")
+    assert rules(component)[0] == {"packaging.import-clean"}
+
+
+def test_a_heavy_plugin_module_is_told(snow):
+    assert rules(snow(plugin="import scipy"))[0] == {"packaging.light-plugin"}
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("import pickle", "imports pickle"),
+        ("import torch\n\ndef read(f):\n    return torch.load(f)", "torch.load without weights_only=True"),
+        ("import numpy\n\ndef read(f):\n    return numpy.load(f, allow_pickle=True)", "calls numpy.load"),
+    ],
+)
+def test_a_package_that_opens_pickles_is_told(snow, line, words):
+    assert words in failure(snow(model=f"{MODEL}\n{line}\n"), "packaging.no-pickle")
+
+
+def test_a_pickle_in_the_package_is_told_and_nothing_else(snow):
+    component = snow(files=["weights.pth"])
+    assert rules(component)[0] == {"packaging.no-pickle"}
+    assert "weights.pth is a pickle" in failure(component, "packaging.no-pickle")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("| output | runoff | runoff_flux | mm day-1 |\n", "", "output runoff is not in the table"),
+        ("runoff_flux | mm day-1", "runoff_flux | kg m-2", "output runoff is mm day-1, in the table kg m-2"),
+        ("| output | runoff |", "| output | runoff, depth |", "output depth is in the table and not declared"),
+        ("|", "", "the README of snow has no table of inputs, outputs and states"),
+    ],
+)
+def test_a_table_that_is_not_true_is_told(snow, old, new, words):
+    assert words in failure(snow(readme=TABLE.replace(old, new)), "packaging.docs-table")
+
+
+def test_a_package_without_table_and_licence_is_told(snow):
+    assert rules(snow(licence="", readme="")) == ({"packaging.docs-table"}, {"packaging.licence"})
+
+
+def test_weights_that_need_a_pickle_are_told(broken_rules):
+    class Tagged(TorchBucket):
+        """Keeps a name with the weights."""
+
+        def get_extra_state(self):
+            return {"name": "tagged"}
+
+        def set_extra_state(self, state):
+            pass
+
+    assert broken_rules(Tagged)[0] == {"state.safe-weights"}
+
+
+def test_a_text_that_cannot_be_made_is_told(broken_rules):
+    class Unprintable(TorchBucket):
+        """Cannot be shown before it has run."""
+
+        def _repr_html_(self):
+            raise AttributeError("nothing has run yet")
+
+    assert broken_rules(Unprintable)[0] == {"packaging.shown"}
+
+
+def test_a_row_may_name_several_fields():
+    text = "| | name | units |\n|---|---|---|\n| state (both) | `a` (layer, cell), b | 1, kg m-2 |\n| note | c | 1 |"
+    assert rows_of(text) == [Row("state", "a", "1"), Row("state", "b", "kg m-2")]
+
+
+def test_a_kind_may_head_its_table():
+    text = "| parameter | units | bounds |\n|---|---|---|\n| root_depth | m | 0-1 |\n\nno | table\n"
+    assert rows_of(text) == [Row("parameter", "root_depth", "m")]
