@@ -65,8 +65,8 @@ def models(site, monkeypatch):
         f'"black-bucket", "{testing}:NumpyBucket", summary="The same in numpy"',
         f'"stress", "{testing}:Stress", summary="Evaporation that a dry soil limits"',
         f'"lstm", "{testing}:SmallLSTM"',
-        '"needy", "models.more:Needy"',
-    ) + site.hook('"weather", "models.more:weather_of"', kind="data_sources")
+        '"needy", "samples.more:Needy"',
+    ) + site.hook('"weather", "samples.more:weather_of"', kind="data_sources")
     more = """
         from crest_core.testing.models import TorchBucket, weather
 
@@ -78,6 +78,6 @@ def models(site, monkeypatch):
             def __init__(self, size):
                 super().__init__(capacity=size)
     """
-    site.install("models", source, modules={"more": more})
-    monkeypatch.setenv("CREST_PLUGINS", "models")
+    site.install("samples", source, modules={"more": more})
+    monkeypatch.setenv("CREST_PLUGINS", "samples")
     return site

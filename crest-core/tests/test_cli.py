@@ -34,7 +34,7 @@ def test_list_shows_name_kind_summary_distribution_and_version(models, crest):
     assert (status, err) == (0, "")
     assert out.split()[:5] == ["name", "kind", "summary", "distribution", "version"]
     (row,) = [line for line in out.splitlines() if line.startswith("bucket")]
-    for word in ("components", "A bucket of water", "models", "1.0"):
+    for word in ("components", "A bucket of water", "samples", "1.0"):
         assert word in row
 
 
@@ -50,7 +50,7 @@ def test_list_as_json_has_six_keys_for_each_name(models, crest):
 
 def test_list_shows_broken_plugins_with_the_reason_and_goes_on(models, crest, monkeypatch):
     models.install("wreck", "raise OSError('no libfoo')")
-    monkeypatch.setenv("CREST_PLUGINS", "models,wreck")
+    monkeypatch.setenv("CREST_PLUGINS", "samples,wreck")
     status, out, err = crest("list")
     assert (status, err) == (0, "")
     assert "bucket" in out
@@ -63,7 +63,7 @@ def test_list_shows_broken_plugins_with_the_reason_and_goes_on(models, crest, mo
 
 def test_list_of_a_kind_leaves_out_the_others_but_not_the_broken(models, crest, monkeypatch):
     models.install("wreck", "raise OSError('no libfoo')")
-    monkeypatch.setenv("CREST_PLUGINS", "models,wreck")
+    monkeypatch.setenv("CREST_PLUGINS", "samples,wreck")
     rows = json.loads(crest("list", "--kind", "data_sources", "--json")[1])
     assert [row["name"] for row in rows] == ["weather", "wreck"]
     status, _, err = crest("list", "--kind", "component")
@@ -75,7 +75,7 @@ def test_list_load_imports_every_target_and_reports_what_fails(models, crest, mo
     assert crest("list", "--load")[0] == 0
     source = models.hook('"dud", "absent_library:Dud"')
     models.install("duds", source)
-    monkeypatch.setenv("CREST_PLUGINS", "models,duds")
+    monkeypatch.setenv("CREST_PLUGINS", "samples,duds")
     registry.cache_clear()
     assert crest("list")[0] == 0
     status, out, _ = crest("list", "--load", "--json")
@@ -88,7 +88,7 @@ def test_list_load_imports_every_target_and_reports_what_fails(models, crest, mo
 def test_list_as_json_stays_json_where_plugins_print(models, crest, monkeypatch):
     source = "print('import')\n" + models.hook("(print('hook'), 'chatty-model')[1], \"chatty.model:pi\"")
     models.install("chatty", source, modules={"model": "print('model')\nfrom math import pi"})
-    monkeypatch.setenv("CREST_PLUGINS", "models,chatty")
+    monkeypatch.setenv("CREST_PLUGINS", "samples,chatty")
     status, out, err = crest("list", "--load", "--json")
     assert status == 0
     assert "chatty-model" in {row["name"] for row in json.loads(out)}
@@ -116,11 +116,11 @@ def test_list_says_that_autoload_is_off(models, crest, monkeypatch):
 
 def test_list_verbose_shows_file_and_hash_of_the_plugin(models, crest, monkeypatch):
     models.install("wreck", "raise OSError('no libfoo')")
-    monkeypatch.setenv("CREST_PLUGINS", "models,wreck,absent")
+    monkeypatch.setenv("CREST_PLUGINS", "samples,wreck,absent")
     rows = {row["name"]: row for row in json.loads(crest("list", "--verbose", "--json")[1])}
     keys = ["name", "kind", "summary", "distribution", "version", "source", "sha256", "error"]
     assert all(list(row) == keys for row in rows.values())
-    for name, package in {"bucket": "models", "lstm": "models", "wreck": "wreck"}.items():
+    for name, package in {"bucket": "samples", "lstm": "samples", "wreck": "wreck"}.items():
         file = models.path / package / "_plugin.py"
         assert (rows[name]["source"], rows[name]["sha256"]) == (str(file), sha256(file.read_bytes()).hexdigest())
     assert (rows["absent"]["source"], rows["absent"]["sha256"]) == ("", "")
@@ -203,7 +203,7 @@ def test_a_command_of_the_core_that_is_left_out_says_how_to_get_it_back(models, 
 
 def test_a_command_that_is_missing_because_its_plugin_is_broken_comes_with_the_reason(models, crest, monkeypatch):
     models.install("wreck", "raise OSError('no libfoo')")
-    monkeypatch.setenv("CREST_PLUGINS", "models,wreck")
+    monkeypatch.setenv("CREST_PLUGINS", "samples,wreck")
     status, _, err = crest("run", "run.yaml")
     assert status == 2
     assert "OSError('no libfoo')" in err and "no command 'run'" in err
@@ -249,7 +249,7 @@ def commands(models, monkeypatch):
         kind="cli_commands",
     )
     models.install("spoken", hooks, modules={"words": module})
-    monkeypatch.setenv("CREST_PLUGINS", "models,spoken")
+    monkeypatch.setenv("CREST_PLUGINS", "samples,spoken")
     return models
 
 

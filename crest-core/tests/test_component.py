@@ -6,8 +6,9 @@ from safetensors.torch import save_file
 
 from crest_core import FieldSpec, PhysicalParameters, Sizes
 from crest_core.component import StepComponent
-from crest_core.errors import FieldError, StateError, StoreError
+from crest_core.errors import StateError, StoreError
 from crest_core.testing import SmallLSTM, TorchBucket
+from crest_fields.errors import FieldError
 
 K = FieldSpec(name="k", units="mm day-1", dims=(), static=True, bounds=(1.0, 500.0))
 FREE = FieldSpec(name="offset", units="K", dims=(), static=True)

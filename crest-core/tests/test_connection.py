@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from crest_core import Connection, default_dictionary
+from crest_core import Connection, Grid, PointGrid, Regridder, conversion, default_dictionary
 from crest_core.connection import compile_transforms
 from crest_core.errors import CouplingError
-from crest_core.fields import FieldSpec
+from crest_fields.fields import FieldSpec
 
 CO2 = "surface_net_downward_mass_flux_of_carbon_dioxide_expressed_as_carbon_due_to_all_land_processes"
 
@@ -103,3 +103,33 @@ def test_a_given_transform_comes_first_and_its_units_count():
 def test_a_density_that_is_none_is_refused(density):
     with pytest.raises(CouplingError, match="expected a water_density > 0"):
         Connection("a.x", "b.y", water_density=density)
+
+
+class MeanOfAll:
+    """The smallest regridder: the mean of all points at one point."""
+
+    def __init__(self, source: Grid) -> None:
+        self.source: Grid = source
+        self.target: Grid = PointGrid([0.0], [0.0], name="mean")
+
+    def __call__(self, values: torch.Tensor) -> torch.Tensor:
+        return values.mean(-1, keepdim=True)
+
+    def describe(self) -> str:
+        return f"mean of {self.source.name}"
+
+
+def test_a_regridder_is_linear_and_differentiable():
+    regridder: Regridder = MeanOfAll(PointGrid([1, 2], [3, 4]))
+    values = torch.tensor([[1.0, 3.0]], requires_grad=True)
+    regridder(values).sum().backward()
+    assert regridder(values).tolist() == [[2.0]]
+    assert values.grad is not None and values.grad.tolist() == [[0.5, 0.5]]
+    assert regridder.describe() == "mean of points"
+
+
+def test_conversions_keep_the_type_of_tensors_and_pass_identities_through():
+    values = torch.tensor([3.0], dtype=torch.float64)
+    assert float(conversion("degF", "K")(values)) == pytest.approx(257.0389, abs=1e-3)
+    assert conversion("degF", "K")(values).dtype == torch.float64
+    assert conversion("K", "kelvin")(values) is values

@@ -18,8 +18,8 @@ from crest_core import (
 )
 from crest_core.component import StepComponent
 from crest_core.errors import ComponentError, StateError, StoreError
-from crest_core.fields import FieldSpec
 from crest_core.testing import LinearReservoir, NumpyBucket, SmallLSTM, Stress, TorchBucket, weather
+from crest_fields.fields import FieldSpec
 
 LAG = Connection("soil.storage", "plant.storage", lagged=True, initial=50.0)
 

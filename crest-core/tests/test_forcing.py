@@ -7,9 +7,10 @@ import xarray as xr
 
 from crest_core import Connection, Graph, PeriodError, PointGrid, simulate
 from crest_core.component import StepComponent
-from crest_core.errors import ForcingError, TimeError
-from crest_core.fields import FieldSpec
+from crest_core.errors import ForcingError
 from crest_core.testing import Stress, TorchBucket, weather
+from crest_fields.errors import TimeError
+from crest_fields.fields import FieldSpec
 
 LAG = Connection("soil.storage", "plant.storage", lagged=True, initial=50.0)
 

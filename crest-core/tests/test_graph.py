@@ -8,8 +8,8 @@ import torch
 from crest_core import Connection, Graph, PointGrid, Sizes
 from crest_core.component import StepComponent
 from crest_core.errors import ComponentError, CouplingError, StateError
-from crest_core.fields import FieldSpec
 from crest_core.testing import LinearReservoir, NumpyBucket, SmallLSTM, Stress, TorchBucket, relative_difference
+from crest_fields.fields import FieldSpec
 
 LAG = Connection("soil.storage", "plant.storage", lagged=True, initial=50.0)
 

@@ -3,29 +3,26 @@
 from importlib import import_module
 from typing import Any
 
+import crest_fields
+
 _PUBLIC = {
     "component": ("Component", "SequenceComponent", "Sizes", "StepComponent", "Tensors"),
     "blackbox": ("BlackBoxComponent",),
-    "clock": ("Clock", "from_xarray_time", "parse_time", "parse_timestep"),
-    "connection": ("Connection",),
-    "dictionary": ("Dictionary", "default_dictionary", "load_dictionary"),
+    "connection": ("Connection", "Regridder"),
     "driver": ("Prepared", "flushed_denormals", "prepare", "simulate"),
     "errors": (
-        "ComponentError", "CouplingError", "CrestError", "DictionaryError", "FieldError", "ForcingError",
-        "GradientError", "GridError", "PluginError", "StateError", "StoreError", "TimeError", "UnitError",
+        "ComponentError", "CouplingError", "ForcingError", "GradientError", "PluginError", "StateError", "StoreError",
     ),
-    "fields": ("FieldSpec", "HORIZONTAL"),
     "forcing": ("PeriodError",),
     "gradients": ("Evaluation", "FiniteDifference", "Gradient", "NoGradient", "Pullback", "SPSA", "spsa_gradient"),
     "graph": ("Graph",),
-    "grid": ("Grid", "PointGrid", "RectilinearGrid", "Regridder"),
     "parameters": ("PhysicalParameters",),
     "plugins": ("PluginWarning", "Registry", "hookimpl", "registry"),
     "store": ("SafetensorsStore", "Store", "write_atomically"),
     "tensor_map": ("Standardize", "TensorMap"),
-    "units": ("Conversion", "conversion"),
 }  # fmt: skip
-_HOME = {name: module for module, names in _PUBLIC.items() for name in names}
+_HOME = dict.fromkeys(crest_fields.__all__, "crest_fields")
+_HOME |= {name: f"crest_core.{module}" for module, names in _PUBLIC.items() for name in names}
 __all__ = sorted(_HOME)
 __version__ = "0.1.0"
 
@@ -34,7 +31,7 @@ def __getattr__(name: str) -> Any:
     """Import a public name on first use, so that `crest list` imports no torch, xarray or pint."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(import_module(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:

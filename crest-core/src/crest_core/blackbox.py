@@ -12,9 +12,9 @@ from torch import Tensor
 
 from crest_core.component import StepComponent, Tensors
 from crest_core.errors import ComponentError, GradientError
-from crest_core.fields import HORIZONTAL, FieldSpec
 from crest_core.gradients import Evaluation, Gradient, NoGradient
 from crest_core.parameters import PhysicalParameters
+from crest_fields.fields import HORIZONTAL, FieldSpec
 
 Groups = Sequence[Sequence[FieldSpec]]
 

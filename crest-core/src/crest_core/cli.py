@@ -14,8 +14,9 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from crest_core.errors import ComponentError, CrestError, PluginError, near
+from crest_core.errors import ComponentError, PluginError
 from crest_core.plugins import KINDS, PluginWarning, registry, switched_on
+from crest_fields.errors import CrestError, near
 
 _COLUMNS = ("name", "kind", "summary", "distribution", "version")
 _ELSEWHERE = {  # where commands come from that people miss

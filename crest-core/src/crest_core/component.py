@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from crest_core.errors import StateError, StoreError
-from crest_core.fields import FieldSpec
+from crest_fields.fields import FieldSpec
 
 Tensors = dict[str, Tensor]
 FIELD_GROUPS = {"inputs": "inputs", "outputs": "outputs", "states": "states", "parameter_specs": "parameters"}

@@ -7,12 +7,13 @@ from typing import Protocol
 
 from torch import Tensor
 
-from crest_core import units as udunits
-from crest_core.dictionary import Dictionary
-from crest_core.errors import CouplingError, UnitError
-from crest_core.fields import FieldSpec
-from crest_core.grid import Regridder
-from crest_core.units import WATER_DENSITY, Conversion
+from crest_core.errors import CouplingError
+from crest_fields import units as udunits
+from crest_fields.dictionary import Dictionary
+from crest_fields.errors import UnitError
+from crest_fields.fields import FieldSpec
+from crest_fields.grid import Grid
+from crest_fields.units import WATER_DENSITY, Conversion
 
 
 class Transform(Protocol):
@@ -25,6 +26,19 @@ class Transform(Protocol):
 
     def describe(self) -> str:
         """Return a few words for the plan."""
+
+
+class Regridder(Protocol):
+    """A linear, differentiable map of fields from one grid to another."""
+
+    source: Grid
+    target: Grid
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Return (..., *target dims) of values (..., *source dims)."""
+
+    def describe(self) -> str:
+        """Return a few words for the plan: "conservative, era5 to basins"."""
 
 
 @dataclass(frozen=True)

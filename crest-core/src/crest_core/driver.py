@@ -14,14 +14,15 @@ from typing import Any
 import torch
 import xarray as xr
 
-from crest_core.clock import Clock
 from crest_core.component import Component, Sizes, Tensors
-from crest_core.errors import ForcingError, StateError, TimeError
+from crest_core.errors import ForcingError, StateError
 from crest_core.forcing import Forcing, PeriodError
 from crest_core.graph import Graph
 from crest_core.output import to_dataset
 from crest_core.provenance import graph_hash, parameter_hash, versions
 from crest_core.store import Store
+from crest_fields.clock import Clock
+from crest_fields.errors import TimeError
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,14 @@ import numpy as np
 import torch
 import xarray as xr
 
-from crest_core.clock import Clock, format_timestep, from_xarray_time, parse_timestep
 from crest_core.component import Sizes, Tensors
 from crest_core.connection import Transform, compile_transforms
-from crest_core.errors import CrestError, ForcingError, TimeError, near
-from crest_core.fields import STATISTICS, FieldSpec
+from crest_core.errors import ForcingError
 from crest_core.graph import Graph
-from crest_core.units import conversion, is_convertible
+from crest_fields.clock import Clock, format_timestep, from_xarray_time, parse_timestep
+from crest_fields.errors import CrestError, TimeError, near
+from crest_fields.fields import STATISTICS, FieldSpec
+from crest_fields.units import conversion, is_convertible
 
 LEAD = ("member", "sample")
 _FILL_VALUES = (-9999.0, -999.0, -99999.0, -32768.0, 9.969209968386869e36, 1e20, 1e30, 1e35, 1e36)

@@ -14,14 +14,14 @@ from torch import Tensor
 from crest_core.blackbox import check_values
 from crest_core.component import Component, SequenceComponent, Sizes, Tensors
 from crest_core.connection import Connection
-from crest_core.dictionary import Dictionary, default_dictionary
 from crest_core.errors import ComponentError, CouplingError, StateError
 from crest_core.exchange import Nested, checked, deliver, failed, memory_key, run_loop, taped
-from crest_core.fields import FieldSpec
 from crest_core.gradient_report import GradientReport, gradient_report
-from crest_core.grid import Grid
 from crest_core.matching import FORCING, Link, Port, match
 from crest_core.plan import Plan, plan_blocks
+from crest_fields.dictionary import Dictionary, default_dictionary
+from crest_fields.fields import FieldSpec
+from crest_fields.grid import Grid
 
 
 class Graph(SequenceComponent):

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from crest_core.clock import parse_timestep
 from crest_core.component import Component
-from crest_core.connection import Connection, Transform, compile_transforms
-from crest_core.dictionary import Dictionary
-from crest_core.errors import CouplingError, near
-from crest_core.fields import FieldSpec, Quantity
-from crest_core.grid import Regridder
+from crest_core.connection import Connection, Regridder, Transform, compile_transforms
+from crest_core.errors import CouplingError
+from crest_fields.clock import parse_timestep
+from crest_fields.dictionary import Dictionary
+from crest_fields.errors import near
+from crest_fields.fields import FieldSpec, Quantity
 
 FORCING = "forcing"
 

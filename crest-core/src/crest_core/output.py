@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from crest_core.clock import Clock, to_xarray_time
 from crest_core.component import Tensors
-from crest_core.fields import FieldSpec
 from crest_core.forcing import Forcing
 from crest_core.graph import Graph
-from crest_core.units import is_convertible
+from crest_fields.clock import Clock, to_xarray_time
+from crest_fields.fields import FieldSpec
+from crest_fields.units import is_convertible
 
 
 def to_dataset(graph: Graph, outputs: Tensors, clock: Clock, forcing: Forcing, record: Mapping[str, str]) -> xr.Dataset:

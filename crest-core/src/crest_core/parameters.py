@@ -6,8 +6,8 @@ from math import isfinite
 import torch
 from torch import Tensor, nn
 
-from crest_core.errors import FieldError
-from crest_core.fields import FieldSpec
+from crest_fields.errors import FieldError
+from crest_fields.fields import FieldSpec
 
 
 class PhysicalParameters(nn.Module):

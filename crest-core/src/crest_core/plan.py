@@ -15,8 +15,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import shortest_path
 
 from crest_core.errors import CouplingError
-from crest_core.fields import FieldSpec
 from crest_core.matching import FORCING, Link
+from crest_fields.fields import FieldSpec
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -26,8 +26,9 @@ from typing import Any
 
 import pluggy
 
-from crest_core.errors import PluginError, near
+from crest_core.errors import PluginError
 from crest_core.hookspecs import CREST_API, KINDS, hookimpl
+from crest_fields.errors import near
 
 __all__ = ["CREST_API", "KINDS", "Entry", "PluginWarning", "Registry", "discover", "hookimpl", "near", "registry"]
 

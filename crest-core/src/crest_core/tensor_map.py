@@ -11,7 +11,7 @@ import torch
 from einops import EinopsError, rearrange
 from torch import Tensor
 
-from crest_core.errors import FieldError
+from crest_fields.errors import FieldError
 
 
 @dataclass(frozen=True)

@@ -15,20 +15,20 @@ PLUGIN = """
         register("bucket", "crest_core.testing:TorchBucket")
         register("stress", "crest_core.testing:Stress")
         register("lstm", "crest_core.testing:SmallLSTM")
-        register("needy", "models.more:Needy")
+        register("needy", "samples.more:Needy")
         register("black-bucket", "crest_core.testing:NumpyBucket")
         register("cwd", "os:getcwd")
-        register("pair", "models.more:pair")
-        register("documented", "models.more:Documented")
+        register("pair", "samples.more:pair")
+        register("documented", "samples.more:Documented")
 
     @hookimpl
     def register_data_sources(register):
-        register("weather", "models.more:weather_of")
+        register("weather", "samples.more:weather_of")
         register("folder", "os:getcwd")
 
     @hookimpl
     def register_dictionaries(register):
-        register("own", "models.more:DICTIONARY")
+        register("own", "samples.more:DICTIONARY")
 """
 MORE = """
     from pathlib import Path
@@ -108,14 +108,14 @@ def install(site, name, files):
 def models(tmp_path, monkeypatch):
     """A folder with two plugins; of these, `models` is found beside crest-run and nothing else."""
     before, site = set(sys.modules), tmp_path / "site"
-    install(site, "models", FILES)
+    install(site, "samples", FILES)
     install(site, "odd", ODD)
     monkeypatch.syspath_prepend(site)
-    monkeypatch.setenv("CREST_PLUGINS", "models,crest-run")
+    monkeypatch.setenv("CREST_PLUGINS", "samples,crest-run")
     registry.cache_clear()
     yield site
     registry.cache_clear()
-    for name in {name for name in set(sys.modules) - before if name.partition(".")[0] in ("models", "odd")}:
+    for name in {name for name in set(sys.modules) - before if name.partition(".")[0] in ("samples", "odd")}:
         del sys.modules[name]
 
 

@@ -64,8 +64,8 @@ def test_info_of_a_component_that_is_none_names_what_it_is(crest, monkeypatch):
 
 def test_info_of_other_kinds_shows_arguments(crest):
     out = crest("info", "weather")[1]
-    assert "weather  (data_sources, models 1.0)" in out
-    assert "models.more:weather_of(days: int, seed: int = 1)" in out
+    assert "weather  (data_sources, samples 1.0)" in out
+    assert "samples.more:weather_of(days: int, seed: int = 1)" in out
     assert "no docstring" in out
 
 

@@ -189,8 +189,8 @@ def test_the_json_schema_knows_every_key_and_says_what_it_is():
 
 def test_plugins_extend_the_field_dictionary_and_a_broken_one_warns(models):
     assert "depth_of_puddles" in plugin_dictionary()
-    (models / "models" / "own.yaml").unlink()
-    with pytest.warns(PluginWarning, match="dictionary 'own' of models 1.0 is left out: .*own.yaml cannot be read"):
+    (models / "samples" / "own.yaml").unlink()
+    with pytest.warns(PluginWarning, match="dictionary 'own' of samples 1.0 is left out: .*own.yaml cannot be read"):
         assert "depth_of_puddles" not in plugin_dictionary()
 
 
@@ -411,7 +411,7 @@ def test_forcing_that_does_not_fit_names_the_line_and_all_that_is_missing(models
     assert len(told) == 3 and told[1].startswith("forcing lacks p")
     assert told[2] == "the data hold rain"
     data.convert_calendar("noleap", use_cftime=True).to_netcdf(tmp_path / "forcing.nc")
-    assert "run.yaml:7: forcing: time 2001-01-01T00:00:00 is in the calendar noleap" in fault(
+    assert "run.yaml:7: forcing: time 2001-01-01 00:00:00 is in the calendar noleap" in fault(
         write(text), TimeError, run
     )
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from crest_core.blackbox import BlackBoxComponent
 from crest_core.component import SequenceComponent, Sizes, StepComponent, Tensors
-from crest_core.fields import FieldSpec
 from crest_core.gradients import FiniteDifference, Gradient
 from crest_core.parameters import PhysicalParameters
+from crest_fields.fields import FieldSpec
 
 RAIN = FieldSpec(name="precipitation", units="mm day-1", standard_name="precipitation_flux", bounds=(0.0, 500.0))
 POTENTIAL = FieldSpec(

@@ -1,15 +1,13 @@
-"""Grids and what maps fields between them: protocols, points and rectilinear grids; regridders are plugins."""
+"""Grids: the protocol, points and rectilinear grids."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
-from torch import Tensor
 
-from crest_core.errors import GridError
+from crest_fields.errors import GridError
 
-TOLERANCE = 1e-6  # degrees, about 0.1 m
 Coordinates: TypeAlias = Mapping[str, tuple[tuple[str, ...], np.ndarray]]  # by name, each with its dims
 
 
@@ -20,19 +18,6 @@ class Grid(Protocol):
     dims: tuple[str, ...]  # the horizontal dims, as ("cell",) or ("y", "x")
     sizes: Mapping[str, int]  # number of places along each dim
     coordinates: Coordinates  # lat and lon [degrees], names of points
-
-
-class Regridder(Protocol):
-    """A linear, differentiable map of fields from one grid to another."""
-
-    source: Grid
-    target: Grid
-
-    def __call__(self, values: Tensor) -> Tensor:
-        """Return (..., *target dims) of values (..., *source dims)."""
-
-    def describe(self) -> str:
-        """Return a few words for the plan: "conservative, era5 to basins"."""
 
 
 class PointGrid:
@@ -80,21 +65,6 @@ class RectilinearGrid:
             raise GridError(f"grid {name}: lon {self.lon} does not rise eastward once around; sort it and drop doubles")
         self.sizes: Mapping[str, int] = {"y": self.lat.size, "x": self.lon.size}
         self.coordinates: Coordinates = {"lat": (("y",), self.lat), "lon": (("x",), self.lon)}
-
-
-def check_same_grid(first: Grid, second: Grid) -> None:
-    """Raise GridError, naming the first place that differs by more than 1e-6 degrees; whole turns do not count."""
-    ends = f"grids {first.name} and {second.name}"
-    if first.dims != second.dims or first.sizes != second.sizes:
-        raise GridError(f"{ends} differ: {first.sizes} and {second.sizes}; add a regridder to the Connection")
-    for key in ("lat", "lon"):
-        ours, theirs = first.coordinates[key][1], second.coordinates[key][1]
-        for index in np.argwhere(np.abs((ours - theirs + 180.0) % 360.0 - 180.0) > TOLERANCE):
-            place = tuple(index.tolist())
-            raise GridError(
-                f"{ends} differ in {key} at index {', '.join(map(str, place))}: {ours[place]:.9g} and "
-                f"{theirs[place]:.9g}; add a regridder to the Connection or correct the coordinates"
-            )
 
 
 def _degrees(values: ArrayLike, grid: str, what: str, low: float, high: float) -> np.ndarray:

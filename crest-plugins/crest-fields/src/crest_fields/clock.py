@@ -14,7 +14,7 @@ from typing import Any, Self
 import cftime
 import numpy as np
 
-from crest_core.errors import TimeError
+from crest_fields.errors import TimeError
 
 # By calendar, the class of dates that xarray makes.
 _DATES = {"standard": cftime.DatetimeGregorian, "noleap": cftime.DatetimeNoLeap, "360_day": cftime.Datetime360Day}

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from crest_core.dictionary import Dictionary, Entry, default_dictionary, load_dictionary
-from crest_core.errors import DictionaryError
-from crest_core.units import check_units, is_water_pair
+from crest_fields.dictionary import Dictionary, Entry, default_dictionary, load_dictionary
+from crest_fields.errors import DictionaryError
+from crest_fields.units import check_units, is_water_pair
 
 NET_DOWNWARD = "surface_net_downward_mass_flux_of_carbon_dioxide_expressed_as_carbon_due_to_all_land_processes"
 

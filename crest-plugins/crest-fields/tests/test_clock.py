@@ -10,7 +10,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crest_core.clock import (
+from crest_fields.clock import (
     CALENDARS,
     Clock,
     check_calendar,
@@ -20,7 +20,7 @@ from crest_core.clock import (
     parse_timestep,
     to_xarray_time,
 )
-from crest_core.errors import TimeError
+from crest_fields.errors import TimeError
 
 STEPS = st.sampled_from(["1h", "6h", "1D", "7D"])
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from cf_xarray.units import units as registry  # plain pint fails on "kg m-2 s-1"
 
-from crest_core.errors import UnitError, near
+from crest_fields.errors import UnitError, near
 
 WATER_DENSITY = 1000.0  # kg m-3, liquid water; the value that mm = kg m-2 stands on
 

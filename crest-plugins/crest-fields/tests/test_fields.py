@@ -2,8 +2,8 @@
 
 import pytest
 
-from crest_core import FieldSpec
-from crest_core.errors import FieldError
+from crest_fields import FieldSpec
+from crest_fields.errors import FieldError
 
 
 def field(**changes):

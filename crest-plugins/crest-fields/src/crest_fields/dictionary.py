@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, TypeAdapter, ValidationError, field_validator, model_validator
 
-from crest_core.errors import DictionaryError, UnitError, near
-from crest_core.units import check_units, conversion, is_convertible
+from crest_fields.errors import DictionaryError, UnitError, near
+from crest_fields.units import check_units, conversion, is_convertible
 
 
 class Entry(BaseModel, frozen=True, extra="forbid"):

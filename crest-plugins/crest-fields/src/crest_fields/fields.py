@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from crest_core.errors import FieldError, UnitError
-from crest_core.units import check_units
+from crest_fields.errors import FieldError, UnitError
+from crest_fields.units import check_units
 
 STATISTICS = ("mean", "sum", "point", "minimum", "maximum")
 HORIZONTAL = ("cell", "y", "x")  # dims along which columns lie side by side
