@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from crest_core.component import Component, Tensors
-from crest_core.dictionary import Dictionary
-from crest_core.errors import FieldError
-from crest_core.fields import HORIZONTAL, FieldSpec
-from crest_core.units import WATER_DENSITY, is_convertible, is_rate_pair, rate_conversion, water_conversion
+from crest_fields.dictionary import Dictionary
+from crest_fields.errors import FieldError
+from crest_fields.fields import HORIZONTAL, FieldSpec
+from crest_fields.units import WATER_DENSITY, is_convertible, is_rate_pair, rate_conversion, water_conversion
 
 Quantity = Literal["water", "energy", "carbon"]
 STORED = {"water": "kg m-2", "energy": "J m-2", "carbon": "kg m-2"}

@@ -15,12 +15,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column, Table
 
-from crest_core.errors import CrestError, PluginError
+from crest_core.errors import PluginError
 from crest_core.plugins import registry
 from crest_core.testing.checks import NEEDS
 from crest_core.testing.records import Result
 from crest_core.testing.report import Report
 from crest_core.testing.suite import check_component, selected
+from crest_fields.errors import CrestError
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 

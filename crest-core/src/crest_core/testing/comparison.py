@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from crest_core.component import Tensors
-from crest_core.fields import FieldSpec
 from crest_core.testing.records import Finding, failed, passed, warned
+from crest_fields.fields import FieldSpec
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-6}
 """Largest difference, of the field's maximum, where batching or chunking differs; ten times as much is a failure."""

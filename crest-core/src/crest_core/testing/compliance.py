@@ -19,12 +19,13 @@ import cftime
 import torch
 from torch import Tensor
 
-from crest_core.clock import parse_timestep
 from crest_core.component import Component, Tensors
-from crest_core.errors import ComponentError, TimeError
-from crest_core.fields import FieldSpec
+from crest_core.errors import ComponentError
 from crest_core.graph import Graph
 from crest_core.testing.comparison import bits, form, place
+from crest_fields.clock import parse_timestep
+from crest_fields.errors import TimeError
+from crest_fields.fields import FieldSpec
 
 Problem = tuple[int, int, bool, str]
 """Step, place in the order of calls, whether it is a result (not an input), and the words."""

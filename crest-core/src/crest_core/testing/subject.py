@@ -16,13 +16,14 @@ import torch
 from torch import Tensor
 
 from crest_core.blackbox import BlackBoxComponent
-from crest_core.clock import parse_time, parse_timestep
 from crest_core.component import Component, Sizes, Tensors
-from crest_core.dictionary import Dictionary
-from crest_core.errors import ComponentError, TimeError
-from crest_core.fields import HORIZONTAL, FieldSpec
+from crest_core.errors import ComponentError
 from crest_core.testing.balance import Balance
 from crest_core.testing.synthetic import plausible_values
+from crest_fields.clock import parse_time, parse_timestep
+from crest_fields.dictionary import Dictionary
+from crest_fields.errors import TimeError
+from crest_fields.fields import HORIZONTAL, FieldSpec
 
 Inputs = Callable[[FieldSpec, tuple[int, ...], torch.Generator], Tensor]
 """From a field, the shape (time, *lead, *dims) and a generator to values in the field's units."""

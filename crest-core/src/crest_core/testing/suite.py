@@ -11,8 +11,6 @@ from types import FunctionType
 from zlib import crc32
 
 from crest_core.component import Component
-from crest_core.dictionary import Dictionary, default_dictionary
-from crest_core.errors import CrestError, near
 from crest_core.plugins import registry
 from crest_core.testing.balance import STORED, Balance
 from crest_core.testing.checks import CHECKS, NEEDS
@@ -20,6 +18,8 @@ from crest_core.testing.records import EXPECTED, FAIL, NOT_APPLICABLE, PASS, SKI
 from crest_core.testing.report import Report
 from crest_core.testing.subject import Inputs, Subject, copies_of
 from crest_core.testing.surroundings import undisturbed
+from crest_fields.dictionary import Dictionary, default_dictionary
+from crest_fields.errors import CrestError, near
 
 Factory = Callable[[], Component]
 

@@ -7,10 +7,10 @@ from math import isfinite
 import torch
 from torch import Tensor
 
-from crest_core.dictionary import Dictionary, Entry
-from crest_core.errors import UnitError
-from crest_core.fields import FieldSpec
-from crest_core.units import conversion, is_rate_pair, is_water_pair, rate_conversion, water_conversion
+from crest_fields.dictionary import Dictionary, Entry
+from crest_fields.errors import UnitError
+from crest_fields.fields import FieldSpec
+from crest_fields.units import conversion, is_rate_pair, is_water_pair, rate_conversion, water_conversion
 
 # Ranges of temperate land in the canonical units of the dictionary; round numbers.
 TYPICAL: dict[str, tuple[float, float]] = {

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from crest_core.component import FIELD_GROUPS
-from crest_core.fields import FieldSpec
 from crest_core.testing.records import Check, Finding, failed, passed, verdict
 from crest_core.testing.subject import Subject
+from crest_fields.fields import FieldSpec
 
 
 def builds(subject: Subject) -> Finding:

@@ -52,11 +52,13 @@ def _watched(subject: Subject) -> Traces:
         os.chdir(folder)
         files = sorted(os.listdir(folder))
     end = monotonic() + PATIENCE
+    if around.helpers() - others:
+        gc.collect()  # takes longer than all else, and mostly nothing is left
     while (left := around.helpers() - others) and monotonic() < end:
         sleep(0.02)
     now = around.descriptors()
     if now is not None and opened is not None and now > opened:
-        gc.collect()  # takes longer than all else, and mostly nothing is left
+        gc.collect()
         now = around.descriptors()
     more = None if now is None or opened is None else now - opened
     return Traces(changed, files, out.getvalue(), more, sorted(left))

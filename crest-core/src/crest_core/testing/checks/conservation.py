@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import torch
 
-from crest_core.clock import parse_timestep
 from crest_core.component import Component, Tensors
-from crest_core.errors import UnitError
 from crest_core.testing.balance import Balance, Quantity, balance_of, residuals
 from crest_core.testing.records import Check, Finding, failed, not_applicable, passed, warned
 from crest_core.testing.subject import Case, Subject, step_inputs
+from crest_fields.clock import parse_timestep
+from crest_fields.errors import UnitError
 
 STEPS = 120
 WARN = {"water": 1e-9, "energy": 1e-7, "carbon": 1e-11}

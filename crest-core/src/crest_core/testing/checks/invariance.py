@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from crest_core.component import Component, Tensors
-from crest_core.fields import FieldSpec
 from crest_core.testing.comparison import alike
 from crest_core.testing.records import Check, Finding, not_applicable
 from crest_core.testing.subject import Case, Subject, along, run
+from crest_fields.fields import FieldSpec
 
 MEMBERS = 4
 

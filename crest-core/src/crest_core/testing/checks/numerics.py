@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from crest_core.component import Tensors
-from crest_core.errors import CrestError
-from crest_core.fields import FieldSpec
 from crest_core.testing.comparison import alike, identical
 from crest_core.testing.records import Check, Finding, doubts, failed, not_applicable, passed, verdict, warned
 from crest_core.testing.subject import Case, Subject, run
+from crest_fields.errors import CrestError
+from crest_fields.fields import FieldSpec
 
 LONG = 730  # steps; two years of days
 SLACK = 1e-6  # of the width of the bounds, rounding of float32

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from crest_core.component import FIELD_GROUPS
-from crest_core.errors import UnitError
 from crest_core.plugins import GROUP, registry
 from crest_core.testing.readme import Row, rows_of, text_of
 from crest_core.testing.records import Check, Finding, doubts, failed, not_applicable, passed, verdict, warned
 from crest_core.testing.subject import Subject
-from crest_core.units import conversion
+from crest_fields.errors import UnitError
+from crest_fields.units import conversion
 
 SLOW, TOO_SLOW = 1.0, 5.0  # s of its own, after torch and the core
 UNSAFE = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
@@ -45,7 +45,12 @@ def import_clean(subject: Subject) -> Finding:
     if isinstance(answer, str):
         return not_applicable(answer)
     found: dict[str, str] = answer["changes"]
-    mild = {"environment", "warnings filters", "interpreter"}  # libraries set some of these for themselves
+    mild = {
+        "environment",
+        "warnings filters",
+        "interpreter",
+        "random streams",
+    }
     hard = [f"{kind}: {text}" for kind, text in found.items() if kind not in mild]
     soft = [f"{kind}: {text}" for kind, text in found.items() if kind in mild]
     return verdict(hard) if hard else doubts(soft)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from crest_core.clock import parse_timestep
 from crest_core.component import FIELD_GROUPS
-from crest_core.errors import CouplingError, CrestError, TimeError, UnitError, near
-from crest_core.fields import HORIZONTAL, FieldSpec
+from crest_core.errors import CouplingError
 from crest_core.graph import Graph
 from crest_core.testing.records import Check, Finding, doubts, failed, not_applicable, passed, verdict
 from crest_core.testing.subject import Subject
 from crest_core.testing.synthetic import to_units
-from crest_core.units import check_units
+from crest_fields.clock import parse_timestep
+from crest_fields.errors import CrestError, TimeError, UnitError, near
+from crest_fields.fields import HORIZONTAL, FieldSpec
+from crest_fields.units import check_units
 
 POLICIES = ("autograd", "pullback", "finite_difference", "spsa", "none", "mixed")
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from crest_core.component import Sizes
-from crest_core.fields import FieldSpec
 from crest_core.testing.comparison import form
 from crest_core.testing.records import Check, Finding, verdict
 from crest_core.testing.subject import Subject, run, step_inputs
+from crest_fields.fields import FieldSpec
 
 LEAD = (2, 3)  # members and samples
 
