@@ -248,7 +248,7 @@ def test_typical_ranges_lie_within_the_bounds_of_the_dictionary():
 def test_plausible_values_are_in_the_units_and_bounds_of_the_field():
     dictionary = default_dictionary()
     celsius = FieldSpec(name="t", units="degC", standard_name="air_temperature")
-    assert plausible_range(celsius, dictionary) == pytest.approx((-5.15, 26.85))
+    assert plausible_range(celsius, dictionary) == pytest.approx((-15.15, 26.85))
     up = FieldSpec(name="e", units="mm day-1", standard_name="water_evapotranspiration_flux", positive="down")
     assert plausible_range(up, dictionary) == pytest.approx((-4.32, -0.0864))
     own = FieldSpec(name="share", units="1", bounds=(0.2, 0.4))

@@ -14,6 +14,8 @@ from crest_core.testing.subject import Subject
 WIDTHS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 """Of the size of each value; the width that agrees best counts: wide ones bend, narrow ones round."""
 DIRECTIONS = 3
+NOTHING = 1e-9
+"""A field that stays below is taken for zero, such as snow in summer: its weight is 1, not the inverse of its size."""
 
 
 class Slopes:
@@ -56,7 +58,8 @@ class Slopes:
         """Return random weights of all results on the tape, each of the inverse size of its field."""
         found = []
         for value in self._live():
-            size = value.detach().abs().max().clamp(min=1e-12).to(torch.float64)
+            size = value.detach().abs().max().to(torch.float64)
+            size = size if float(size) > NOTHING else torch.ones_like(size)
             drawn = torch.randn(value.shape, generator=generator, dtype=torch.float64)
             found.append((drawn / size / max(value.numel(), 1) ** 0.5).to(value))
         return found

@@ -14,7 +14,7 @@ from crest_fields.units import conversion, is_rate_pair, is_water_pair, rate_con
 
 # Ranges of temperate land in the canonical units of the dictionary; round numbers.
 TYPICAL: dict[str, tuple[float, float]] = {
-    "air_temperature": (268.0, 300.0),
+    "air_temperature": (258.0, 300.0),
     "dew_point_temperature": (262.0, 288.0),
     "surface_temperature": (268.0, 305.0),
     "soil_temperature": (270.0, 298.0),
