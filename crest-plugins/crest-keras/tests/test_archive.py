@@ -193,6 +193,7 @@ CODE = {"class_name": "__lambda__", "config": {"value": ["4wEAAA==", None, None]
             "evil.package.Dense .* is not imported: build the model in Python",
         ),
         (layer(module=None, class_name="Dense"), "None.Dense .* is no layer"),
+        (layer(module="keras.layers", class_name=["Dense"]), "is no layer"),
         (layer(module="keras.utils", class_name="get_file"), "keras.utils.get_file .* is no layer"),
         (
             layer(module="keras.saving", class_name="function", config="load_model"),
@@ -236,6 +237,15 @@ def test_a_hostile_optimizer_is_never_looked_at(forged):
         tree["compile_config"] = {"optimizer": evil, "loss": CODE}
 
     assert not load_keras_file(forged(config=change)).compiled
+
+
+def test_an_input_of_giant_shape_is_refused(forged):
+    def change(tree):
+        tree["config"]["layers"][0]["config"]["batch_shape"] = [None, 10**5, 10**5]
+
+    refused(
+        forged(config=change), r"batch_shape \[None, 100000, 100000\] is of 1e\+10 numbers, more than 1e\+08; no real"
+    )
 
 
 def test_a_configuration_nested_too_deeply_is_refused(forged):

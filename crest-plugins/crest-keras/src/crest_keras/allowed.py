@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from math import prod
 from typing import Any
 
 from crest_core import StoreError
@@ -42,6 +43,7 @@ REFUSED = {
 PLAIN = {"__keras_tensor__", "__numpy__", "__tensor__", "__slice__", "__ellipsis__"}
 ADDRESSES = {"shared_object_id", "seed"}
 MAX_NUMBER = 10**7
+MAX_ELEMENTS = 10**8
 MAX_DEPTH = 100
 
 
@@ -62,6 +64,12 @@ def check_config(who: str, config: Any, keras: Any) -> None:
                 raise StoreError(
                     f"{who}, {place}: {key} is {large[0]:g}, more than {MAX_NUMBER:g}; no real model has it"
                 )
+            elements = abs(prod(number for number in numbers if isinstance(number, int) and number))
+            if "shape" in key and elements > MAX_ELEMENTS:
+                raise StoreError(
+                    f"{who}, {place}: {key} {value} is of {elements:g} numbers, more than {MAX_ELEMENTS:g}; no real "
+                    f"model has it"
+                )
 
 
 def _check_node(where: str, node: dict[str, Any], keras: Any) -> None:
@@ -69,9 +77,9 @@ def _check_node(where: str, node: dict[str, Any], keras: Any) -> None:
     name, module, registered = node.get("class_name"), node.get("module"), node.get("registered_name")
     if name is None:
         return
-    if name in REFUSED:
+    if isinstance(name, str) and name in REFUSED:
         raise StoreError(f"{where}: {name} {REFUSED[name]} and is never loaded; replace it before saving the model")
-    if name in PLAIN:
+    if isinstance(name, str) and name in PLAIN:
         return
     wanted = node.get("config") if name == "function" else name
     if isinstance(wanted, str) and isinstance(module, str) and registered in (None, name, wanted):
