@@ -151,10 +151,10 @@ class KeepsStatistics(Rained):
 
 
 class ReadsTheDate(Rained):
-    """Rains less in summer."""
+    """Rains less in winter."""
 
     def changed(self, rain, time):
-        return rain * (0.8 if time.month in (6, 7, 8) else 1.0)
+        return rain * (0.8 if time.month in (12, 1, 2) else 1.0)
 
 
 class SwitchesToTraining(Rained):

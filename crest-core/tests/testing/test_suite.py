@@ -164,7 +164,7 @@ def test_a_failure_says_what_was_seen_why_and_what_to_do():
     with pytest.raises(AssertionError) as caught:
         check_component(Late, stages=["purity"]).assert_ok()
     text = str(caught.value)
-    assert "Late: " in text and "purity.time-blind: the same values 100 steps later: output storage at index" in text
+    assert "Late: " in text and "purity.time-blind: the same values 122 days later: output storage at index" in text
     assert "Why: a date read from `time` is an input that no plan shows. Fix: declare day_of_year" in text
 
 

@@ -130,13 +130,13 @@ class Subject:
         known = {**COLUMNS, **self.dims, **self.plain.dim_sizes, **dims}
         return Sizes(known, lead=lead, dtype=dtype or self.dtype)
 
-    def times(self, steps: int, first: int = 0) -> tuple[Any, ...]:
+    def times(self, steps: int) -> tuple[Any, ...]:
         """Return the starts of the steps from the first of March 2001 on."""
         try:
             step = parse_timestep(self.plain.timestep)
         except TimeError:  # ports.timestep tells of it
             step = timedelta(days=1)
-        return tuple(START + step * index for index in range(first, first + steps))
+        return tuple(START + step * index for index in range(steps))
 
     def case(
         self,
