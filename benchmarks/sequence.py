@@ -45,8 +45,9 @@ class Recurrent(crest.SequenceComponent):
     def __init__(self, inputs: Sequence[crest.FieldSpec], output: crest.FieldSpec) -> None:
         super().__init__()
         self.inputs, self.outputs = tuple(inputs), (output,)
-        self.dim_sizes = {"hidden": HIDDEN}
-        self.states = tuple(crest.FieldSpec(name=name, units="1", dims=("hidden", "cell")) for name in ("h", "c"))
+        self.dim_sizes = {"layer": 1, "hidden": HIDDEN}
+        dims = ("layer", "hidden", "cell")
+        self.states = tuple(crest.FieldSpec(name=name, units="1", dims=dims) for name in ("h", "c"))
         self.lstm, self.head = nn.LSTM(len(self.inputs), HIDDEN), nn.Linear(HIDDEN, 1)
 
     def initial_state(self, sizes: Sizes) -> Tensors:
@@ -56,9 +57,8 @@ class Recurrent(crest.SequenceComponent):
     def sequence(self, state: Tensors, inputs: Tensors, times: Sequence[Any]) -> tuple[Tensors, Tensors]:
         """Return the output (time, cell) of the whole sequence."""
         packed = torch.stack([inputs[spec.name] for spec in self.inputs], dim=-1)
-        h, c = (state[name].T.reshape(1, -1, HIDDEN) for name in ("h", "c"))
-        features, (h, c) = self.lstm(packed, (h, c))
-        return {self.outputs[0].name: self.head(features).squeeze(-1)}, {"h": h.squeeze(0).T, "c": c.squeeze(0).T}
+        features, (h, c) = self.lstm(packed, (state["h"].mT, state["c"].mT))
+        return {self.outputs[0].name: self.head(features).squeeze(-1)}, {"h": h.mT, "c": c.mT}
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def case(cells: int) -> Case:
         torch.manual_seed(SEED)
         soil, evaporation = Recurrent(WEATHER, MOISTURE), Recurrent((*WEATHER, MOISTURE), EVAPOTRANSPIRATION)
         weather = {spec.name: torch.randn(DAYS, cells) for spec in WEATHER}
-    return Case(soil, evaporation, weather, Sizes({"cell": cells, "hidden": HIDDEN}))
+    return Case(soil, evaporation, weather, Sizes({"cell": cells, "layer": 1, "hidden": HIDDEN}))
 
 
 def measure(name: str, case: Case, report: Report) -> None:

@@ -73,6 +73,11 @@ class Graph(SequenceComponent):
         policies = {child.gradient_policy for child in components.values()}
         self.gradient_policy = policies.pop() if len(policies) == 1 else "mixed"
         self.states, self.history = self._memory()
+        self._names = {spec.name for spec in self.states}
+        self._keys = {
+            name: {spec.name: f"{name}.{spec.name}" for spec in one.states} for name, one in components.items()
+        }
+        self._coupler = self._names.difference(*(keys.values() for keys in self._keys.values()))
 
     def plan(self) -> Plan:
         """Return blocks, order, links and gradient policies: print it, or call `draw` or `mermaid`."""
@@ -150,9 +155,9 @@ class Graph(SequenceComponent):
         produced: Nested = {FORCING: inputs}
         for block in self.blocks:
             given: Nested = {name: {} for name in block.members}
-            for link in block.outer:
-                values = produced[link.source.component][link.source.field]
-                given[link.target.component][link.target.field] = deliver(link, values, memory)
+            for target, field, source, output, link in block.outer:
+                values = produced[source][output]
+                given[target][field] = values if link is None else deliver(link, values, memory)
             if block.loop:
                 produced |= run_loop(block, self.components, given, states, memory, times)
                 continue
@@ -164,8 +169,8 @@ class Graph(SequenceComponent):
             except Exception as error:
                 raise failed(f"{name} at {times[0]} to {times[-1]}", error) from error
         memory = {key: value.clone() for key, value in memory.items()}  # not views of whole sequences, nor of outputs
-        for name, own in states.items():
-            memory |= {f"{name}.{key}": value.contiguous() for key, value in own.items()}  # as a restart has it
+        for name, keys in self._keys.items():
+            memory |= {key: states[name][field].contiguous() for field, key in keys.items()}  # as a restart has it
         return {name: produced[port.component][port.field] for name, port in self.output_ports.items()}, memory
 
     def _check_child(self, name: str, child: Component) -> None:
@@ -240,18 +245,15 @@ class Graph(SequenceComponent):
 
     def _split(self, state: Tensors, inputs: Tensors) -> tuple[Nested, Tensors]:
         """Return the states by component, and the coupler's own memory; StateError if any name lacks, or is unknown."""
-        declared = {spec.name for spec in self.states}
-        if declared != set(state):
-            missing, unknown = sorted(declared - set(state)), sorted(set(state) - declared)
+        if self._names != state.keys():
+            missing, unknown = sorted(self._names - state.keys()), sorted(state.keys() - self._names)
             raise StateError(f"the state does not fit this graph: missing {missing}, unknown {unknown}")
         needed = [spec.name for spec in self.inputs]
         if lacking := [name for name in needed if name not in inputs]:
             hints = "; ".join(self.near[name] for name in lacking if name in self.near)
             raise StateError(f"the graph needs the forcing {needed}; missing {lacking}. {hints}".rstrip(". "))
-        memory, states = dict(state), {}
-        for name, child in self.components.items():
-            states[name] = {spec.name: memory.pop(f"{name}.{spec.name}") for spec in child.states}
-        return states, memory
+        states = {name: {field: state[key] for field, key in keys.items()} for name, keys in self._keys.items()}
+        return states, {key: state[key] for key in self._coupler}
 
 
 def _public_names(ports: Collection[Port]) -> dict[str, Port]:

@@ -43,6 +43,11 @@ class Link:
     transforms: tuple[Transform | Regridder, ...] = ()
 
     @property
+    def plain(self) -> bool:
+        """True if the target receives the values as they are."""
+        return not (self.lagged or self.transforms or self.window > 1)
+
+    @property
     def window(self) -> int:
         """Return how many steps the target receives."""
         return self.target_spec.window

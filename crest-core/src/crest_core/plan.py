@@ -36,7 +36,8 @@ class Block:
     members: tuple[str, ...]
     loop: bool
     inner: tuple[Link, ...]  # between members; none without a loop
-    outer: tuple[Link, ...]  # from forcing and from other blocks
+    outer: tuple[tuple[str, str, str, str, Link | None], ...]
+    """(component, input, source component, field, link) from forcing and other blocks; no link: values as they are."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -152,8 +153,9 @@ def plan_blocks(names: Sequence[str], links: Sequence[Link]) -> tuple[Block, ...
     for members in order.static_order():
         mine = [link for link in links if link.target.component in members]
         inner = tuple(link for link in mine if link.source.component in members)
-        outer = tuple(link for link in mine if link.source.component not in members)
-        blocks.append(Block(_loop_order(members, inner), bool(inner), inner, outer))
+        outer = [link for link in mine if link.source.component not in members]
+        routes = tuple((*link.target, *link.source, None if link.plain else link) for link in outer)
+        blocks.append(Block(_loop_order(members, inner), bool(inner), inner, routes))
     return tuple(blocks)
 
 
