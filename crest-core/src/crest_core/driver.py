@@ -21,6 +21,7 @@ from crest_core.graph import Graph
 from crest_core.output import to_dataset
 from crest_core.provenance import graph_hash, parameter_hash, versions
 from crest_core.store import Store
+from crest_core.testing.compliance import complying_if_asked
 from crest_fields.clock import Clock
 from crest_fields.errors import TimeError
 
@@ -114,7 +115,7 @@ def simulate(
     kept: dict[str, list[torch.Tensor]] = {name: [] for name in (names if outputs is None else outputs)}
     hashes = {spec: sha256(f"{spec.name} {run.clock.start} {run.sizes}".encode()) for spec in graph.inputs}
     state = run.state
-    with _running(graph):
+    with _running(graph), complying_if_asked(graph):
         for first, stop in _progress(run.clock, window, progress):
             clock, inputs = run.clock.sub(first, stop), run.inputs(first, stop)
             for spec, found in hashes.items():  # field by field: equal whatever the windows are
@@ -135,6 +136,8 @@ def simulate(
         "forcing_hash": sha256(b"".join(found.digest() for found in hashes.values())).hexdigest(),
         "seed": "none" if seed is None else str(seed),
     }
+    if hidden := [name for name, child in graph.components.items() if child.opaque]:
+        record["opaque"] = f"{', '.join(hidden)}: hides its state, so that this run has no restart"
     joined = {name: torch.cat(pieces) for name, pieces in kept.items()}
     return to_dataset(graph, joined, run.clock, run.forcing, record)
 

@@ -3,8 +3,18 @@
 import pytest
 import torch
 
-from crest_core import Clock, ComponentError, Connection, FieldSpec, Graph, SequenceComponent, Sizes, StepComponent
-from crest_core.testing import Stress, TorchBucket
+from crest_core import (
+    Clock,
+    ComponentError,
+    Connection,
+    FieldSpec,
+    Graph,
+    SequenceComponent,
+    Sizes,
+    StepComponent,
+    simulate,
+)
+from crest_core.testing import Stress, TorchBucket, weather
 from crest_core.testing.compliance import STEPS, complying, complying_if_asked
 
 RAIN, EVAPORATION = TorchBucket.inputs
@@ -246,3 +256,16 @@ def test_a_component_that_is_a_step_has_no_state_of_its_own():
     with complying(graph) as records:
         graph({}, {"precipitation": torch.ones(3, 2)}, TIMES[:3])
     assert records[0].ranges["runoff"] == (0.5, 0.5)
+
+
+def test_a_simulation_looks_where_the_environment_asks_for_it(monkeypatch):
+    forced = weather(80, cells=2, seed=1)
+    monkeypatch.delenv("CREST_COMPLIANCE", raising=False)
+    expected = simulate(coupled(TorchBucket()), forced)
+    simulate(coupled(OutOfBounds()), forced)
+    monkeypatch.setenv("CREST_COMPLIANCE", "1")
+    assert simulate(coupled(TorchBucket()), forced).equals(expected)
+    with pytest.raises(
+        ComponentError, match=r"soil at 2001-03-11 00:00:00: runoff \[mm day-1\], cell 1: expected finite"
+    ):
+        simulate(coupled(OutOfBounds()), forced)
