@@ -151,6 +151,19 @@ def test_an_opaque_component_cannot_write_a_restart(tmp_path):
         simulate(graph, weather(5, seed=1), store=SafetensorsStore(tmp_path / "r.safetensors"))
 
 
+def test_an_opaque_component_is_named_in_plan_report_and_output():
+    class Hidden(NumpyBucket):
+        opaque = True
+
+    graph = loop(Hidden(gradient=NoGradient()))
+    (hidden,) = [name for name, child in graph.components.items() if child.opaque]
+    assert f"{hidden} (opaque)" in str(graph.plan())
+    assert graph.gradient_report().policies[hidden] == "opaque"
+    assert f"(by {hidden} opaque)" in str(graph.gradient_report())
+    record = simulate(graph, weather(5, seed=1)).attrs["opaque"]
+    assert record == f"{hidden}: hides its state, so that this run has no restart"
+
+
 @pytest.mark.parametrize("calendar", ["noleap", "360_day"])
 def test_other_calendars_pass_from_forcing_to_output(calendar):
     data = weather(75, start="2000-01-01", calendar=calendar, seed=3)

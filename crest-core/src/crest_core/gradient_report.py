@@ -7,6 +7,7 @@ from html import escape
 from itertools import product
 from typing import TYPE_CHECKING
 
+from crest_core.component import Component
 from crest_core.matching import FORCING, Port
 from crest_core.plan import reachable
 
@@ -68,8 +69,9 @@ def gradient_report(graph: Graph) -> GradientReport:
     policies: dict[str, str] = {}
     edges: _Edges = set()
     _open(graph, "", policies, edges)
-    blocks = {name for name, policy in policies.items() if policy == "none"}
-    estimates = {name for name, policy in policies.items() if policy not in ("autograd", "pullback", "none")}
+    blocks = {name for name, policy in policies.items() if policy in ("none", "opaque")}
+    exact = {name for name, policy in policies.items() if policy in ("autograd", "pullback")}
+    estimates = set(policies) - blocks - exact
     origins: list[_Node] = [f"{name} parameters" for name in policies]
     origins += [Port(FORCING, spec.name) for spec in graph.inputs]
     ends = [Port("", spec.name) for spec in graph.outputs]
@@ -92,7 +94,7 @@ def _open(graph: Graph, prefix: str, policies: dict[str, str], edges: _Edges) ->
         if isinstance(child, type(graph)):
             _open(child, f"{path}.", policies, edges)
             continue
-        policies[path] = child.gradient_policy
+        policies[path] = policy_of(child)
         edges |= {(f"{path} parameters", path) for _ in child.parameters()}
         edges |= {(Port(f"{path}.{FORCING}", spec.name), path) for spec in child.inputs}
         edges |= {(path, Port(path, spec.name)) for spec in child.outputs}
@@ -109,3 +111,8 @@ def _between(starts: list[_Node], ends: list[Port], edges: _Edges) -> dict[tuple
     ahead = reachable(nodes, edges)
     ways = product(enumerate(starts), enumerate(ends, len(starts)))
     return {(a, b): {nodes[k] for k in (ahead[i] & ahead[:, j]).nonzero()[0]} for (i, a), (j, b) in ways}
+
+
+def policy_of(child: Component) -> str:
+    """Return the gradient policy as reports show it: a component that hides its state is "opaque"."""
+    return "opaque" if child.opaque else child.gradient_policy

@@ -16,7 +16,7 @@ from crest_core.component import Component, SequenceComponent, Sizes, Tensors
 from crest_core.connection import Connection
 from crest_core.errors import ComponentError, CouplingError, StateError
 from crest_core.exchange import Nested, checked, deliver, failed, memory_key, run_loop, taped
-from crest_core.gradient_report import GradientReport, gradient_report
+from crest_core.gradient_report import GradientReport, gradient_report, policy_of
 from crest_core.matching import FORCING, Link, Port, match
 from crest_core.plan import Plan, plan_blocks
 from crest_fields.dictionary import Dictionary, default_dictionary
@@ -81,7 +81,7 @@ class Graph(SequenceComponent):
 
     def plan(self) -> Plan:
         """Return blocks, order, links and gradient policies: print it, or call `draw` or `mermaid`."""
-        policies = {name: child.gradient_policy for name, child in self.components.items()}
+        policies = {name: policy_of(child) for name, child in self.components.items()}
         return Plan(self.blocks, self.links, self.inputs, policies, self.timestep)
 
     def check_outputs(self, outputs: Tensors, times: Sequence[Any], sizes: Sizes) -> None:

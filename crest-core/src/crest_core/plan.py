@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _Node = TypeVar("_Node", bound=Hashable)
-_COLOURS = {"autograd": "#d9ead3", "pullback": "#d9ead3", "none": "#f4cccc", "": "#cfe2f3"}
+_COLOURS = {"autograd": "#d9ead3", "pullback": "#d9ead3", "none": "#f4cccc", "opaque": "#f4cccc", "": "#cfe2f3"}
 _LINES = {False: {"color": "#444444"}, True: {"color": "#b45f06", "linestyle": "--"}}  # by lag
 _CENTRED = {"ha": "center", "va": "center"}
 _PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 1}

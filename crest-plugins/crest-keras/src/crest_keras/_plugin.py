@@ -2,6 +2,8 @@
 
 from crest_core.hookspecs import Register, hookimpl
 
+CREST_API = "1"
+
 
 @hookimpl
 def register_backends(register: Register) -> None:
