@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from crest_core.testing import Balance, NumpyBucket, TorchBucket
+from crest_core.testing import Balance, TorchBucket
 
 RAIN, EVAPORATION = TorchBucket.inputs
 STORAGE, RUNOFF = TorchBucket.outputs
@@ -109,19 +109,6 @@ class UnusedParameter(TorchBucket):
     def __init__(self):
         super().__init__()
         self.spare = nn.Parameter(torch.ones(()))
-
-
-class WrongPullback(NumpyBucket):
-    """Claims differences, and gives them twice."""
-
-    def __init__(self):
-        super().__init__()
-
-    def evaluate(self, state, inputs, parameters):
-        outputs, state = super().evaluate(state, inputs, parameters)
-        base = inputs["precipitation"]
-        many = base.dim() > 1 and base.shape[0] > 3
-        return ({k: v * (2.0 if many else 1.0) for k, v in outputs.items()} if many else outputs), state
 
 
 class AlwaysDouble(TorchBucket):
