@@ -12,11 +12,13 @@ import torch
 
 from crest_core import Component, Standardize, TensorMap, registry
 from crest_models.errors import ModelError
+from crest_models.exported_archive import read_archive
+from crest_models.exported_program import STATE, ExportedNetwork
 from crest_models.safetensors_header import count_numbers
 from crest_models.schema import (
-    KerasOptions,
     MapSection,
     ModelSection,
+    NoOptions,
     OnnxOptions,
     Section,
     TorchLSTMOptions,
@@ -27,8 +29,9 @@ Build = Callable[[Callable[..., Component], ModelSection, Path], Component]
 
 @dataclass(frozen=True)
 class Backend:
-    """A registered backend that reads weights without running anything in them."""
+    """A way to read weights without running anything in them."""
 
+    registered: str  # name of the backend in the registry
     suffix: str
     package: str
     options: type[Section]
@@ -39,9 +42,9 @@ class Backend:
 def build(model: ModelSection, weights: Path) -> Component:
     """Return the component of a model whose weights file was checked."""
     backend = BACKENDS[model.backend]
-    if model.backend not in {entry.name for entry in registry().of_kind("backends")}:
+    if backend.registered not in {entry.name for entry in registry().of_kind("backends")}:
         raise ModelError(f"the backend {model.backend!r} is not installed; pip install {backend.package}")
-    return backend.build(registry().load("backends", model.backend), model, weights)
+    return backend.build(registry().load("backends", backend.registered), model, weights)
 
 
 def _torch_lstm(make: Callable[..., Component], model: ModelSection, weights: Path) -> Component:
@@ -68,6 +71,17 @@ def _onnx(make: Callable[..., Component], model: ModelSection, weights: Path) ->
 
 def _keras(make: Callable[..., Component], model: ModelSection, weights: Path) -> Component:
     return make(weights, **_common(model), **_maps(model), sha256=model.weights.sha256)
+
+
+def _torch_export(make: Callable[..., Component], model: ModelSection, weights: Path) -> Component:
+    inputs, states = ([section.name for section in maps] for maps in (model.input_maps, model.state_maps))
+    try:
+        network = ExportedNetwork(read_archive(weights.read_bytes()), inputs, states, len(model.output_maps))
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(f"the program is damaged or made up: {type(error).__name__}: {error}") from error
+    return make(network, **_common(model), **_maps(model), state_argument=STATE)
 
 
 def _common(model: ModelSection) -> dict[str, Any]:
@@ -102,8 +116,9 @@ def _scale(model: ModelSection) -> Standardize:
 
 BACKENDS: Mapping[str, Backend] = MappingProxyType(
     {
-        "torch-lstm": Backend(".safetensors", "crest-torch", TorchLSTMOptions, False, _torch_lstm),
-        "onnx": Backend(".onnx", "crest-onnx", OnnxOptions, True, _onnx),
-        "keras": Backend(".keras", "crest-keras", KerasOptions, True, _keras),
+        "torch-lstm": Backend("torch-lstm", ".safetensors", "crest-torch", TorchLSTMOptions, False, _torch_lstm),
+        "onnx": Backend("onnx", ".onnx", "crest-onnx", OnnxOptions, True, _onnx),
+        "keras": Backend("keras", ".keras", "crest-keras", NoOptions, True, _keras),
+        "torch-export": Backend("torch", ".pt2", "crest-torch", NoOptions, True, _torch_export),
     }
 )

@@ -20,21 +20,13 @@ def check(model: ModelSection) -> Iterator[Fault]:
     """Yield the place and text of everything that does not fit together."""
     backend = BACKENDS.get(model.backend)
     if backend is None:
-        yield ("backend",), _unknown_backend(model.backend)
+        hint = f"one of {', '.join(BACKENDS)}{near(model.backend, BACKENDS)}"
+        yield ("backend",), f"no backend {model.backend!r} for model folders; {hint}"
     else:
         yield from _backend(model, backend)
     yield from _fields(model)
     yield from _scaling(model)
     yield from _period(model)
-
-
-def _unknown_backend(name: str) -> str:
-    if name == "torch-export":
-        return (
-            "exported programs (.pt2) are refused: reading one can run code that is hidden in it; write the model as "
-            "ONNX with crest_onnx.export_onnx and use the backend onnx"
-        )
-    return f"no backend {name!r} for model folders; one of {', '.join(BACKENDS)}{near(name, BACKENDS)}"
 
 
 def _backend(model: ModelSection, backend: Backend) -> Iterator[Fault]:

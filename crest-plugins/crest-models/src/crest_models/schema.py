@@ -157,5 +157,5 @@ class OnnxOptions(Section):
     state_outputs: Annotated[list[Key], Field(max_length=1000)] = []
 
 
-class KerasOptions(Section):
-    """A Keras model returns its states after its results; there is nothing to say."""
+class NoOptions(Section):
+    """A network that says all itself; it returns its states after its results."""
