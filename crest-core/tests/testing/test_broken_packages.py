@@ -114,6 +114,24 @@ def test_a_package_without_table_and_licence_is_told(snow):
     assert rules(snow(licence="", readme="")) == ({"packaging.docs-table"}, {"packaging.licence"})
 
 
+FUNCTION = '"""A bucket."""\nfrom crest_core.testing import TorchBucket\n\n\ndef Snow():\n    return TorchBucket()\n'
+
+
+def test_a_function_is_judged_by_the_package_that_registers_it(snow):
+    """It may give a class of another package, as the functions of adapters do."""
+    assert check_component(snow(model=FUNCTION), name="snow", stages=["packaging"]).ids("fail") == []
+
+
+def test_what_is_wrong_in_the_package_of_a_function_is_told(snow):
+    table = TABLE.replace("| output | runoff |", "| output | flow |")
+    function = snow(model=f"{FUNCTION}\nimport pickle\n", readme=table)
+    report = check_component(function, name="snow", stages=["packaging"])
+    assert set(report.ids("fail")) == {"packaging.docs-table", "packaging.no-pickle"}
+    (check,) = [one for one in component_checks(function, name="snow") if str(one) == "packaging.docs-table"]
+    with pytest.raises(AssertionError, match="output runoff is not in the table"):
+        check()
+
+
 def test_weights_that_need_a_pickle_are_told(broken_rules):
     class Tagged(TorchBucket):
         """Keeps a name with the weights."""

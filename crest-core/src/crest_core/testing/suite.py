@@ -73,14 +73,16 @@ def component_checks(
     dictionary: Dictionary | None = None,
     stages: Sequence[str] = (),
     seed: int | None = None,
+    name: str = "",
 ) -> list[ComponentCheck]:
     """Return the checks as callables for pytest: parametrize over them with ids=str, and call each in the test.
 
     A check that fails raises AssertionError; one that does not apply, or that stands on a stage that failed, raises
-    unittest.SkipTest with the reason. Nothing is built before the first call. Arguments as in `check_component`.
+    unittest.SkipTest with the reason. Nothing is built before the first call. Arguments as in
+    `check_component`; the `name` under which a function is registered tells which README is its own.
     """
     suite = _Suite(
-        component, expected or {}, sizes or {}, inputs, tuple(conserves), independent_columns, dictionary, seed, ""
+        component, expected or {}, sizes or {}, inputs, tuple(conserves), independent_columns, dictionary, seed, name
     )
     return [ComponentCheck(check, suite) for check in selected(stages)]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from crest_core.component import FIELD_GROUPS
-from crest_core.plugins import GROUP, registry
+from crest_core.plugins import GROUP, Entry, registry
 from crest_core.testing.readme import Row, rows_of, text_of
 from crest_core.testing.records import Check, Finding, doubts, failed, not_applicable, passed, verdict, warned
 from crest_core.testing.subject import Subject
@@ -74,7 +74,7 @@ def light_plugin(subject: Subject) -> Finding:
 def no_pickle(subject: Subject) -> Finding:
     """Read the sources and files of its package, importing nothing."""
     module = sys.modules.get(_module(subject).partition(".")[0])
-    if module is None or module.__file__ is None or _module(subject).partition(".")[0] in ("__main__", "crest_core"):
+    if _module(subject).partition(".")[0] in ("__main__", "crest_core") or module is None or module.__file__ is None:
         return not_applicable("it belongs to no package of its own")
     files = [Path(module.__file__)]
     if _is_package(module):
@@ -92,8 +92,7 @@ def docs_table(subject: Subject) -> Finding:
     if not distribution:
         return not_applicable("no plugin registers it, so that no README is its own")
     component = subject.plain
-    file = getattr(sys.modules.get(type(component).__module__), "__file__", None)
-    rows = rows_of(text_of(distribution, file))
+    rows = rows_of(text_of(distribution, getattr(sys.modules.get(_module(subject)), "__file__", None)))
     if not rows:
         return failed(f"the README of {distribution} has no table of inputs, outputs and states")
     missing: list[str] = []
@@ -144,15 +143,24 @@ def _is_package(module: Any) -> bool:
 
 
 def _module(subject: Subject) -> str:
-    return type(subject.plain).__module__
+    """Return the module that the author wrote: a registered function may give a class of another package."""
+    entry = _entry(subject)
+    return entry.target.partition(":")[0] if entry else type(subject.plain).__module__
 
 
 def _distribution(subject: Subject) -> str:
     """Return the distribution that registers the component, "" if none does."""
+    entry = _entry(subject)
+    return entry.distribution if entry else ""
+
+
+def _entry(subject: Subject) -> Entry | None:
+    """Return what the registry has under the name that is checked, or of this class."""
     kind = type(subject.plain)
     target = f"{kind.__module__}:{kind.__qualname__}"
-    entries = [e for e in registry().of_kind("components") if e.target == target or e.name == subject.name]
-    return entries[0].distribution if entries else ""
+    entries = registry().of_kind("components")
+    named = [entry for entry in entries if entry.name == subject.name]
+    return next(iter(named + [entry for entry in entries if entry.target == target]), None)
 
 
 def _probe(*words: str) -> dict[str, Any] | str:
