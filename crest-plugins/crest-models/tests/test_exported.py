@@ -165,6 +165,22 @@ def test_dropout_acts_in_training_only(program, write):
     assert not torch.equal(run(component, inputs)[0]["runoff"], run(component, inputs)[0]["runoff"])
 
 
+def test_tied_weights_stay_one_parameter(write):
+    class Tied(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.again, self.last = nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 1)
+            self.again.weight = self.first.weight
+
+        def forward(self, x):
+            return self.last(self.again(torch.tanh(self.first(x))))
+
+    program = exported(Tied(), (torch.zeros(5, 3, 2),), {"x": {0: TIME, 1: BATCH}})
+    component = load_model(write(program))
+    assert len(list(component.parameters())) == 5
+    run(component, drivers())[0]["runoff"].sum().backward()
+
+
 def test_an_lstm_keeps_its_state_and_says_which_sizes_are_fixed(write):
     torch.manual_seed(3)
     recurrent = Recurrent().eval()
@@ -230,6 +246,10 @@ def test_members_that_could_execute_are_refused(program, write, member):
         (
             lambda config: config["first.weight"]["tensor_meta"].update(strides=[{"as_int": 0}, {"as_int": 0}]),
             "not contiguous",
+        ),
+        (
+            lambda config: config["first.bias"]["tensor_meta"].update(sizes=[{"as_int": 0}] * 10_000),
+            "tensor 'first.bias' declares the shape",
         ),
         (lambda config: config["first.weight"]["tensor_meta"].update(dtype=99), "number type 99"),
         (lambda config: config["first.weight"].update(tensor_meta=None), "the program is damaged or made up"),

@@ -60,8 +60,8 @@ def write(folder, content, *, backend, file, pattern="time ... -> time (...) fie
     return folder
 
 
-def as_onnx(folder, content):
-    options = "{state_outputs: [h_new, c_new]}"
+def as_onnx(folder, content, more=""):
+    options = f"{{state_outputs: [h_new, c_new]{more}}}"
     return write(folder, content, backend="onnx", file="river.onnx", options=options, more=STATES)
 
 
@@ -92,6 +92,13 @@ def test_an_onnx_file_is_a_component_with_states_and_gradients(lstm, network, tm
     assert torch.allclose(ours, theirs, atol=1e-5) and float(ours.detach().std()) > 0.0
     theirs.sum().backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("policy", ["finite_difference", "none"])
+def test_an_onnx_file_may_have_an_estimated_gradient_or_none(network, tmp_path, policy):
+    model = load_model(as_onnx(tmp_path / "folder", network, f", gradient: {policy}, step: 0.001"))
+    assert model.gradient_policy == policy
+    assert torch.allclose(answers(model), answers(load_model(tmp_path / "folder")))
 
 
 def test_an_operator_that_is_unknown_is_named(network, tmp_path):

@@ -84,6 +84,11 @@ def test_giant_shapes_in_the_header_allocate_nothing(put_weights):
     refused(put_weights(safetensors(giant)), "it is damaged or made up")
 
 
+def test_shapes_of_very_many_axes_are_not_multiplied_out(put_weights):
+    endless = {"a": {"dtype": "F32", "shape": [2**60] * 500_000, "data_offsets": [0, 0]}}
+    refused(put_weights(safetensors(endless)), "tensor 'a' declares F32 of shape .* made up")
+
+
 def test_tensors_that_share_bytes_are_made_up(put_weights):
     one = {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}
     refused(

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from crest_core import Component, Standardize, TensorMap, registry
+from crest_core import Component, FiniteDifference, NoGradient, Standardize, TensorMap, registry
 from crest_models.errors import ModelError
 from crest_models.exported_archive import read_archive
 from crest_models.exported_program import STATE, ExportedNetwork
@@ -65,7 +65,9 @@ def _torch_lstm(make: Callable[..., Component], model: ModelSection, weights: Pa
 
 def _onnx(make: Callable[..., Component], model: ModelSection, weights: Path) -> Component:
     options = OnnxOptions.model_validate(model.options)
-    arguments = {**_common(model), **_maps(model), "sha256": model.weights.sha256}
+    estimates = {"finite_difference": FiniteDifference(step=options.step), "none": NoGradient()}
+    gradient = estimates.get(options.gradient, options.gradient)
+    arguments = {**_common(model), **_maps(model), "sha256": model.weights.sha256, "gradient": gradient}
     return make(weights, **arguments, state_outputs=tuple(options.state_outputs))
 
 

@@ -26,6 +26,7 @@ _READ = re.compile(
     r"|data/(weights/(model_weights_config\.json|weight_\d+)|constants/(model_constants_config\.json|tensor_\d+))"
 )
 _LEFT_UNOPENED = re.compile(r"data/sample_inputs/model\.pt|\.data/(version|serialization_id)")
+_MOST_AXES = 16
 DTYPES: Mapping[int, torch.dtype] = {
     1: torch.uint8, 2: torch.int8, 3: torch.int16, 4: torch.int32, 5: torch.int64, 6: torch.float16, 7: torch.float32,
     8: torch.float64, 12: torch.bool, 13: torch.bfloat16,
@@ -110,13 +111,13 @@ def _tensors(members: Mapping[str, bytes], folder: str, config: str) -> dict[str
 def _raw(name: str, meta: Mapping[str, Any], payload: bytes) -> Tensor:
     sizes, strides = ([item["as_int"] for item in meta[key]] for key in ("sizes", "strides"))
     dtype = DTYPES.get(meta["dtype"])
-    whole = all(type(size) is int and size >= 0 for size in sizes)
+    whole = len(sizes) <= _MOST_AXES and all(type(size) is int and size >= 0 for size in sizes)
     count = prod(sizes) if whole else -1
     expected = [prod(sizes[place + 1 :]) for place in range(len(sizes))] if whole else None
     if dtype is None or count * torch.empty((), dtype=dtype).itemsize != len(payload):
         raise ModelError(
-            f"tensor {name!r} declares the shape {sizes} and number type {meta['dtype']}, and the file holds "
-            f"{len(payload)} bytes of it; it is damaged or made up"
+            f"tensor {name!r} declares the shape {sizes[:_MOST_AXES]} and number type {meta['dtype']}, and the "
+            f"file holds {len(payload)} bytes of it; it is damaged or made up"
         )
     if meta["storage_offset"]["as_int"] != 0 or (strides != expected and 0 not in sizes and 1 not in sizes):
         raise ModelError(f"tensor {name!r} is not contiguous; make it so before torch.export.export")

@@ -50,7 +50,8 @@ class ExportedNetwork(nn.Module):
         self.input_names, self.state_names, self.result_count = tuple(inputs), tuple(states), results
         self.digest = hashlib.sha256(json.dumps(graph, sort_keys=True).encode()).hexdigest()
         self.held: dict[str, str] = {}
-        users = [name for spec in signature["input_specs"] for name in self._take_in(spec, archive)]
+        shared: dict[int, nn.Parameter] = {}  # tensors that were one in the model are one parameter
+        users = [name for spec in signature["input_specs"] for name in self._take_in(spec, archive, shared)]
         if sorted(users) != sorted((*inputs, *states)):
             raise ModelError(f"the program takes {users}, the input and state maps are called {[*inputs, *states]}")
         self.nodes = tuple(_nodes(graph))
@@ -85,7 +86,7 @@ class ExportedNetwork(nn.Module):
         """Return the hash of the graph, for print and the graph hash."""
         return f"{len(self.nodes)} nodes, sha256 {self.digest}"
 
-    def _take_in(self, spec: Mapping[str, Any], archive: Archive) -> Iterator[str]:
+    def _take_in(self, spec: Mapping[str, Any], archive: Archive, shared: dict[int, nn.Parameter]) -> Iterator[str]:
         """Register a parameter or buffer of the program; yield the name of what the user gives."""
         ((kind, about),) = spec.items()
         if kind == "user_input":
@@ -99,8 +100,7 @@ class ExportedNetwork(nn.Module):
             raise ModelError(f"the program needs the {kind} {name!r}, which the file does not hold")
         attribute = "tensor_" + name.replace(".", "/")
         if kind == "parameter" and tensor.is_floating_point():
-            same = [one for one in self.parameters() if one.data_ptr() == tensor.data_ptr() and one.numel()]
-            self.register_parameter(attribute, same[0] if same else nn.Parameter(tensor))
+            self.register_parameter(attribute, shared.setdefault(id(tensor), nn.Parameter(tensor)))
         else:
             self.register_buffer(attribute, tensor)
         self.held[about["arg"]["name"]] = attribute

@@ -9,6 +9,7 @@ from typing import Any
 from crest_models.errors import ModelError
 
 _LARGEST_HEADER = 2**24  # bytes
+_MOST_AXES = 16
 _BITS = {"BOOL": 8, "U8": 8, "I8": 8, "I16": 16, "U16": 16, "F16": 16, "BF16": 16, "I32": 32, "U32": 32, "F32": 32,
          "F64": 64, "I64": 64, "U64": 64}  # fmt: skip
 _PICKLES = (b"PK", b"\x80")  # torch.save writes zip archives of pickles, older versions bare pickles
@@ -47,15 +48,15 @@ def _header(content: bytes) -> tuple[dict[str, Any], int]:
 def _numbers(name: str, about: Any, room: int) -> int:
     try:
         kind, shape, (start, end) = about["dtype"], about["shape"], about["data_offsets"]
-        whole = all(type(size) is int and size >= 0 for size in (*shape, start, end))
+        whole = len(shape) <= _MOST_AXES and all(type(size) is int and size >= 0 for size in (*shape, start, end))
         bits = _BITS[kind]
     except (TypeError, LookupError, ValueError) as error:
         raise ModelError(f"tensor {name!r}: the header gives no known dtype, shape and data_offsets") from error
     count = prod(shape) if whole else -1
     if not whole or end > room or end - start != count * bits // 8:
         raise ModelError(
-            f"tensor {name!r} declares {kind} of shape {shape} in the bytes {start} to {end}, and the file holds "
-            f"{room} bytes of data; it is damaged or made up"
+            f"tensor {name!r} declares {kind} of shape {shape[:_MOST_AXES]} in the bytes {start} to {end}, and the "
+            f"file holds {room} bytes of data; it is damaged or made up"
         )
     return count
 

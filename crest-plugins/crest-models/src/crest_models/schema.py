@@ -152,9 +152,11 @@ class TorchLSTMOptions(Section):
 
 
 class OnnxOptions(Section):
-    """The new states among the results of an ONNX graph, in the order of `state_maps`."""
+    """The new states among the results of an ONNX graph, in the order of `state_maps`, and how gradients are found."""
 
     state_outputs: Annotated[list[Key], Field(max_length=1000)] = []
+    gradient: Literal["exact", "finite_difference", "none"] = "exact"
+    step: Annotated[float, Field(gt=0, lt=1)] = 1e-2  # of finite differences, a share of each field's size
 
 
 class NoOptions(Section):
