@@ -67,6 +67,7 @@ class Component(nn.Module, ABC):
     layers: Mapping[str, tuple[tuple[float, float], ...]] = {}  # depths [m]: {"soil_layer": ((0.0, 0.2), (0.2, 0.6))}
     gradient_policy: str = "autograd"  # or pullback, finite_difference, spsa, none
     opaque: bool = False  # True if the model hides its state: no gradient and no restart
+    conserves: tuple[str, ...] = ()  # balances that close in every step: "water: rain = runoff + d(storage)"
     history: Mapping[str, int] = {}  # steps before the first that `prime` must get, by input, for windows of a graph
 
     def initial_state(self, sizes: Sizes) -> Tensors:

@@ -109,6 +109,7 @@ class HybridET(Component):
 
     inputs = _INPUTS
     outputs = _OUTPUTS
+    conserves = ("energy: net_radiation = ground_heat + latent_heat + sensible_heat",)
 
     def __init__(self, *, altitude: float, ground_heat_share: float, share: ShareNetwork) -> None:
         super().__init__()

@@ -33,6 +33,11 @@ class SoilBucket(_FortranComponent):
     ['precipitation_flux', 'water_evapotranspiration_flux']
     """
 
+    conserves = (
+        "water: precipitation_flux = evapotranspiration + surface_runoff + subsurface_runoff"
+        " + d(soil_moisture) + d(groundwater)",
+    )
+
     def __init__(
         self,
         *,

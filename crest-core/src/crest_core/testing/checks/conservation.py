@@ -35,7 +35,7 @@ def carbon(subject: Subject) -> Finding:
 
 def _closes(subject: Subject, quantity: Quantity) -> Finding:
     balances = [item for item in _declared(subject) if isinstance(item, Balance) and item.quantity == quantity]
-    claimed = bool(balances) or quantity in subject.conserves
+    claimed = bool(balances) or quantity in _conserves(subject)
     component = subject.component
     balance = balances[0] if balances else balance_of(quantity, component, subject.dictionary)
     if balance is None:
@@ -63,7 +63,12 @@ def _closes(subject: Subject, quantity: Quantity) -> Finding:
 
 
 def _declared(subject: Subject) -> list[str | Balance]:
-    return [Balance.parse(item) if isinstance(item, str) and ":" in item else item for item in subject.conserves]
+    return [Balance.parse(item) if isinstance(item, str) and ":" in item else item for item in _conserves(subject)]
+
+
+def _conserves(subject: Subject) -> tuple[str | Balance, ...]:
+    """Return what the caller of the suite says first, then what the component says itself."""
+    return (*subject.conserves, *subject.component.conserves)
 
 
 def _residual(subject: Subject, balance: Balance) -> tuple[float, float, str]:
