@@ -5,7 +5,7 @@ import torch
 from crest_models import ModelError, add_model, card, load_model, save_model
 from crest_run import build_graph, load_run
 
-from crest_core import Sizes
+from crest_core import FieldSpec, Sizes, Standardize
 from crest_core.plugins import registry
 from crest_core.testing import check_component, taylor_orders
 
@@ -84,6 +84,20 @@ def test_the_card_tells_fields_data_period_skill_licence_and_citation(folder):
         "A report of 2026",
     ):
         assert words in text
+
+
+def test_the_depths_of_layers_travel(tmp_path):
+    moisture = FieldSpec(name="moisture", units="1", dims=("soil_layer", "cell"), cell_methods="time: point")
+    scale = Standardize(mean={"rain": 2.0, "moisture": 0.3}, std={"rain": 5.0, "moisture": 0.1})
+    rain = FieldSpec(name="rain", units="mm day-1")
+    soil = registry().load("backends", "torch-lstm")(
+        inputs=(rain,), outputs=(moisture,), scale=scale, hidden=4, dim_sizes={"soil_layer": 2}
+    )
+    soil.layers = {"soil_layer": ((0.0, 0.2), (0.2, 0.6))}
+    about = {"name": "soil", "version": "1", "summary": "s", "licence": "MIT", "citation": "c"}
+    training = {"data": "d", "period": ("2001-01-01", "2002-01-01")}
+    loaded = load_model(save_model(soil, tmp_path / "soil", **about, training=training))
+    assert loaded.layers == soil.layers and loaded.outputs == (moisture,)
 
 
 def test_a_folder_is_not_overwritten_unasked(lstm, folder):

@@ -44,7 +44,9 @@ def build(model: ModelSection, weights: Path) -> Component:
     backend = BACKENDS[model.backend]
     if backend.registered not in {entry.name for entry in registry().of_kind("backends")}:
         raise ModelError(f"the backend {model.backend!r} is not installed; pip install {backend.package}")
-    return backend.build(registry().load("backends", backend.registered), model, weights)
+    component = backend.build(registry().load("backends", backend.registered), model, weights)
+    component.layers = {dim: tuple((top, bottom) for top, bottom in depths) for dim, depths in model.layers.items()}
+    return component
 
 
 def _torch_lstm(make: Callable[..., Component], model: ModelSection, weights: Path) -> Component:

@@ -25,6 +25,7 @@ def check(model: ModelSection) -> Iterator[Fault]:
     else:
         yield from _backend(model, backend)
     yield from _fields(model)
+    yield from _layers(model)
     yield from _scaling(model)
     yield from _period(model)
 
@@ -68,6 +69,16 @@ def _fields(model: ModelSection) -> Iterator[Fault]:
         for number, name in enumerate(names):
             if name in names[:number]:
                 yield (group, number, "name"), f"the field {name!r} is declared twice; rename or remove one"
+
+
+def _layers(model: ModelSection) -> Iterator[Fault]:
+    """Yield vertical dims whose depths are not as many as their size, or do not go down."""
+    for dim, depths in model.layers.items():
+        if len(depths) != model.dim_sizes.get(dim):
+            size = model.dim_sizes.get(dim, "none")
+            yield ("layers", dim), f"expected as many depth ranges as dim_sizes says ({size}), got {len(depths)}"
+        elif any(not top < bottom for top, bottom in depths):
+            yield ("layers", dim), f"expected depths [top, bottom] in m, positive down, got {depths}"
 
 
 def _scaling(model: ModelSection) -> Iterator[Fault]:

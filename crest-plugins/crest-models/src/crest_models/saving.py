@@ -87,6 +87,7 @@ def _architecture(component: Component, weights: Path) -> dict[str, Any]:
         "inputs": [_keys(spec) for spec in component.inputs],
         "outputs": [_keys(spec) for spec in component.outputs],
         "dim_sizes": {dim: size for dim, size in component.dim_sizes.items() if dim not in own},
+        **({"layers": _plain(component.layers)} if component.layers else {}),
         "scaling": _scaling(scale, (*component.inputs, *component.outputs)),
     }
 

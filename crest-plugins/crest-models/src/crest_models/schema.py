@@ -39,6 +39,7 @@ Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\n\t]*\S[
 Text = Annotated[str, Field(max_length=4000)]
 Key = Annotated[str, Field(max_length=100)]
 Dim = Annotated[str, Field(max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
+Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
 Units = Annotated[str, Field(max_length=64), AfterValidator(_units)]
 
 
@@ -56,7 +57,7 @@ class FieldSection(Section):
     standard_name: Annotated[str, Field(max_length=200, pattern=r"^([A-Za-z][A-Za-z0-9_]*)?$")] = ""
     dims: Annotated[list[Dim], Field(max_length=8)] = ["cell"]
     cell_methods: Annotated[str, Field(max_length=100)] = "time: mean"
-    vertical: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    vertical: Pair | None = None
     window: Annotated[int, Field(ge=1, le=100_000)] = 1
     static: bool = False
     bounds: Annotated[list[Annotated[float, Field(allow_inf_nan=True)]], Field(min_length=2, max_length=2)] | None = (
@@ -133,6 +134,7 @@ class ModelSection(Section):
     outputs: Annotated[list[FieldSection], Field(min_length=1, max_length=1000)]
     states: Annotated[list[FieldSection], Field(max_length=1000)] = []
     dim_sizes: dict[Dim, Annotated[int, Field(ge=1, le=1_000_000)]] = {}
+    layers: dict[Dim, Annotated[list[Pair], Field(min_length=1, max_length=1000)]] = {}
     input_maps: Annotated[list[MapSection], Field(max_length=1000)] = []
     output_maps: Annotated[list[MapSection], Field(max_length=1000)] = []
     state_maps: Annotated[list[MapSection], Field(max_length=1000)] = []
