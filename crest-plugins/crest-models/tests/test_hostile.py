@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pickle
+import random
 
 import pytest
 from crest_models import ModelError, load_model
@@ -182,3 +183,22 @@ def test_weights_with_nan_are_refused(lstm, folder, put_weights):
     content = (folder.parent / "nan.safetensors").read_bytes()
     assert hashlib.sha256(content).hexdigest()
     refused(put_weights(content), "hold nan or infinity")
+
+
+@pytest.mark.parametrize("file", ["model.yaml", "weights.safetensors"])
+def test_random_damage_is_refused_by_a_model_error_or_harmless(folder, put_weights, file):
+    draw, good = random.Random(4), (folder / file).read_bytes()
+    refusals = 0
+    for _ in range(150):
+        content = bytearray(good)
+        for _ in range(draw.randint(1, 4)):
+            content[draw.randrange(min(len(content), 2500))] = draw.choice(b":{}[]&*!#-'\"\n 0x\x00\xff9")
+        if file == "model.yaml":
+            (folder / file).write_bytes(content)
+        else:
+            put_weights(bytes(content))
+        try:
+            load_model(folder)
+        except ModelError:
+            refusals += 1
+    assert refusals > 75

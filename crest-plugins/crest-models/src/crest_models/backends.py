@@ -81,7 +81,7 @@ def _torch_export(make: Callable[..., Component], model: ModelSection, weights: 
     inputs, states = ([section.name for section in maps] for maps in (model.input_maps, model.state_maps))
     try:
         network = ExportedNetwork(read_archive(weights.read_bytes()), inputs, states, len(model.output_maps))
-    except (LookupError, TypeError, AttributeError, ValueError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         if isinstance(error, ModelError):
             raise
         raise ModelError(f"the program is damaged or made up: {type(error).__name__}: {error}") from error
