@@ -6,12 +6,14 @@ pages need nothing from the network.
 
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import matplotlib
 
 matplotlib.use("svg")
 
 import matplotlib.pyplot as plt  # noqa: E402
+import torch  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
@@ -28,6 +30,17 @@ def draw_plan() -> Figure:
     lag = Connection("soil.storage", "plant.storage", lagged=True, initial=50.0)
     graph = Graph({"plant": Stress(), "soil": TorchBucket(), "river": LinearReservoir()}, [lag])
     figure = graph.plan().draw().figure
+    assert isinstance(figure, Figure)
+    return figure
+
+
+def draw_mixed() -> Figure:
+    """Draw the plan of the example with five technologies."""
+    sys.path.insert(0, str(Path(__file__).parent.parent / "examples" / "mixed"))
+    from chain import build_graph
+
+    with TemporaryDirectory() as folder:
+        figure = build_graph(Path(folder), torch.Generator().manual_seed(1)).plan().draw().figure
     assert isinstance(figure, Figure)
     return figure
 
@@ -124,7 +137,7 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0]) if arguments else FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     with plt.rc_context(STYLE):
-        for draw in (draw_plan, draw_planner, draw_labels, draw_layers):
+        for draw in (draw_plan, draw_mixed, draw_planner, draw_labels, draw_layers):
             figure = draw()
             path = folder / f"{draw.__name__.removeprefix('draw_')}.svg"
             figure.savefig(path, metadata={"Date": None})
