@@ -92,22 +92,24 @@ def test_machine_paths_are_recognised_and_addresses_are_not():
 
 def unsafe_code(text):
     """Yield line and reason of each use of something that can run what it reads."""
-    for node in ast.walk(ast.parse(text)):
+    tree = ast.parse(text)
+    loaders = safe_loaders(tree)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             named = [alias.name for alias in node.names]
             modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else named
             for module in modules:
                 if module.split(".")[0] in UNSAFE_MODULES:
                     yield node.lineno, f"imports {module.split('.')[0]}"
-        elif isinstance(node, ast.Call) and (why := unsafe_call(node, safe_loaders(text))):
+        elif isinstance(node, ast.Call) and (why := unsafe_call(node, loaders)):
             yield node.lineno, why
 
 
-def safe_loaders(text):
-    """Return PyYAML's safe loaders and the classes of this text that are made from them."""
+def safe_loaders(tree):
+    """Return PyYAML's safe loaders and the classes of this module that are made from them."""
     own = {
         node.name
-        for node in ast.walk(ast.parse(text))
+        for node in ast.walk(tree)
         if isinstance(node, ast.ClassDef) and set(map(ast.unparse, node.bases)) & SAFE_LOADERS
     }
     return SAFE_LOADERS | own

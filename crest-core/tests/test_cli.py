@@ -189,6 +189,7 @@ def test_a_word_that_is_no_command_names_the_near_one(models, crest):
         ("schema", "crest-run"),
         ("new", "crest-templates"),
         ("add", "crest-models"),
+        ("remove", "crest-models"),
     ],
 )
 def test_a_command_of_a_package_that_is_not_there_says_which(models, crest, command, package):

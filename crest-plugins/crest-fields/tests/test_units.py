@@ -154,6 +154,11 @@ def test_units_of_the_field_are_read(text):
         ("W m-2 C-1", "'C' is ambiguous or no unit; write 'degC'"),
         ("mb", "'mb' is ambiguous or no unit; write 'hPa'"),
         ("m day -1", "not understood"),
+        ("9**9**9", "its powers are too large"),
+        ("9 ^ 9 ^ 9", "its powers are too large"),
+        ("m**999999999", "its powers are too large"),
+        ("((m**99)**99)**99", "its powers are too large"),
+        ("m " * 500, "its powers are too large"),
     ],
 )
 def test_odd_units_are_refused_with_a_hint(text, words):

@@ -19,6 +19,9 @@ _COMMON = (
     "1|%|K|degC|m|mm|mm day-1|mm h-1|m s-1|m3 s-1|m3 m-3|kg m-2|kg m-2 s-1|kg m-3|kg kg-1|Pa|hPa|kPa|J m-2|MJ m-2|"
     "W m-2|W m-1 K-1|g m-2 day-1|umol m-2 s-1|degree|degrees_north|degrees_east|s|min|h|day|m2 m-2"
 ).split("|")
+# A text from a file must not keep the parser busy with 9**9**9: powers are small numbers, of symbols or of one bracket.
+_POWER = re.compile(r"(\*\*|\^)\(?[+-]?\d{1,2}([./]\d{1,3})?\)?(?!\*\*|[\d.^])")
+_LONGEST = 200  # characters
 # What pint and its tokenizer raise on odd text.
 _UNREADABLE = (ValueError, TypeError, AttributeError, AssertionError, ArithmeticError, LookupError,
                SyntaxError, RecursionError, TokenError)  # fmt: skip
@@ -60,13 +63,13 @@ def check_units(text: str) -> Any:
         if word in _MEANT:
             raise UnitError(f"units {text!r}: {word!r} is ambiguous or no unit; write {_MEANT[word]!r}")
     try:
-        if text.strip():
+        if text.strip() and _is_harmless("".join(text.split())):
             return registry.Unit(text)
-        why = "the text is empty"
+        why = "its powers are too large" if text.strip() else "the text is empty"
     except _UNREADABLE as error:
         why = str(error) or "it does not parse"
     raise UnitError(
-        f"units {text!r} are not understood ({why}); write UDUNITS text with spaces and exponents, as 'kg m-2 s-1', "
+        f"units {text[:_LONGEST]!r} are not understood ({why}); write UDUNITS text with spaces and exponents, as 'kg m-2 s-1', "
         f"or '1' for dimensionless{near(text, _COMMON)}"
     )
 
@@ -127,3 +130,11 @@ def _powers(source: str, target: str) -> tuple[int, int] | None:
     density, time = ratio.get("[mass]", 0), ratio.get("[time]", 0)
     rest = ratio / registry.Unit(f"(kg m-3)**{density} s**{time}").dimensionality
     return None if rest or abs(density) > 1 or abs(time) > 1 else (density, time)
+
+
+def _is_harmless(text: str) -> bool:
+    """Return whether parsing a text without blanks costs little."""
+    powers = len(re.findall(r"\*\*|\^", text))
+    of_numbers = re.search(r"(?<![A-Za-z\d.])[\d.]+(\*\*|\^)", text)
+    brackets = len(re.findall(r"\)(\*\*|\^)", text))
+    return len(text) <= _LONGEST and len(_POWER.findall(text)) == powers and not of_numbers and brackets <= 1
