@@ -69,8 +69,8 @@ def check_units(text: str) -> Any:
     except _UNREADABLE as error:
         why = str(error) or "it does not parse"
     raise UnitError(
-        f"units {text[:_LONGEST]!r} are not understood ({why}); write UDUNITS text with spaces and exponents, as 'kg m-2 s-1', "
-        f"or '1' for dimensionless{near(text, _COMMON)}"
+        f"units {text[:_LONGEST]!r} are not understood ({why}); write UDUNITS text with spaces and exponents, as "
+        f"'kg m-2 s-1', or '1' for dimensionless{near(text, _COMMON)}"
     )
 
 
