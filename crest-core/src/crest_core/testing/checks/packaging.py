@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import ast
-import json
-import os
-import subprocess
 import sys
-from functools import lru_cache
-from importlib.machinery import PathFinder
 from importlib.metadata import PackageNotFoundError, entry_points, metadata
 from pathlib import Path
 from typing import Any
 
 from crest_core.component import FIELD_GROUPS
 from crest_core.plugins import GROUP, Entry, registry
+from crest_core.testing.probing import light_probe, probe
 from crest_core.testing.readme import Row, rows_of, text_of
 from crest_core.testing.records import Check, Finding, doubts, failed, not_applicable, passed, verdict, warned
 from crest_core.testing.subject import Subject
@@ -29,7 +25,7 @@ MOST_FILES = 500
 
 def import_time(subject: Subject) -> Finding:
     """Import the module in a fresh process that has torch and the core."""
-    answer = _probe(_module(subject))
+    answer = probe(_module(subject))
     if isinstance(answer, str):
         return not_applicable(answer)
     seconds = float(answer["seconds"])
@@ -41,7 +37,7 @@ def import_time(subject: Subject) -> Finding:
 
 def import_clean(subject: Subject) -> Finding:
     """Look what the import changes in a fresh process."""
-    answer = _probe(_module(subject))
+    answer = probe(_module(subject))
     if isinstance(answer, str):
         return not_applicable(answer)
     found: dict[str, str] = answer["changes"]
@@ -64,7 +60,7 @@ def light_plugin(subject: Subject) -> Finding:
     modules = [p.value for p in entry_points(group=GROUP) if p.dist and p.dist.name == distribution]
     heavy: list[str] = []
     for module in modules:
-        answer = _probe("--light", module.partition(":")[0])
+        answer = light_probe(module.partition(":")[0])
         if isinstance(answer, str):
             return failed(f"{module}: {answer}")
         heavy += answer["heavy"]
@@ -161,26 +157,6 @@ def _entry(subject: Subject) -> Entry | None:
     entries = registry().of_kind("components")
     named = [entry for entry in entries if entry.name == subject.name]
     return next(iter(named + [entry for entry in entries if entry.target == target]), None)
-
-
-def _probe(*words: str) -> dict[str, Any] | str:
-    """Return what the probe tells, or why it cannot tell."""
-    module = words[-1]
-    top = module.partition(".")[0]
-    if not all(map(str.isidentifier, module.split("."))) or PathFinder.find_spec(top) is None:
-        return f"{module} cannot be imported by its name"
-    return _asked(words, os.pathsep.join(filter(None, sys.path)))
-
-
-@lru_cache(maxsize=64)
-def _asked(words: tuple[str, ...], path: str) -> dict[str, Any] | str:
-    command = [sys.executable, "-m", "crest_core.testing._probe", *words]
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=120)
-    if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or ["no message"]
-        return f"{words[-1]} cannot be imported by its name in a fresh process ({last[0]})"
-    answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return answer
 
 
 def _unsafe(path: Path) -> list[tuple[int, str]]:
