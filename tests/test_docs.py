@@ -13,6 +13,7 @@ import json
 import linecache
 import os
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ SITE = sorted((ROOT / "docs").rglob("*.md"))
 READMES = [file for package in packages.find_packages() for file in package.folder.glob("README.md")]
 EXAMPLES = sorted((ROOT / "examples").rglob("README.md"))
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *READMES, *EXAMPLES, *SITE]
-BASH_PAGES = {"docs/how-to/wrap-fortran.md"}
+BASH_PAGES = {"docs/how-to/wrap-fortran.md", "docs/how-to/new-model.md"}
 SLOW_PAGES: set[str] = set()
 OUTPUT = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 BASH_SECONDS = 300
@@ -198,27 +199,49 @@ def test_every_public_name_is_in_the_reference():
 
 
 @pytest.mark.slow
-def test_the_package_of_contributing_installs_is_listed_and_passes_its_tests(tmp_path):
+def test_the_package_of_contributing_is_made_installs_is_listed_and_passes_as_the_page_says(tmp_path):
+    """Every command of the section runs, in order; a target folder stands for the environment of the reader."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    for block in blocks_of(text):
-        if block.title:
-            (tmp_path / block.title).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / block.title).write_text(block.text, encoding="utf-8")
-    (folder,) = [path.parent for path in tmp_path.glob("*/pyproject.toml")]
+    section = text[text.index("## Add a model") : text.index("## Add a fix")]
     site = tmp_path / "site"
-    install = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", str(site)]
+    pip = ["-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--target", str(site)]
+    programs = {"crest": ["-m", "crest_core"], "pytest": ["-m", "pytest", "-q", "-p", "no:cacheprovider"]}
     environment = {**os.environ, "PYTHONPATH": str(site)}
 
-    def python(*arguments):
-        command = [sys.executable, *arguments]
-        result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-        assert result.returncode == 0, result.stdout + result.stderr
+    def run(line):
+        name, *words = shlex.split(line)
+        start = programs.get(name, pip)
+        assert name in programs or (name, words[:1]) == ("pip", ["install"]), f"CONTRIBUTING.md shows {line}"
+        words = words if name in programs else [f"./{word}" for word in words[1:] if word != "-e"]
+        command = [sys.executable, *start, *words]
+        result = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
+        )
+        assert result.returncode == 0, f"{line}\n{result.stdout}{result.stderr}"
         return result.stdout
 
-    python(*install, str(folder))
-    rows = json.loads(python("-m", "crest_core", "list", "--json", "--load"))
-    assert [row["error"] for row in rows if row["distribution"] == folder.name] == [None]
-    assert "passed" in python("-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder))
+    consoles = [block.text for block in blocks_of(section) if block.language == "console"]
+    lines = [part.split(" #")[0].strip() for text in consoles for row in text.splitlines() for part in row.split("&&")]
+    assert lines[:3] == ["crest new my-model", "pip install -e my-model", "crest check my-model"]
+    printed = {line: run(line) for line in lines}
+    rows = json.loads(run("crest list --json --load"))
+    assert [row["error"] for row in rows if row["distribution"] == "my-model"] == [None]
+    assert " pass, " in printed["crest check my-model"] and " fail" not in printed["crest check my-model"]
+    assert "passed" in printed["pytest my-model"]
+
+
+def test_what_contributing_shows_of_the_new_package_is_what_is_rendered(tmp_path):
+    from crest_templates import Package, render
+
+    folder = render(Package("my-model"), tmp_path)
+    shown = [b for b in blocks_of((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")) if b.title]
+    assert shown
+    for block in shown:
+        rendered = (tmp_path / block.title).read_text(encoding="utf-8")
+        parts = [part.strip("\n") for part in block.text.split("    ...\n")]
+        assert all(part in rendered for part in parts), f"CONTRIBUTING.md:{block.line} is not in {block.title}"
+    named = re.findall(r"`(my-model/[\w./]+)`", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    assert len(named) > 5 and all((folder.parent / name).is_file() for name in named), named
 
 
 @pytest.mark.slow

@@ -1,0 +1,110 @@
+"""What is rendered is complete, consistent and clean; nothing in a template runs, nothing is overwritten."""
+
+import ast
+import hashlib
+import re
+import tomllib
+
+import copier
+import pytest
+import yaml
+from crest_templates import LICENCES, TEMPLATES, Package, render
+from crest_templates.choices import FOLDER
+
+from crest_core import CrestError
+
+AUTHOR = 'Jo "Snow" \\ Müller & co'
+SHARED = {"pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", ".gitignore", ".github/workflows/ci.yml"}
+TEXTS = {".py", ".md", ".toml", ".txt", ".yml", ".yaml", ".f90", ""}
+
+
+@pytest.fixture(scope="module", params=TEMPLATES)
+def rendered(request, tmp_path_factory):
+    """Return (template, folder) of a package with an author that needs quoting."""
+    folder = tmp_path_factory.mktemp(request.param)
+    return request.param, render(Package("alpine-snow", request.param, "MIT", AUTHOR), folder)
+
+
+def files_of(folder):
+    return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_package_is_complete(rendered):
+    template, folder = rendered
+    module = {f"src/alpine_snow/{name}" for name in ("__init__.py", "_plugin.py", "component.py")}
+    assert SHARED | module | {"tests/test_conformance.py", "tests/test_model.py"} <= set(files_of(folder))
+    assert any(name.endswith(f"/{TEMPLATES[template].edit}") for name in files_of(folder))
+
+
+def test_nothing_of_the_template_language_is_left(rendered):
+    _, folder = rendered
+    for name, path in files_of(folder).items():
+        assert path.suffix != ".jinja" and "{" not in name, name
+        if path.suffix in TEXTS:
+            text = path.read_text(encoding="utf-8").replace("${{ matrix.python }}", "")
+            assert "{{" not in text and "{%" not in text and "TODO" not in text, name
+            assert text.endswith("\n") and not text.endswith("\n\n"), name
+            if path.suffix not in ("", ".yaml"):
+                assert max(map(len, text.splitlines())) <= 120, name
+
+
+def test_python_toml_and_yaml_can_be_parsed_and_say_who_wrote_it(rendered):
+    _, folder = rendered
+    for path in files_of(folder).values():
+        if path.suffix == ".py":
+            assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        elif path.suffix in (".yml", ".yaml"):
+            assert yaml.safe_load(path.read_text(encoding="utf-8"))
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert (project["name"], project["license"]) == ("alpine-snow", "MIT")
+    assert project["authors"] == [{"name": AUTHOR}]
+    assert project["entry-points"]["crest.plugins"] == {"alpine_snow": "alpine_snow._plugin"}
+    assert AUTHOR in (folder / "LICENSE").read_text(encoding="utf-8")
+
+
+def test_the_hash_of_the_weights_is_that_of_the_file(rendered):
+    template, folder = rendered
+    weights = TEMPLATES[template].weights
+    if not weights:
+        assert not re.search(r"[0-9a-f]{64}", "".join(p.read_text() for p in files_of(folder).values()))
+        return
+    digest = hashlib.sha256((folder / "src" / "alpine_snow" / weights).read_bytes()).hexdigest()
+    texts = [path.read_text() for path in files_of(folder).values() if path.suffix in (".py", ".yaml")]
+    assert sum(digest in text for text in texts) == 1
+    assert (folder / "src" / "alpine_snow" / weights).stat().st_size < 50_000
+
+
+@pytest.mark.parametrize("licence", LICENCES)
+def test_each_licence_is_there_with_its_text(licence, tmp_path):
+    folder = render(Package("alpine-snow", "numpy", licence, "Our group"), tmp_path)
+    text = (folder / "LICENSE").read_text(encoding="utf-8")
+    title = {
+        "Apache-2.0": "Apache License",
+        "MPL-2.0": "Mozilla Public License",
+        "GPL-3.0-or-later": "GNU GENERAL",
+    }
+    assert title.get(licence, licence.replace("-", " ").removesuffix(" Clause")) in text
+    assert ("Our group" in text) == (licence in ("BSD-3-Clause", "MIT"))
+    assert f'license = "{licence}"' in (folder / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_nothing_is_overwritten_and_nothing_half_written_stays(tmp_path, monkeypatch):
+    (tmp_path / "alpine-snow").mkdir()
+    with pytest.raises(CrestError, match="alpine-snow exists; nothing is overwritten"):
+        render(Package("alpine-snow"), tmp_path)
+    with pytest.raises(CrestError, match="is no folder; make it first"):
+        render(Package("alpine-snow"), tmp_path / "nowhere")
+    monkeypatch.setattr("crest_templates.rendering._sha256", lambda template, weights: [].pop())
+    with pytest.raises(IndexError):
+        render(Package("polar-snow"), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["alpine-snow"]
+
+
+def test_the_templates_hold_nothing_that_copier_would_run(tmp_path):
+    settings = yaml.safe_load((FOLDER / "templates" / "copier.yml").read_text(encoding="utf-8"))
+    assert not {"_tasks", "_migrations", "_jinja_extensions", "_external_data"} & set(settings)
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "copier.yml").write_text("_tasks: ['touch ran']\n")
+    with pytest.raises(copier.errors.UnsafeTemplateError):
+        copier.run_copy(str(source), tmp_path / "target", defaults=True, quiet=True, unsafe=False)
