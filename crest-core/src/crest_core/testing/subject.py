@@ -28,6 +28,8 @@ from crest_fields.fields import HORIZONTAL, FieldSpec
 Inputs = Callable[[FieldSpec, tuple[int, ...], torch.Generator], Tensor]
 """From a field, the shape (time, *lead, *dims) and a generator to values in the field's units."""
 COLUMNS: Mapping[str, int] = {"cell": 5, "y": 6, "x": 7}
+STEPS, MEMBERS, LEAD = 12, 4, (2, 3)
+"""Checks share few shapes, for some components are compiled for each: steps, members, and two leading dims."""
 START = parse_time("2001-03-01")
 
 
@@ -140,7 +142,7 @@ class Subject:
 
     def case(
         self,
-        steps: int = 12,
+        steps: int = STEPS,
         *,
         lead: tuple[int, ...] = (),
         component: Component | None = None,

@@ -125,7 +125,7 @@ def _held(subject: Subject, group: str) -> Finding:
     policy = _policy(subject)
     if policy == "spsa":
         return not_applicable("SPSA is right on average only, and says so by its policy")
-    slopes = Slopes(subject, subject.fresh(), only=group)
+    slopes = Slopes(subject, subject.instance(), only=group)
     if not slopes.differentiable:
         return not_applicable(f"it has no {group} of real numbers" + (" to train" if group == "parameters" else ""))
     limit = LIMITS["float32"] if subject.dtype != torch.float64 else LIMITS["exact" if policy in EXACT else "estimated"]

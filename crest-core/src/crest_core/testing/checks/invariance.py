@@ -10,10 +10,8 @@ from torch import Tensor
 from crest_core.component import Component, Tensors
 from crest_core.testing.comparison import alike
 from crest_core.testing.records import Check, Finding, not_applicable
-from crest_core.testing.subject import Case, Subject, along, run
+from crest_core.testing.subject import LEAD, MEMBERS, Case, Subject, along, run
 from crest_fields.fields import FieldSpec
-
-MEMBERS = 4
 
 
 def members_apart(subject: Subject) -> Finding:
@@ -46,7 +44,7 @@ def batch_order(subject: Subject) -> Finding:
 
 def member_batches(subject: Subject) -> Finding:
     """Fold two leading dims into one."""
-    case, component = subject.case(lead=(2, 3)), subject.component
+    case, component = subject.case(lead=LEAD), subject.component
 
     def folded(specs: tuple[FieldSpec, ...], tensors: Tensors, timed: bool) -> Tensors:
         found = {}

@@ -10,7 +10,7 @@ from torch import Tensor
 from crest_core.component import Tensors
 from crest_core.testing.comparison import alike, identical
 from crest_core.testing.records import Check, Finding, doubts, failed, not_applicable, passed, verdict, warned
-from crest_core.testing.subject import Case, Subject, run
+from crest_core.testing.subject import MEMBERS, Case, Subject, run
 from crest_fields.errors import CrestError
 from crest_fields.fields import FieldSpec
 
@@ -74,7 +74,7 @@ def inf_contained(subject: Subject) -> Finding:
 
 def nan_shown(subject: Subject) -> Finding:
     """Look whether a nan that came in can be seen in what comes out."""
-    case, hidden = subject.case(6), []
+    case, hidden = subject.case(), []
     for spec in subject.component.inputs:
         spoiled = dict(case.inputs) | {spec.name: torch.full_like(case.inputs[spec.name], float("nan"))}
         try:
@@ -90,7 +90,7 @@ def nan_shown(subject: Subject) -> Finding:
 
 def strided(subject: Subject) -> Finding:
     """Hand in views instead of tensors with memory in order."""
-    case = subject.case(4, lead=(2,))
+    case = subject.case(lead=(MEMBERS,))
     views = {name: _spread(value) for name, value in case.inputs.items()}
     state = {name: _spread(value) for name, value in case.state.items()}
     got, after = run(subject.instance(), Case(state, views, case.times, case.sizes))
@@ -129,7 +129,7 @@ def extremes(subject: Subject) -> Finding:
     bounded = [spec for spec in component.inputs if spec.bounds]
     if not bounded:
         return not_applicable("no input declares bounds")
-    case, problems = subject.case(6), []
+    case, problems = subject.case(), []
     for end, word in ((0, "lowest"), (1, "highest")):
         edge = {s.name: torch.full_like(case.inputs[s.name], s.bounds[end]) for s in bounded if s.bounds}
         finite = {name: value for name, value in edge.items() if bool(torch.isfinite(value).all())}
@@ -149,7 +149,7 @@ def _contained(subject: Subject, value: float) -> Finding:
     spoilt = [spec for spec in subject.component.inputs if "cell" in spec.dims]
     if why or not spoilt:
         return not_applicable(why or "no input has the dim cell")
-    case = subject.case(6, lead=(2,))
+    case = subject.case(lead=(MEMBERS,))
     clean, last = run(subject.instance(), case)
     expected = _others({**last, **clean}, subject)
     for spec in spoilt:

@@ -11,10 +11,8 @@ from torch import Tensor
 from crest_core.component import Sizes
 from crest_core.testing.comparison import form
 from crest_core.testing.records import Check, Finding, verdict
-from crest_core.testing.subject import Subject, run, step_inputs
+from crest_core.testing.subject import LEAD, STEPS, Subject, run, step_inputs
 from crest_fields.fields import FieldSpec
-
-LEAD = (2, 3)  # members and samples
 
 
 def problems_of(
@@ -74,7 +72,7 @@ def one_step(subject: Subject) -> Finding:
 def whole_sequence(subject: Subject) -> Finding:
     """Run `sequence` over several steps, and over one."""
     problems = []
-    for steps in (12, 1):
+    for steps in (STEPS, 1):
         case, component = subject.case(steps), subject.instance()
         outputs, state = run(component, case)
         what = f"sequence of {steps} steps"
@@ -87,9 +85,9 @@ def leading_dims(subject: Subject) -> Finding:
     """Run with members and samples in front, then with one leading dim."""
     problems = []
     for lead in (LEAD, (1,)):
-        case, component = subject.case(3, lead=lead), subject.instance()
+        case, component = subject.case(lead=lead), subject.instance()
         outputs, state = run(component, case)
-        problems += problems_of(component.outputs, outputs, case.sizes, f"outputs, lead dims {lead}", (3,))
+        problems += problems_of(component.outputs, outputs, case.sizes, f"outputs, lead dims {lead}", (STEPS,))
         problems += problems_of(component.states, state, case.sizes, f"state, lead dims {lead}")
         component = subject.instance()
         with torch.no_grad():

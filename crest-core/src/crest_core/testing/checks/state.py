@@ -15,9 +15,7 @@ from crest_core.provenance import graph_hash
 from crest_core.store import SafetensorsStore
 from crest_core.testing.comparison import alike, identical
 from crest_core.testing.records import Check, Finding, failed, not_applicable, passed, verdict
-from crest_core.testing.subject import Case, Subject, clones, cut, run, step_inputs
-
-STEPS = 12
+from crest_core.testing.subject import STEPS, Case, Subject, clones, cut, run, step_inputs
 
 
 def initial_fresh(subject: Subject) -> Finding:
