@@ -60,7 +60,17 @@ def test_a_keras_that_loses_digits_in_another_way_is_refused():
         assert keras_library().config.dtype_policy().name == "float32"
 
 
-def test_the_laws_hold_under_the_jax_backend_too():
+# A process with Keras and JAX takes seconds, and each model that JAX compiles some more. The fast one has the numbers,
+# the gradients of a model with a state, and the process; the slow one all laws for the models that do not take minutes.
+@pytest.mark.parametrize(
+    "laws",
+    [
+        "(laws and gradients and lstm) or gives_what_keras or process_is_left",
+        pytest.param("laws and not images and not window and not (gradients and one_column)", marks=pytest.mark.slow),
+    ],
+    ids=["some", "all"],
+)
+def test_the_laws_hold_under_the_jax_backend_too(laws):
     arguments = (
         "-m",
         "pytest",
@@ -70,7 +80,7 @@ def test_the_laws_hold_under_the_jax_backend_too():
         "no:cacheprovider",
         "--import-mode=importlib",
         "-k",
-        "laws and not images and not window and not (gradients and one_column)",
+        laws,
         str(LAWS),
     )
     result = python(*arguments, KERAS_BACKEND="jax")
