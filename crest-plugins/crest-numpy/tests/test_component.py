@@ -9,7 +9,7 @@ from crest_numpy import NumpyComponent, numpy_component
 from scipy.optimize import brentq
 
 from crest_core import ComponentError, Connection, FieldError, FieldSpec, Graph, NoGradient, Sizes, registry
-from crest_core.testing import relative_difference, taylor_orders
+from crest_core.testing import materialised_vjp, relative_difference, taylor_orders
 
 RAIN = FieldSpec(name="rain", units="mm day-1", standard_name="precipitation_flux")
 RUNOFF = FieldSpec(name="runoff", units="mm day-1", standard_name="runoff_flux")
@@ -202,6 +202,37 @@ def test_wrong_results_are_told(answer, words):
 
     with pytest.raises(ComponentError, match=words):
         run(wrong(gradient=NoGradient()), rain())
+
+
+@pytest.mark.parametrize("change", [np.ndarray.__iadd__, lambda storage, rain: np.add(storage, rain, out=storage)])
+def test_a_function_that_changes_its_arguments_is_told_so(change):
+    @numpy_component(inputs=(RAIN,), outputs=(RUNOFF,), states={STORAGE: 10.0})
+    def wrong(rain, storage):
+        change(storage, rain)
+        return 0.1 * storage, storage
+
+    with pytest.raises(ComponentError, match="function wrong changes an argument in place .*read-only"):
+        run(wrong(), rain())
+
+
+@pytest.mark.parametrize("kind", [reservoir, implicit])
+def test_the_gradient_is_the_transpose_of_the_materialised_jacobian(kind):
+    component, generator = kind(parameters={"k": 0.25}), torch.Generator().manual_seed(5)
+    component.double()
+    storage = (5.0 + 10.0 * torch.rand(4, generator=generator)).double().requires_grad_()
+    now = {"rain": torch.rand(4, generator=generator).double()}
+    outputs, state = component.step({"storage": storage}, now, None)
+    cotangents = torch.randn(2, 4, generator=generator).double()
+    found = torch.autograd.grad([outputs["runoff"], state["storage"]], storage, list(cotangents))[0]
+    physical = {"k": component.physical.values()["k"].detach().expand(4)}
+
+    def function(x):
+        outputs, state = component.evaluate({"storage": x}, now, physical)
+        return torch.stack([outputs["runoff"], state["storage"]])
+
+    point = storage.detach()
+    expected = materialised_vjp(function, point, cotangents, 6e-6 * point.abs().clamp(min=1.0))
+    assert relative_difference(found, expected) < 1e-12
 
 
 def test_parameters_must_be_known_and_within_bounds():

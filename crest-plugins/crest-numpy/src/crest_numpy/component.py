@@ -56,7 +56,16 @@ class NumpyComponent(BlackBoxComponent):
     def evaluate(self, state: Tensors, inputs: Tensors, parameters: Tensors) -> tuple[Tensors, Tensors]:
         """Return (outputs, new state) of one call of the function, or of one a column."""
         given = {name: value.numpy() for name, value in {**inputs, **state, **parameters}.items()}
-        returned = self._columns(given) if self.columnwise else self.function(**given)
+        for array in given.values():  # they are views of what the gradient is taken at
+            array.flags.writeable = False
+        try:
+            returned = self._columns(given) if self.columnwise else self.function(**given)
+        except ValueError as error:
+            if "read-only" not in str(error):
+                raise
+            raise ComponentError(
+                f"function {self.function.__name__} changes an argument in place ({error}); compute new arrays instead"
+            ) from error
         values = returned if isinstance(returned, tuple) else (returned,)
         if len(values) != len(self.results):
             raise ComponentError(
