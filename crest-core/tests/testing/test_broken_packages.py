@@ -4,7 +4,7 @@ import pytest
 
 from crest_core import registry
 from crest_core.testing import TorchBucket, check_component, component_checks
-from crest_core.testing.readme import Row, rows_of
+from crest_core.testing.readme import Row, rows_of, text_of
 from crest_core.testing.surroundings import undisturbed
 
 TABLE = """
@@ -130,6 +130,19 @@ def test_what_is_wrong_in_the_package_of_a_function_is_told(snow):
     (check,) = [one for one in component_checks(function, name="snow") if str(one) == "packaging.docs-table"]
     with pytest.raises(AssertionError, match="output runoff is not in the table"):
         check()
+
+
+def test_the_readme_of_the_project_around_an_environment_is_not_that_of_what_is_installed(tmp_path):
+    module = tmp_path / ".venv" / "snow" / "model.py"
+    (tmp_path / "README.md").write_text("the table of Snow_Model")
+    for pyproject, found in (
+        ('[project]\nname = "someones-work"', ""),
+        ("[tool.ruff]", ""),
+        ("no toml", ""),
+        ('[project]\nname = "Snow_Model"', "the table of Snow_Model"),
+    ):
+        (tmp_path / "pyproject.toml").write_text(pyproject)
+        assert text_of("snow-model", str(module)) == found
 
 
 def test_weights_that_need_a_pickle_are_told(broken_rules):

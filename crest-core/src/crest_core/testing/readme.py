@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, metadata
@@ -21,13 +22,29 @@ class Row:
 
 
 def text_of(distribution: str, module_file: str | None) -> str:
-    """Return the README of the project that a module lies in, else the long description of its distribution."""
+    """Return the README of the distribution's project that a module lies in, else its long description.
+
+    An environment often lies in another project, whose README says nothing of what is installed there.
+    """
     for folder in Path(module_file).parents if module_file else ():
-        if (folder / "pyproject.toml").is_file() and (folder / "README.md").is_file():
+        if (folder / "README.md").is_file() and _project(folder / "pyproject.toml") == _normal(distribution):
             return (folder / "README.md").read_text(encoding="utf-8")
     with suppress(PackageNotFoundError):
         return str(metadata(distribution).json.get("description", ""))
     return ""
+
+
+def _project(pyproject: Path) -> str:
+    """Return the normalised name of a project, "" where there is none."""
+    try:
+        found = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("project", {})
+    except (OSError, ValueError):
+        return ""
+    return _normal(str(found.get("name", "")))
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def rows_of(text: str) -> list[Row]:
