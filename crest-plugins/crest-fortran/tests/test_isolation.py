@@ -209,7 +209,16 @@ def test_threads_that_share_a_library_get_their_own_results(reservoir):
     assert not wrong
 
 
-def test_nothing_is_left_behind(reservoir):
+@pytest.fixture
+def quick_collection():
+    """Collect what is made from here on only; all that a long test run has made takes seconds, each time."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+def test_nothing_is_left_behind(reservoir, quick_collection):
     run(FortranLibrary(reservoir))  # warm up
     gc.collect()
     files, shared = descriptors(), set(os.listdir("/dev/shm"))
@@ -228,7 +237,9 @@ def test_nothing_is_left_behind(reservoir):
     assert all(gone(pid) for pid in pids)
 
 
-def test_a_child_that_cannot_start_is_a_component_error_and_leaves_no_descriptor(reservoir, monkeypatch):
+def test_a_child_that_cannot_start_is_a_component_error_and_leaves_no_descriptor(
+    reservoir, quick_collection, monkeypatch
+):
     gc.collect()
     files = descriptors()
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
