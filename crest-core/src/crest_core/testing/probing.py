@@ -51,17 +51,19 @@ def _after_torch(module: str, path: Path) -> dict[str, Any] | str:
 @lru_cache(maxsize=1)
 def _server() -> subprocess.Popen[str]:
     """Return a process that imports torch and the core once, and every module in a copy of itself."""
-    path = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     pipe = subprocess.PIPE
     server = subprocess.Popen(
-        [*COMMAND, "--serve"], env=path, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
+        [*COMMAND, "--serve"], env=environment, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
     )
-    atexit.register(_end, server)
+    atexit.register(_end, server, os.getpid())
     return server
 
 
-def _end(server: subprocess.Popen[str]) -> None:
-    server.communicate()
+def _end(server: subprocess.Popen[str], owner: int) -> None:
+    if os.getpid() == owner:  # a copy of this process has no say
+        with server:
+            server.kill()
 
 
 @lru_cache(maxsize=64)
