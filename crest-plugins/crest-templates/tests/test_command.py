@@ -28,6 +28,10 @@ def test_the_help_teaches(tmp_path):
     text = crest_new("--help", folder=tmp_path).stdout
     assert "crest new my-model && pip install -e my-model && crest check my-model" in text
     assert "Degree-day snow in torch" in text and "Apache-2.0" in text
+    assert (
+        len({len(line) - len(line.lstrip()) for line in text.splitlines() if " LSTM" in line or " snow in" in line})
+        == 1
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
+from inspect import cleandoc
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +26,10 @@ def new(
     ] = None,
     output: Annotated[Path, typer.Option(metavar="DIR", help="Where the new folder is made.")] = Path("."),
     licence: Annotated[
-        str | None, typer.Option(metavar="LICENCE", help=f"{', '.join(LICENCES)}. By default Apache-2.0.")
+        str | None,
+        typer.Option(
+            "--licence", "--license", metavar="LICENCE", help=f"{', '.join(LICENCES)}. By default Apache-2.0."
+        ),
     ] = None,
     author: Annotated[str | None, typer.Option(metavar="AUTHOR", help="For metadata and licence.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing, take the defaults.")] = False,
@@ -56,7 +60,7 @@ def new(
     typer.echo(_next_steps(folder, package))
 
 
-new.__doc__ = f"{new.__doc__}{_LIST}"
+new.__doc__ = f"{cleandoc(new.__doc__ or '')}\n{_LIST}"
 
 
 def _answer(given: str | None, asking: bool, what: str, default: str, choices: Sequence[str] = ()) -> str:
