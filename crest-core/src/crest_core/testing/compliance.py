@@ -1,7 +1,8 @@
 """Compliance: look at every call of a running graph's components, without touching their code.
 
 CREST_COMPLIANCE=1 does so in every `simulate`. Names, number types, shapes and times are looked at in each call;
-values, which cost more, some steps later, many steps in one go; whether a call gives its answer twice, now and then.
+values, which cost more, some steps later, many steps in one go; whether a call gives its answer twice, now and then,
+of a sequence by its first steps.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ Problem = tuple[int, int, bool, str]
 Call = Callable[[Tensors, Tensors, Any], tuple[Tensors, Tensors]]
 STEPS = 64  # whose values are looked at in one go
 TWICE = 997  # calls from one that is made twice to the next
+PREFIX = 2  # steps of a sequence that are made twice in place of all,
+NUMBERS = 100_000  # once in so many numbers that sequences took and gave: their fixed cost is small beside that
 SLACK = 1e-6  # of the width of the bounds, rounding of float32
 VARIABLE = "CREST_COMPLIANCE"
 _ZERO = timedelta(0)
@@ -86,6 +89,8 @@ class _Watch:
 
     def __init__(self, name: str, component: Component, watches: list[_Watch]) -> None:
         self.component, self.record, self.all = component, Record(name), watches
+        self.numbers = 0
+        """Taken and given in sequences since one was made twice."""
         self.order = 0
         """Place in the order of calls: what is wrong in a step is told of the first that had it."""
         self.states, self.inputs, self.outputs = component.states, component.inputs, component.outputs
@@ -147,8 +152,7 @@ class _Watch:
         if forms not in self.seen:
             self._look_at_forms(arguments, results, when, 0 if stepping else 1)
             self.seen.add(forms)
-        if record.calls % TWICE == 0 and not (self.component.opaque or self.component.training):
-            self._again(call, (state, inputs, times), results, when)
+        self._again(call, (state, inputs, times), (arguments, results), when, stepping)
         record.calls += 1
         record.steps += 1 if stepping else len(times)
         values = arguments[len(states) :] + results
@@ -190,13 +194,15 @@ class _Watch:
         values = iter((*arguments, *results))
         for word, specs, before in groups:
             for spec in specs:
-                value, who = next(values), f"{self.record.name} at {when}: {word} {spec.name}"
+                value = next(values)
                 axes = len(spec.dims) + (0 if spec.static else before) + (word == "input" and spec.window > 1)
                 if not isinstance(value, Tensor) or not value.is_floating_point() or value.dim() < axes:
+                    who = f"{self.record.name} at {when}: {word} {spec.name}"
                     raise ComponentError(f"{who} is {form(value)}, expected real numbers with the dims {spec.dims}")
                 own = value.shape[value.dim() - len(spec.dims) :]
                 for name, size in zip(spec.dims, own, strict=True):
                     if sizes.setdefault(name, size) != size:
+                        who = f"{self.record.name} at {when}: {word} {spec.name}"
                         raise ComponentError(f"{who} is {form(value)}; {name} is {sizes[name]} in other fields")
 
     def _look_at(
@@ -222,11 +228,36 @@ class _Watch:
         )
         yield first + index[0], self.order, result, text
 
-    def _again(self, call: Call, arguments: tuple[Tensors, Tensors, Any], results: Sequence[Tensor], when: Any) -> None:
-        """Raise where the same call gives another answer."""
+    def _again(
+        self,
+        call: Call,
+        arguments: tuple[Tensors, Tensors, Any],
+        values: tuple[Sequence[Tensor], Sequence[Tensor]],
+        when: Any,
+        stepping: bool,
+    ) -> None:
+        """Raise where the same call gives another answer; a sequence is told by its first steps, made two times."""
+        if self.component.opaque or self.component.training:
+            return
+        state, inputs, times = arguments
+        results: Sequence[Tensor] = values[1]
+        if stepping and self.record.calls % TWICE:
+            return
+        if not stepping:
+            self.numbers += sum(value.numel() for group in values for value in group)
+            if self.numbers < NUMBERS:
+                return
+            self.numbers = 0
+            static = {spec.name for spec in self.inputs if spec.static}
+            inputs = {name: value if name in static else value[:PREFIX] for name, value in inputs.items()}
+            times, results = times[:PREFIX], ()
+
+        def made() -> list[Tensor]:
+            outputs, after = call(state, inputs, times)
+            return [after[name] for name in self.names[0]] + [outputs[name] for name in self.names[2]]
+
         with torch.no_grad():
-            outputs, after = call(*arguments)
-        again = [after[name] for name in self.names[0]] + [outputs[name] for name in self.names[2]]
+            results, again = results or made(), made()
         for name, first, second in zip((*self.names[0], *self.names[2]), results, again, strict=True):
             if not torch.equal(bits(first), bits(second)):
                 raise ComponentError(
