@@ -88,10 +88,18 @@ def hbv_snow_step(parameters: Any, state: Any, inputs: Any) -> Any:
     rain = jnp.where(snows, 0.0, inputs["precipitation"])
     potential = parameters["degree_day_factor"] * warmth
     frozen = state["frozen"] + snowfall
-    melt = jnp.clip(potential, 0.0, frozen)
+    melt = jnp.where(snows, 0.0, _at_most(potential, frozen))
     frozen, liquid = frozen - melt, state["liquid"] + melt + rain
-    refrozen = jnp.clip(-parameters["refreezing"] * potential, 0.0, liquid)
+    refrozen = jnp.where(snows, _at_most(-parameters["refreezing"] * potential, liquid), 0.0)
     frozen, liquid = frozen + refrozen, liquid - refrozen
-    leaving = jnp.maximum(liquid - parameters["holding_capacity"] * frozen, 0.0)
-    liquid = liquid - leaving
-    return {"soil_water_input": leaving, "swe": frozen + liquid}, {"frozen": frozen, "liquid": liquid}
+    kept = _at_most(parameters["holding_capacity"] * frozen, liquid)
+    return {"soil_water_input": liquid - kept, "swe": frozen + kept}, {"frozen": frozen, "liquid": kept}
+
+
+def _at_most(wanted: Any, store: Any) -> Any:
+    """Return min(wanted, store) of two that are not negative, with the slopes of the side where they are not.
+
+    Ties are no rare accident here: on every dry day without snow wanted or store is exactly 0. There jnp.minimum and
+    jnp.clip give half of the slope to each side, also to the one where a store would be less than empty.
+    """
+    return jnp.where(wanted < store, wanted, jnp.where(wanted > 0.0, store, 0.0))
