@@ -45,9 +45,19 @@ def _mean(node: Node, *values: Tensor) -> Tensor:
 def _clip(node: Node, x: Tensor, low: Tensor | None = None, high: Tensor | None = None) -> Tensor:
     if node.opset < 11:
         return x.clamp(node.get("min", -math.inf), node.get("max", math.inf))
-    if low is not None:
-        x = torch.maximum(x, low)
-    return x if high is None else torch.minimum(x, high)
+    return x if low is None and high is None else x.clamp(low, high)
+
+
+def _larger(a: Tensor, b: Tensor) -> Tensor:
+    """Return the larger of two; at a tie the gradient is whole, as of clamp: a's, or b's where a is a constant.
+
+    torch.maximum would halve it, so that max(x, 0) had the slope 0.5 on every dry day.
+    """
+    return b.clamp(min=a) if b.requires_grad and not a.requires_grad else a.clamp(min=b)
+
+
+def _smaller(a: Tensor, b: Tensor) -> Tensor:
+    return b.clamp(max=a) if b.requires_grad and not a.requires_grad else a.clamp(max=b)
 
 
 def _is_inf(node: Node, x: Tensor) -> Tensor:
@@ -85,9 +95,9 @@ OPERATORS: Mapping[str, Operator] = {
     "Clip": _clip,
     "Div": _divide,
     "IsInf": _is_inf,
-    "Max": _many(torch.maximum),
+    "Max": _many(_larger),
     "Mean": _mean,
-    "Min": _many(torch.minimum),
+    "Min": _many(_smaller),
     "Mod": _mod,
     "Pow": _power,
     "Sum": _many(torch.add),
