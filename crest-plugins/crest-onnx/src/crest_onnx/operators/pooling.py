@@ -24,8 +24,10 @@ def _windows(node: Node, x: Tensor, fill: float) -> tuple[Tensor, Tensor]:
     counted = padded(torch.ones(x.shape[2:], dtype=torch.bool, device=x.device), pads, True)
     x = padded(x, pads, fill)
     over = [
-        _overhang(node, size, width, stride, dilation, start)
-        for size, width, stride, dilation, start in zip(x.shape[2:], kernel, strides, dilations, pads, strict=False)
+        _overhang(node, size, width, stride, dilation, after)
+        for size, width, stride, dilation, after in zip(
+            x.shape[2:], kernel, strides, dilations, pads[rank:], strict=True
+        )
     ]
     x, counted = padded(x, [0] * rank + over, fill), padded(counted, [0] * rank + over, False)
     for axis, (width, stride, dilation) in enumerate(zip(kernel, strides, dilations, strict=True)):
@@ -33,13 +35,15 @@ def _windows(node: Node, x: Tensor, fill: float) -> tuple[Tensor, Tensor]:
     return x.flatten(-rank), counted.flatten(-rank)
 
 
-def _overhang(node: Node, size: int, width: int, stride: int, dilation: int, before: int) -> int:
-    """Return by how much the last window of ceil_mode hangs over; none that starts in the padding after the end."""
+def _overhang(node: Node, size: int, width: int, stride: int, dilation: int, after: int) -> int:
+    """Return by how much the last window of ceil_mode hangs over one axis; none begins in the padding `after` it.
+
+    `size` is that of the axis with its padding.
+    """
     reach = (width - 1) * dilation + 1
     if not node.get("ceil_mode", 0):
         return 0
     count = -(-(size - reach) // stride) + 1
-    after = node.get("pads", [0] * 2)[-1] if node.get("auto_pad", "NOTSET") == "NOTSET" else 0
     if (count - 1) * stride >= size - after:
         count -= 1
     return max((count - 1) * stride + reach - size, 0)
