@@ -101,3 +101,9 @@ def test_it_couples_in_a_loop_with_torch_components_and_gradients_pass_through()
     outputs["bucket_runoff"][-1].sum().backward()
     assert float(inputs["air"].grad.abs().sum()) > 0.0
     assert "hbv finite_difference" in repr(graph.gradient_report())
+
+
+def test_a_depth_of_snow_has_the_standard_name_of_a_depth():
+    hbv = BmiComponent(HBV, states=HBV.state_names, fields=HBV.fields)
+    (swe,) = [spec for spec in hbv.outputs if spec.name == "snow_water_equivalent"]
+    assert (swe.units, swe.standard_name) == ("mm", "lwe_thickness_of_surface_snow_amount")

@@ -52,7 +52,10 @@ FIELDS: dict[str, dict[str, Any]] = {  # what BMI does not tell, for BmiComponen
     "potential_evaporation": {"standard_name": "water_potential_evaporation_flux", "bounds": (0.0, 50.0)},
     "runoff": {"standard_name": "runoff_flux"},
     "evapotranspiration": {"standard_name": "water_evapotranspiration_flux", "positive": "up"},
-    "snow_water_equivalent": {"standard_name": "surface_snow_amount", "cell_methods": "time: point"},
+    "snow_water_equivalent": {
+        "standard_name": "lwe_thickness_of_surface_snow_amount",
+        "cell_methods": "time: point",
+    },
     "snowpack": {"bounds": (0.0, inf)},
     "snow_liquid_water": {"bounds": (0.0, inf)},
     "soil_water": {"bounds": (0.0, inf)},
