@@ -1,9 +1,11 @@
-"""What tools/wheel_check.py asks of a wheel, and which wheels it puts beside it."""
+"""What tools/wheel_check.py asks of a wheel, which wheels it puts beside it, and what it looks for in `crest list`."""
 
+import json
 from pathlib import Path
 
 import packages
 import pytest
+import rendered
 import wheel_check
 
 
@@ -48,3 +50,31 @@ def test_a_package_gets_the_wheels_that_it_declares_and_what_those_declare():
     assert wheel_check.workspace_needs(soil, everything) == {"crest-fortran", "crest-core"}
     assert wheel_check.workspace_needs(fortran, everything) == {"crest-core", "crest-other"}
     assert wheel_check.workspace_needs(core, everything) == set()
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        ([("my-snow", "my-snow", None), ("soil", "crest-soil", "broken")], ""),
+        ([("soil", "crest-soil", None)], "is not in crest list"),
+        ([("my-snow", "crest-soil", None)], "is not in crest list"),
+        ([("my-snow", "my-snow", "it gives ImportError")], "it gives ImportError"),
+    ],
+)
+def test_a_rendered_package_is_listed_under_its_own_name_without_an_error(rows, problem):
+    table = [{"name": name, "distribution": one, "error": error} for name, one, error in rows]
+    listing = f"units.py:9: UserWarning: [no matplotlib]\n{json.dumps(table, indent=2)}"
+    assert rendered.listing_problem("my-snow", listing) == problem
+
+
+def test_a_package_of_each_template_is_rendered_by_the_command(tmp_path):
+    def run(words):
+        command, name, template = words[:3], words[2], words[4]
+        assert command == ["crest_core", "new", f"my-{template}"]
+        (tmp_path / "new" / name).mkdir()
+        text = f'[build-system]\nrequires = []\nbuild-backend = "hatchling.build"\n[project]\nname = "{name}"\n'
+        (tmp_path / "new" / name / "pyproject.toml").write_text(text)
+        return ""
+
+    found = rendered.render_packages(["torch", "onnx"], tmp_path / "new", run)
+    assert [package.name for package in found] == ["my-torch", "my-onnx"]

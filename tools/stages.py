@@ -140,5 +140,5 @@ STAGES = {
     "types": Stage("mypy finds nothing", _types),
     "benchmarks": Stage("each benchmark prints valid JSON lines in quick mode", _benchmarks),
     "docs": Stage("the documentation builds with strict links", _docs),
-    "wheels": Stage("each wheel passes its tests beside its declared dependencies only", _wheels),
+    "wheels": Stage("each wheel, of crest new too, passes its tests beside its declared dependencies only", _wheels),
 }

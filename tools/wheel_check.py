@@ -2,7 +2,8 @@
 
 Every package gets a virtual environment of its own with its wheel, the wheels of the workspace
 that it declares, and its extra `test`; constraints.txt holds for all. What crest-core needs from
-outside (torch above all) is installed once and shared by those that declare crest-core.
+outside (torch above all) is installed once and shared by those that declare crest-core. The packages that
+`crest new` renders, my-<template>, are checked in the same way, and used by `crest list` and `crest check`.
 
 Run it by `make check ARGS=wheels`; names of packages as arguments leave out the others.
 """
@@ -22,10 +23,12 @@ from shutil import rmtree
 
 from environment import clean_environment, venv_python
 from packages import ROOT, Package, find_packages, pinned, requirement_name
+from rendered import render_packages, use_as_a_reader_would
 
 WORK = ROOT / "build" / "wheel-check"
 WHEELHOUSE = WORK / "wheelhouse"
 SHARED = WORK / "shared"
+RENDERED = WORK / "rendered"
 SITE_PACKAGES = "import sysconfig; print(sysconfig.get_path('purelib'))"
 LINES_SHOWN = 30
 
@@ -46,16 +49,16 @@ class Result:
 
 def main(names: list[str]) -> int:
     """Check the named packages, or all; returns 0 if every one passes."""
-    packages = find_packages()
-    chosen = [package for package in packages if package.name in names or not names]
     rmtree(WORK, ignore_errors=True)
     WHEELHOUSE.mkdir(parents=True)
     start = time.monotonic()
     try:
+        packages = find_packages() + rendered_packages()
+        chosen = [package for package in packages if package.name in names or not names]
         wheels = build_wheels(packages)
         print(f"built {len(wheels)} wheels in {time.monotonic() - start:.0f} s", flush=True)
         start = time.monotonic()
-        install_shared(packages[0])
+        install_shared(packages)
         print(f"installed what crest-core needs in {time.monotonic() - start:.0f} s", flush=True)
     except Failure as failure:
         print(failure)
@@ -64,6 +67,13 @@ def main(names: list[str]) -> int:
         results = list(pool.map(lambda package: check(package, packages, wheels), chosen))
     rmtree(WORK, ignore_errors=True)
     return 1 if any(result.problem for result in results) else 0
+
+
+def rendered_packages() -> list[Package]:
+    """Return what `crest new` renders in the prepared environment."""
+    from crest_templates import TEMPLATES
+
+    return render_packages(list(TEMPLATES), RENDERED, lambda words: _run([sys.executable, "-m", *words]))
 
 
 def build_wheels(packages: list[Package]) -> dict[str, Path]:
@@ -99,12 +109,16 @@ def wheel_problem(wheel: str, files: list[str], package: Package) -> str:
     return f"holds {left_over[0]}" if left_over else ""
 
 
-def install_shared(core: Package) -> None:
-    """Install what crest-core declares from outside the workspace, torch first."""
+def install_shared(packages: list[Package]) -> None:
+    """Install what crest-core and the packages below it declare from outside the workspace, torch first."""
+    core = next(package for package in packages if package.name == "crest-core")
+    below = {"crest-core", *workspace_needs(core, packages)}
+    own = {requirement_name(package.name) for package in packages}
+    lines = [line for package in packages if requirement_name(package.name) in below for line in package.dependencies]
     make_venv(SHARED)
     constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8")
     pip_install(SHARED, [pinned("torch", constraints)])
-    pip_install(SHARED, core.dependencies)
+    pip_install(SHARED, sorted({line for line in lines if requirement_name(line) not in own}))
 
 
 def check(package: Package, packages: list[Package], wheels: dict[str, Path]) -> Result:
@@ -121,7 +135,10 @@ def check(package: Package, packages: list[Package], wheels: dict[str, Path]) ->
         pip_install(environment, [own, *(str(wheels[name]) for name in sorted(needed))])
         _run([*pip_for(environment), "check"])
         summary = run_tests(package, environment)
-    except Failure as failure:
+        if package.folder.is_relative_to(RENDERED):
+            command = [str(venv_python(environment)), "-W", "ignore", "-m"]
+            summary += f"; {use_as_a_reader_would(package, lambda words: _run([*command, *words], tool=environment))}"
+    except (Failure, ValueError) as failure:
         problem = str(failure)
     rmtree(environment, ignore_errors=True)
     result = Result(package.name, problem, summary, time.monotonic() - start)
