@@ -12,6 +12,7 @@ from crest_bmi import BmiComponent, as_bmi
 
 from crest_core import (
     ComponentError,
+    Connection,
     FieldError,
     FieldSpec,
     Graph,
@@ -169,6 +170,48 @@ def test_cells_and_layers_are_grids_with_coordinates():
     lone = begun(as_bmi(Layers(), forcing={"storage": 1.0}))
     assert lone.get_grid_type(lone.get_var_grid("storage")) == "scalar"
     assert lone.get_grid_shape(lone.get_var_grid("wetness"), np.empty(1, int)).tolist() == [2]
+
+
+class OnMap(StepComponent):
+    """Remembers yesterday's rain, on a grid of its own."""
+
+    grid = "map"
+    inputs = (FieldSpec(name="rain", units="mm day-1"),)
+    outputs = (FieldSpec(name="before", units="mm day-1"),)
+    states = (FieldSpec(name="mem", units="mm day-1"),)
+
+    def initial_state(self, sizes):
+        return {"mem": sizes.full(self.states[0], 0.0)}
+
+    def step(self, state, inputs, time):
+        return {"before": state["mem"]}, {"mem": inputs["rain"]}
+
+
+class Ends(StepComponent):
+    """Takes what it gave the day before, on the grid of the run."""
+
+    inputs = (FieldSpec(name="yesterday", units="mm day-1"),)
+    outputs = (FieldSpec(name="today", units="mm day-1"),)
+
+    def step(self, state, inputs, time):
+        return {"today": inputs["yesterday"] + 1}, {}
+
+
+def test_states_lie_where_their_component_lies():
+    own = PointGrid([50.0, 51.0, 52.0], [7.0, 8.0, 10.0])
+    back = Connection("ends.today", "ends.yesterday", lagged=True, initial=0.0)
+    late = Connection("map.before", "map.rain", lagged=True, initial=0.0)
+    graph = Graph({"map": OnMap(), "ends": Ends()}, [back, late], grids={"map": own})
+    model = begun(as_bmi(graph, grid=PointGrid([40.0, 41.0], [1.0, 2.0])))
+    for name, x in {
+        "before": [7.0, 8.0, 10.0],
+        "state.map.mem": [7.0, 8.0, 10.0],
+        "state.map.rain.lag": [7.0, 8.0, 10.0],
+        "state.ends.yesterday.lag": [1.0, 2.0],
+        "today": [1.0, 2.0],
+    }.items():
+        assert model.get_grid_x(model.get_var_grid(name), np.empty(len(x))).tolist() == x, name
+    assert model.get_var_grid("state.map.mem") == model.get_var_grid("before")
 
 
 class Echo(StepComponent):

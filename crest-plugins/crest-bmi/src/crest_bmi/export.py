@@ -107,9 +107,10 @@ class GraphBmi(ArrayBmi):
             grid = graph.components[graph.output_ports[spec.name].component].grid
             shape = self._shape(spec, grid)
             add("output", spec, names["output", spec.name], shape, np.full(int(np.prod(shape)), np.nan, kind), grid)
+        places = state_grids(graph)
         for spec in graph.states:
-            value = state[spec.name]
-            add("state", spec, f"{STATE}{spec.name}", tuple(value.shape), value.numpy(force=True).ravel().copy(), None)
+            value, grid = state[spec.name], places.get(spec.name)
+            add("state", spec, f"{STATE}{spec.name}", tuple(value.shape), value.numpy(force=True).ravel().copy(), grid)
         self.begin(
             variables,
             layout.grids,
@@ -179,4 +180,15 @@ def bmi_names(graph: Graph, names: Mapping[str, str]) -> dict[tuple[str, str], s
     taken = list(found.values())
     if twice := sorted({name for name in taken if taken.count(name) > 1}):
         raise FieldError(f"two fields of the graph would be called {twice}; give one another name in names=")
+    return found
+
+
+def state_grids(graph: Graph) -> dict[str, str | None]:
+    """Return the named grid of every state: that of its component, of what a connection keeps that of what it is."""
+    grids = {name: child.grid for name, child in graph.components.items()}
+    found = {f"{name}.{spec.name}": grids[name] for name, child in graph.components.items() for spec in child.states}
+    for link in graph.links:
+        target = grids[link.target.component]
+        found[f"{link.target}.lag"] = grids.get(link.source.component, target)
+        found[f"{link.target}.window"] = target
     return found
