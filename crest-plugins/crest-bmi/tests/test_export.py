@@ -70,6 +70,23 @@ def test_the_rules_of_nextgen_are_kept():
             model.update_until(time)
 
 
+class Seasonal(StepComponent):
+    """Gives the day of the year that it is told."""
+
+    inputs = (FieldSpec(name="rain", units="mm day-1"),)
+    outputs = (FieldSpec(name="day", units="1"),)
+
+    def step(self, state, inputs, time):
+        return {"day": 0 * inputs["rain"] + time.dayofyr}, {}
+
+
+def test_components_get_dates_with_and_without_a_start():
+    for start, day in ((None, 2.0), ("2001-03-01", 61.0)):
+        model = begun(as_bmi(Seasonal(), forcing={"rain": 0.0}, start=start))
+        model.update_until(2 * 86400.0)
+        assert value(model, "day") == day
+
+
 def test_a_pointer_is_the_same_array_for_ever_and_flat_in_c_order():
     model = begun(bucket(grid=3))
     pointers = {name: model.get_value_ptr(name) for name in ("runoff", "precipitation", "state.bucket.storage")}
@@ -82,7 +99,9 @@ def test_a_pointer_is_the_same_array_for_ever_and_flat_in_c_order():
 
 def test_inputs_that_nobody_set_and_values_of_another_size_are_errors():
     model = begun(bucket(forcing={"precipitation": 1.0}))
-    with pytest.raises(ComponentError, match=r"at 0.0: the inputs \['evapotranspiration'\] hold nan; set_value them"):
+    with pytest.raises(
+        ComponentError, match=r"at 1970-01-01 00:00:00: the inputs \['evapotranspiration'\] hold nan; set_value them"
+    ):
         model.update()
     model.set_value("evapotranspiration", np.ones(1))
     model.update()

@@ -48,7 +48,7 @@ class ExportConfig(BaseModel):
     forcing: dict[str, Numbers] = {}
     """Values of inputs until set_value, in the units of the fields."""
     start: str | date | None = None
-    """Date of time 0.0, for messages."""
+    """Date of time 0.0; 1970-01-01 where none is given."""
     dtype: Literal["float32", "float64"] | None = None
     """Number type of inputs and outputs."""
 

@@ -30,6 +30,7 @@ from crest_core import (
 from crest_core.plugins import near
 
 STATE = "state."
+EPOCH = "1970-01-01"  # date of time 0.0 where none is given, in the standard calendar
 
 
 class GraphBmi(ArrayBmi):
@@ -56,7 +57,7 @@ class GraphBmi(ArrayBmi):
         self._series = run = setup.series(graph)
         self._sizes = run.sizes if run else setup.sizes(graph)
         self._step = parse_timestep(graph.timestep)
-        self._start = run.clock.start if run else None if setup.start is None else parse_time(setup.start)
+        self._start = run.clock.start if run else parse_time(EPOCH if setup.start is None else setup.start)
         state = run.state if run else setup.first_state(graph, self._sizes)
         places = None if setup.grid is None or isinstance(setup.grid, int) else setup.grid
         self._declare(setup, state, Layout(graph, places))
@@ -64,7 +65,7 @@ class GraphBmi(ArrayBmi):
 
     def advance(self) -> None:
         graph, index = self._graph, round(self._now / self._seconds)
-        time = self._now if self._start is None else self._start + index * self._step
+        time = self._start + index * self._step
         inputs = {name: values.clone() for name, values in self._views["input"].items()}
         unset = sorted(name for name, values in inputs.items() if bool(values.isnan().any()))
         if unset:
@@ -153,7 +154,8 @@ def as_bmi(
 
     `grid` is the places, or a number of cells (1). `forcing` is values that inputs have until set_value, in the units
     of the fields, or a Dataset that is read step by step, until it ends. `state` is the state to begin with. `start` is
-    the date of time 0.0. `names` gives fields other names, as {"runoff": "land_surface_water__runoff_volume_flux"}.
+    the date of time 0.0, 1970-01-01 of the standard calendar if left out. `names` gives fields other names, as
+    {"runoff": "land_surface_water__runoff_volume_flux"}.
     The class takes a configuration file or none; see ExportConfig for its keys.
 
     >>> from crest_core.testing import LinearReservoir
