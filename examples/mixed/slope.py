@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from crest_bmi import ArrayBmi, BmiGrid
-from crest_bmi.array_bmi import ArrayVariable
+from crest_bmi import ArrayBmi, ArrayVariable, BmiGrid
 
 UNITS = {
     "water_input": "mm day-1",

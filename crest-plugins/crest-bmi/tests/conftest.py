@@ -4,8 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from crest_bmi import ArrayBmi, BmiGrid
-from crest_bmi.array_bmi import ArrayVariable
+from crest_bmi import ArrayBmi, ArrayVariable, BmiGrid
 
 
 class Reservoir(ArrayBmi):

@@ -5,6 +5,7 @@ from typing import Any
 
 _HOME = {
     "ArrayBmi": "array_bmi",
+    "ArrayVariable": "array_bmi",
     "Axes": "grids",
     "BmiComponent": "component",
     "BmiGrid": "grids",

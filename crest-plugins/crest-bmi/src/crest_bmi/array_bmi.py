@@ -1,4 +1,4 @@
-"""ArrayBmi: the 41 functions of the Basic Model Interface for a model whose variables are NumPy arrays."""
+"""ArrayBmi: 39 of the 41 functions of the Basic Model Interface for a model whose variables are NumPy arrays."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ class ArrayVariable(NamedTuple):
 
 
 class ArrayBmi(Bmi):
-    """A BMI model on arrays: its author writes `initialize`, `advance` and `get_component_name`.
+    """A BMI model on arrays: its author writes `get_component_name`, `initialize` and `advance`.
 
-    `initialize` calls `begin`. Time is in seconds from 0.0 and ends never (or at `end`), as NextGen wants it;
-    `get_value_ptr` returns the same array for ever. set_value of an unknown variable warns and changes nothing.
+    The first two are functions of BMI, the other 39 are here; `advance` is one step. `initialize` calls `begin`. Time is
+    in seconds from 0.0 and ends never (or at `end`), as NextGen wants it; `get_value_ptr` returns the same array for
+    ever. set_value of an unknown variable warns and changes nothing.
     """
 
     def __init__(self) -> None:
