@@ -23,7 +23,8 @@ def table() -> str:
     for file in ROOT.glob("*-plugins/*/pyproject.toml"):
         name = tomllib.loads(file.read_text(encoding="utf-8"))["project"]["name"]
         folders[name] = file.parent.relative_to(ROOT).as_posix()
-    rows = [entry for entry in registry().entries if entry.distribution in folders]
+    added = "crest_models.added:"  # models that whoever runs this has added to their own machine
+    rows = [one for one in registry().entries if one.distribution in folders and not one.target.startswith(added)]
     rows.sort(key=lambda row: (KINDS.index(row.kind) if row.kind in KINDS else len(KINDS), row.kind, row.name))
     lines = ["| name | kind | what it is | package |", "|---|---|---|---|"]
     lines += [
