@@ -29,8 +29,8 @@ class ArrayVariable(NamedTuple):
 class ArrayBmi(Bmi):
     """A BMI model on arrays: its author writes `get_component_name`, `initialize` and `advance`.
 
-    The first two are functions of BMI, the other 39 are here; `advance` is one step. `initialize` calls `begin`. Time is
-    in seconds from 0.0 and ends never (or at `end`), as NextGen wants it; `get_value_ptr` returns the same array for
+    The first two are functions of BMI, the other 39 are here; `advance` is one step. `initialize` calls `begin`. Time
+    is in seconds from 0.0 and ends never (or at `end`), as NextGen wants it; `get_value_ptr` returns the same array for
     ever. set_value of an unknown variable warns and changes nothing.
     """
 
