@@ -1,5 +1,7 @@
 """Gradient strategies: exact laws, finite differences against autograd, SPSA, reports."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from torch.nn.functional import cosine_similarity
@@ -390,3 +392,19 @@ def test_a_parameter_per_cell_may_be_given_as_one_number():
     inputs = {"precipitation": torch.ones(3).double(), "evapotranspiration": torch.ones(3).double()}
     state = NumpyBucket().initial_state(Sizes({"cell": 3}))
     assert torch.equal(PerCell().step(state, inputs, 0)[0]["runoff"], NumpyBucket().step(state, inputs, 0)[0]["runoff"])
+
+
+def test_a_black_box_keeps_plans_for_the_last_shapes_only_and_hands_none_to_copies():
+    bucket = NumpyBucket()
+
+    def step(component, cells):
+        inputs = {spec.name: torch.ones(cells) for spec in component.inputs}
+        return component.step(component.initial_state(Sizes({"cell": cells}, dtype=torch.float64)), inputs, 0)[0]
+
+    for cells in range(1, 31):
+        step(bucket, cells)
+    assert 1 <= len(bucket._calls) <= 8
+    assert torch.equal(step(bucket, 1)["runoff"], step(bucket, 30)["runoff"][:1])
+    copy = deepcopy(bucket)
+    assert not copy._calls and bucket._calls
+    assert torch.equal(step(copy, 2)["runoff"], step(bucket, 2)["runoff"])

@@ -17,6 +17,7 @@ from crest_core.parameters import PhysicalParameters
 from crest_fields.fields import HORIZONTAL, FieldSpec
 
 Groups = Sequence[Sequence[FieldSpec]]
+SHAPES = 8  # of arguments, whose plans are kept
 
 
 class BlackBoxComponent(StepComponent):
@@ -53,7 +54,7 @@ class BlackBoxComponent(StepComponent):
         groups = (self.states, self.inputs, self.parameter_specs)
         values = _flat(groups, (state, inputs, self.physical.values(torch.float64)))
         key = (self.independent_columns, values[0].device, *(value.shape for value in values))
-        call = self._calls.get(key) or self._calls.setdefault(key, _Call(self, groups, values))
+        call = self._calls.get(key) or self._planned(key, groups, values)
         x = call.packed(values)
         if not call.arguments.within_bounds(x.detach()):  # there a difference quotient would be wrong
             for spec in self.inputs:
@@ -66,6 +67,16 @@ class BlackBoxComponent(StepComponent):
                 check_values(spec, value, time)
         kept = {name: value.contiguous() for name, value in new_state.items()}  # as a restart has it
         return {name: value.to(working) for name, value in outputs.items()}, kept
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what copies get: plans are made anew."""
+        return {**self.__dict__, "_calls": {}}
+
+    def _planned(self, key: tuple[object, ...], groups: Groups, values: Sequence[Tensor]) -> _Call:
+        """Return the plan for arguments of new shapes, in place of the oldest where there are many."""
+        for oldest in list(self._calls)[: 1 - SHAPES]:
+            self._calls.pop(oldest, None)
+        return self._calls.setdefault(key, _Call(self, groups, values))
 
 
 class _Tape(torch.autograd.Function):
