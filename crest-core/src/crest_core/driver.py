@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -24,6 +24,7 @@ from crest_core.store import Store
 from crest_core.testing.compliance import complying_if_asked
 from crest_fields.clock import Clock
 from crest_fields.errors import TimeError
+from crest_fields.fields import FieldSpec
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,13 @@ def simulate(
                 pieces.append(values[name])
             if store is not None:
                 store.save(state, {"time": clock.end.isoformat(), "calendar": clock.calendar, "graph_hash": identity})
+    record = _record(graph, identity, hashes, seed)
+    joined = {name: torch.cat(pieces) for name, pieces in kept.items()}
+    return to_dataset(graph, joined, run.clock, run.forcing, record)
+
+
+def _record(graph: Graph, identity: str, hashes: Mapping[FieldSpec, Any], seed: int | None) -> dict[str, str]:
+    """Return what a run was made of, as attributes of its outputs."""
     used = versions(graph)
     record = {
         "source": f"crest-core {used.get('crest-core', '')}".strip(),
@@ -138,8 +146,7 @@ def simulate(
     }
     if hidden := [name for name, child in graph.components.items() if child.opaque]:
         record["opaque"] = f"{', '.join(hidden)}: hides its state, so that this run has no restart"
-    joined = {name: torch.cat(pieces) for name, pieces in kept.items()}
-    return to_dataset(graph, joined, run.clock, run.forcing, record)
+    return record
 
 
 def _resumed(store: Store, identity: str) -> tuple[Tensors, str, str]:

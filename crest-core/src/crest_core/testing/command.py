@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
@@ -74,20 +76,11 @@ def check(
     if not name:
         raise CrestError("crest check needs a name; `crest list --kind components` shows those that are installed")
     factory = partial(_target(name), **_pairs(arguments or []))
-    sizes = {dim: _whole(dim, value) for dim, value in _pairs(size or []).items()}
-    count = len(list(selected(stage or [])))
-    columns = (TextColumn("{task.description:32}"), BarColumn(), MofNCompleteColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("build.factory", total=count)
-
-        def watch(result: Result) -> None:
-            bar.update(task, advance=1, description=result.check.id)
-
+    with _progress(len(list(selected(stage or [])))) as watch:
         report = check_component(
             factory,
             expected=_reasons(expect),
-            sizes=sizes,
+            sizes={dim: _whole(dim, value) for dim, value in _pairs(size or []).items()},
             conserves=conserves or (),
             stages=stage or (),
             seed=seed,
@@ -96,6 +89,16 @@ def check(
         )
     _show(report, as_json, verbose)
     raise typer.Exit(0 if report.ok else 1)
+
+
+@contextmanager
+def _progress(count: int) -> Iterator[Callable[[Result], None]]:
+    """Show a bar on a terminal; yields what each result is to be told to."""
+    columns = (TextColumn("{task.description:32}"), BarColumn(), MofNCompleteColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("build.factory", total=count)
+        yield lambda result: bar.update(task, advance=1, description=result.check.id)
 
 
 def _show(report: Report, as_json: bool, verbose: bool) -> None:
