@@ -132,6 +132,20 @@ def test_the_remainder_over_the_whole_graph_shrinks_with_the_square(example, run
     assert all(1.9 < order < 2.1 for order in orders), orders
 
 
+def test_the_slope_keeps_its_water_with_both_shares_at_their_bounds(example):
+    slope, came, left = sys.modules["slope"].Slope(), 0.0, 0.0
+    slope.initialize("")
+    for name in ("infiltration_share", "overflow_share"):
+        slope.set_value(name, np.array([0.97]))
+    for rain in (10.0, 0.0, 3.0, 0.0):
+        slope.set_value("water_input", np.array([rain]))
+        slope.update()
+        came, left = came + rain, left + float(slope.v["infiltration"][0] + slope.v["streamflow"][0])
+        stored = [float(slope.v[name][0]) for name in slope.state_names]
+        assert min(stored) >= 0.0
+        assert left + sum(stored) == pytest.approx(came, rel=1e-12)
+
+
 def test_one_joint_step_changes_every_component_and_lowers_the_loss(example, graph, data):
     start = {name: value.detach().clone() for name, value in graph.named_parameters()}
     before, after = example.joint_step(graph, prepare(graph, data, start=START, end=END), example.observed(data, END))

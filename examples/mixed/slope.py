@@ -24,7 +24,8 @@ class Slope(ArrayBmi):
     """Two linear stores, a day a step: water ponds on the slope, and what leaves it or the soil flows in a channel.
 
     pond = ponded_water + water_input + surface_runoff; infiltration = infiltration_share pond; overflow =
-    overflow_share pond; channel = channel_water + overflow + subsurface_runoff; streamflow = channel_share channel.
+    overflow_share (pond - infiltration); channel = channel_water + overflow + subsurface_runoff; streamflow =
+    channel_share channel.
     What the soil does not take (its surface runoff) comes back as run-on the day after. Water is conserved exactly.
     """
 
@@ -49,7 +50,7 @@ class Slope(ArrayBmi):
         v = self.v
         pond = v["ponded_water"] + v["water_input"] + v["surface_runoff"]
         v["infiltration"][:] = v["infiltration_share"] * pond
-        overflow = v["overflow_share"] * pond
+        overflow = v["overflow_share"] * (pond - v["infiltration"])  # of what is left: both shares may be near 1
         channel = v["channel_water"] + overflow + v["subsurface_runoff"]
         v["streamflow"][:] = v["channel_share"] * channel
         v["ponded_water"][:] = pond - v["infiltration"] - overflow
