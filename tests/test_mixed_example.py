@@ -146,6 +146,16 @@ def test_the_slope_keeps_its_water_with_both_shares_at_their_bounds(example):
         assert left + sum(stored) == pytest.approx(came, rel=1e-12)
 
 
+def test_vegetation_never_asks_for_more_than_the_surface_gives(graph, run):
+    with torch.no_grad():
+        for value in graph.components["vegetation"].parameters():
+            value.mul_(20.0)
+    graph = graph.double()
+    outputs, _ = graph(run.state, run.inputs(), run.clock.times)
+    demand, uptake = 86400.0 * outputs["surface_evapotranspiration"], outputs["uptake"]
+    assert bool((uptake <= demand.clamp(min=0.0) + 1e-9).all()) and float(uptake.max()) > 0.0
+
+
 def test_one_joint_step_changes_every_component_and_lowers_the_loss(example, graph, data):
     start = {name: value.detach().clone() for name, value in graph.named_parameters()}
     before, after = example.joint_step(graph, prepare(graph, data, start=START, end=END), example.observed(data, END))

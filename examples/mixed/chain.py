@@ -36,7 +36,7 @@ CONNECTIONS = (
 )
 DEMAND = FieldSpec(
     name="demand", units="mm day-1", standard_name="water_evapotranspiration_flux", positive="up",
-    doc="what the atmosphere would take",
+    doc="what the surface gives the atmosphere, limited by its conductance",
 )  # fmt: skip
 UPTAKE = FieldSpec(name="uptake", units="mm day-1", positive="up", doc="what vegetation asks of the soil")
 DRIVERS = (
@@ -84,7 +84,7 @@ def slope() -> Component:
 
 
 class Vegetation(nn.Module):
-    """uptake = 2 sigmoid(w h + b) demand, h from a GRU over the drivers; near 1 demand before training."""
+    """uptake = sigmoid(w h + b) demand, h from a GRU over the drivers: never more than demand, near half untrained."""
 
     def __init__(self, generator: torch.Generator) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class Vegetation(nn.Module):
 
     def forward(self, drivers: Tensor, demand: Tensor, hx: Tensor) -> tuple[Tensor, Tensor]:
         hidden, after = self.gru(drivers, hx)
-        return 2.0 * torch.sigmoid(self.head(hidden)) * demand, after
+        return torch.sigmoid(self.head(hidden)) * demand, after
 
 
 def vegetation(generator: torch.Generator) -> Component:
