@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from crest_core.component import Component, Tensors
-from crest_core.testing.subject import Subject
+from crest_core.testing.subject import Case, Subject
 
 WIDTHS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 """Of the size of each value; the width that agrees best counts: wide ones bend, narrow ones round."""
@@ -19,14 +19,16 @@ NOTHING = 1e-9
 
 
 class Slopes:
-    """One run away from zeros and bounds, its arguments on the tape.
+    """One run, its arguments on the tape: away from zeros and bounds, where no other `case` is given.
 
     `only` is "inputs", "state" or "parameters" where just these are asked for.
     """
 
-    def __init__(self, subject: Subject, component: Component, *, steps: int = 4, only: str = "") -> None:
+    def __init__(
+        self, subject: Subject, component: Component, *, steps: int = 4, only: str = "", case: Case | None = None
+    ) -> None:
         self.component, self.subject = component, subject
-        self.case = subject.case(steps, component=component, smooth=True, spin_up=3, cell=3, y=4, x=4)
+        self.case = case or subject.case(steps, component=component, smooth=True, spin_up=3, cell=3, y=4, x=4)
         self.inputs, self.state = _leaves(self.case.inputs), _leaves(self.case.state)
         groups: dict[str, Tensors] = {
             "inputs": self.inputs,

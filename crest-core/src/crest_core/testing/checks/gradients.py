@@ -5,11 +5,14 @@ from __future__ import annotations
 import torch
 
 from crest_core.errors import GradientError
+from crest_core.testing.edges import dry_edges
 from crest_core.testing.laws import dot_product_error
 from crest_core.testing.records import Check, Finding, doubts, failed, not_applicable, passed, verdict, warned
 from crest_core.testing.slopes import Slopes
 from crest_core.testing.subject import Subject
 
+EDGE_LIMITS = {"exact": 1e-3, "estimated": 1e-2, "float32": 5e-2}
+"""The same for one-sided differences at zero rain and empty stores, where a wrong slope is wrong by tens of percent."""
 EXACT = ("autograd", "pullback", "mixed")
 LIMITS = {"exact": 1e-6, "estimated": 1e-4, "float32": 2e-2}
 """Largest relative difference of a directional derivative from central differences of the best of several widths."""
@@ -44,6 +47,24 @@ def state_slope(subject: Subject) -> Finding:
 def parameters_slope(subject: Subject) -> Finding:
     """Hold gradients to parameters against central differences."""
     return _held(subject, "parameters")
+
+
+def dry_slope(subject: Subject) -> Finding:
+    """Hold gradients at zero rain and empty stores against differences from inside the bounds."""
+    policy = _policy(subject)
+    if policy in ("none", "spsa"):
+        return not_applicable(f"the policy is {policy}")
+    kind = "exact" if policy in EXACT else "estimated"
+    edges = list(
+        dry_edges(subject, subject.instance(), EDGE_LIMITS[kind if subject.dtype == torch.float64 else "float32"])
+    )
+    if not edges:
+        return not_applicable("no input is rain or snowfall, and no state has the lower bound 0")
+    off = [edge for edge in edges if not edge.agrees]
+    wrong = [str(edge) for edge in off if not edge.kink]
+    if wrong:
+        return failed("; ".join(wrong[:3]))
+    return doubts([str(edge) for edge in off[:3]], f"{len(edges)} slopes")
 
 
 def linear(subject: Subject) -> Finding:
@@ -152,6 +173,8 @@ CHECKS = (
           "put no detach between steps; correct the pullback of the state"),
     Check("gradients.parameters", parameters_slope, "training and calibration follow these gradients",
           "correct the backward pass or the pullback; keep parameters as nn.Parameter"),
+    Check("gradients.dry", dry_slope, "on most days it does not rain, and in summer there is no snow",
+          "jnp.clip, jnp.maximum and torch.maximum share the gradient at a tie; choose the side inside by where"),
     Check("gradients.linear", linear, "the backward pass is a linear map of the cotangent",
           "clip or scale gradients in the optimiser, not in the component"),
     Check("gradients.dot-product", dot_product, "second derivatives need a backward pass that is on the tape itself",
