@@ -146,14 +146,15 @@ def test_the_slope_keeps_its_water_with_both_shares_at_their_bounds(example):
         assert left + sum(stored) == pytest.approx(came, rel=1e-12)
 
 
-def test_vegetation_never_asks_for_more_than_the_surface_gives(graph, run):
+def test_vegetation_never_asks_for_more_than_the_surface_gives(example):
+    network = sys.modules["chain"].Vegetation(torch.Generator().manual_seed(1))
+    demand = torch.tensor([[[3.0]], [[0.0]], [[-0.2]]])
     with torch.no_grad():
-        for value in graph.components["vegetation"].parameters():
-            value.mul_(20.0)
-    graph = graph.double()
-    outputs, _ = graph(run.state, run.inputs(), run.clock.times)
-    demand, uptake = 86400.0 * outputs["surface_evapotranspiration"], outputs["uptake"]
-    assert bool((uptake <= demand.clamp(min=0.0) + 1e-9).all()) and float(uptake.max()) > 0.0
+        network.head.bias.fill_(20.0)  # as much as it can
+        uptake, _ = network(
+            torch.zeros(3, 1, network.gru.input_size), demand, torch.zeros(1, 1, network.gru.hidden_size)
+        )
+    assert bool((uptake.abs() <= demand.abs()).all()) and uptake[0].item() == pytest.approx(3.0, rel=1e-5)
 
 
 def test_one_joint_step_changes_every_component_and_lowers_the_loss(example, graph, data):
