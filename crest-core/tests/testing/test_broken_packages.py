@@ -29,6 +29,37 @@ class Snow(TorchBucket):
     """A bucket under another name."""
 '''
 HOOK = '"snow", "snow.model:Snow"'
+PACKAGES = {  # how it is made, and the checks that fail and that warn
+    "slow import": ({"model": "import time\ntime.sleep(1.2)\n" + MODEL}, set(), {"packaging.import-time"}),
+    "import that changes the process": (
+        {"model": MODEL + "\nimport torch\ntorch.set_default_dtype(torch.float64)\n"},
+        {"packaging.import-clean"},
+        set(),
+    ),
+    "heavy plugin module": ({"plugin": "import scipy"}, {"packaging.light-plugin"}, set()),
+    "pickle among the files": ({"files": ["weights.pth"]}, {"packaging.no-pickle"}, set()),
+    "no table and no licence": ({"licence": "", "readme": ""}, {"packaging.docs-table"}, {"packaging.licence"}),
+}
+
+
+class Tagged(TorchBucket):
+    """Keeps a name with the weights."""
+
+    def get_extra_state(self):
+        return {"name": "tagged"}
+
+    def set_extra_state(self, state):
+        pass
+
+
+class Unprintable(TorchBucket):
+    """Cannot be shown before it has run."""
+
+    def _repr_html_(self):
+        raise AttributeError("nothing has run yet")
+
+
+FAILING = {Tagged: {"state.safe-weights"}, Unprintable: {"packaging.shown"}}
 
 
 @pytest.fixture
@@ -48,12 +79,6 @@ def snow(site):
     return install
 
 
-def rules(component):
-    """Return the ids of the stage packaging that fail and that warn."""
-    report = check_component(component, stages=["packaging"], seed=11)
-    return set(report.ids("fail")), set(report.ids("warn"))
-
-
 def failure(component, name):
     """Return the words of one check that fails, without the others, some of which start a process."""
     (check,) = [check for check in component_checks(component) if str(check) == name]
@@ -62,21 +87,14 @@ def failure(component, name):
     return str(caught.value)
 
 
-def test_a_package_with_table_licence_and_light_plugin_passes(snow):
-    assert rules(snow()) == (set(), set())
+def test_a_package_with_table_licence_and_light_plugin_passes(snow, broken_rules):
+    assert broken_rules(snow()) == (set(), set())
 
 
-def test_a_slow_import_is_a_warning(snow):
-    assert rules(snow(model="import time\ntime.sleep(1.2)\n" + MODEL)) == (set(), {"packaging.import-time"})
-
-
-def test_an_import_that_changes_the_process_is_told(snow):
-    component = snow(model=MODEL + "\nimport torch\ntorch.set_default_dtype(torch.float64)\n")
-    assert rules(component)[0] == {"packaging.import-clean"}
-
-
-def test_a_heavy_plugin_module_is_told(snow):
-    assert rules(snow(plugin="import scipy"))[0] == {"packaging.light-plugin"}
+@pytest.mark.parametrize("case", PACKAGES)
+def test_a_wrong_package_is_told_by_its_own_checks_and_by_no_other(case, snow, broken_rules):
+    arguments, failed, warned = PACKAGES[case]
+    assert broken_rules(snow(**arguments)) == (failed, warned)
 
 
 @pytest.mark.parametrize(
@@ -91,10 +109,8 @@ def test_a_package_that_opens_pickles_is_told(snow, line, words):
     assert words in failure(snow(model=f"{MODEL}\n{line}\n"), "packaging.no-pickle")
 
 
-def test_a_pickle_in_the_package_is_told_and_nothing_else(snow):
-    component = snow(files=["weights.pth"])
-    assert rules(component)[0] == {"packaging.no-pickle"}
-    assert "weights.pth is a pickle" in failure(component, "packaging.no-pickle")
+def test_a_pickle_among_the_files_is_told_by_its_name(snow):
+    assert "weights.pth is a pickle" in failure(snow(files=["weights.pth"]), "packaging.no-pickle")
 
 
 @pytest.mark.parametrize(
@@ -110,22 +126,18 @@ def test_a_table_that_is_not_true_is_told(snow, old, new, words):
     assert words in failure(snow(readme=TABLE.replace(old, new)), "packaging.docs-table")
 
 
-def test_a_package_without_table_and_licence_is_told(snow):
-    assert rules(snow(licence="", readme="")) == ({"packaging.docs-table"}, {"packaging.licence"})
-
-
 FUNCTION = '"""A bucket."""\nfrom crest_core.testing import TorchBucket\n\n\ndef Snow():\n    return TorchBucket()\n'
 
 
 def test_a_function_is_judged_by_the_package_that_registers_it(snow):
     """It may give a class of another package, as the functions of adapters do."""
-    assert check_component(snow(model=FUNCTION), name="snow", stages=["packaging"]).ids("fail") == []
+    assert check_component(snow(model=FUNCTION), name="snow").ids("fail") == []
 
 
 def test_what_is_wrong_in_the_package_of_a_function_is_told(snow):
     table = TABLE.replace("| output | runoff |", "| output | flow |")
     function = snow(model=f"{FUNCTION}\nimport pickle\n", readme=table)
-    report = check_component(function, name="snow", stages=["packaging"])
+    report = check_component(function, name="snow")
     assert set(report.ids("fail")) == {"packaging.docs-table", "packaging.no-pickle"}
     (check,) = [one for one in component_checks(function, name="snow") if str(one) == "packaging.docs-table"]
     with pytest.raises(AssertionError, match="output runoff is not in the table"):
@@ -145,27 +157,9 @@ def test_the_readme_of_the_project_around_an_environment_is_not_that_of_what_is_
         assert text_of("snow-model", str(module)) == found
 
 
-def test_weights_that_need_a_pickle_are_told(broken_rules):
-    class Tagged(TorchBucket):
-        """Keeps a name with the weights."""
-
-        def get_extra_state(self):
-            return {"name": "tagged"}
-
-        def set_extra_state(self, state):
-            pass
-
-    assert broken_rules(Tagged)[0] == {"state.safe-weights"}
-
-
-def test_a_text_that_cannot_be_made_is_told(broken_rules):
-    class Unprintable(TorchBucket):
-        """Cannot be shown before it has run."""
-
-        def _repr_html_(self):
-            raise AttributeError("nothing has run yet")
-
-    assert broken_rules(Unprintable)[0] == {"packaging.shown"}
+@pytest.mark.parametrize("component", FAILING, ids=lambda kind: kind.__name__)
+def test_a_class_that_cannot_be_shared_is_told_by_its_own_check(component, broken_rules):
+    assert broken_rules(component) == (FAILING[component], set())
 
 
 def test_a_row_may_name_several_fields():
