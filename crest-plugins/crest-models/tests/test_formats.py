@@ -111,6 +111,19 @@ def test_an_operator_that_is_unknown_is_named(network, tmp_path):
     assert "operators of the domains ['my.library'] need a library of their own, which is never loaded" in message
 
 
+@pytest.mark.parametrize("policy", ["exact", "finite_difference", "none"])
+def test_an_onnx_file_with_a_loop_that_could_run_for_ever_is_refused(network, tmp_path, policy):
+    model = onnx.load_from_string(network)
+    trips, go = onnx.helper.make_tensor_value_info("i", 7, []), onnx.helper.make_tensor_value_info("go", 9, [])
+    nodes = [onnx.helper.make_node("Identity", [old], [new]) for old, new in (("go", "on"), ("i", "trip"))]
+    results = [onnx.helper.make_tensor_value_info(name, kind, []) for name, kind in (("on", 9), ("trip", 7))]
+    body = onnx.helper.make_graph(nodes, "body", [trips, go], results)
+    model.graph.node.append(onnx.helper.make_node("Constant", [], ["many"], value_int=2**62))
+    model.graph.node.append(onnx.helper.make_node("Loop", ["many", ""], ["unread"], "for_ever", body=body))
+    message = told(as_onnx(tmp_path / "folder", model.SerializeToString(), f", gradient: {policy}"))
+    assert "folder/model.yaml:7: weights: " in message and "it has control flow, Loop (for_ever)" in message
+
+
 @pytest.mark.parametrize("link", [os.symlink, os.link])
 def test_external_data_are_never_reached(network, tmp_path, link):
     secret = tmp_path / "secret.bin"

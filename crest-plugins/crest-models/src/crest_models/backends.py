@@ -70,7 +70,7 @@ def _onnx(make: Callable[..., Component], model: ModelSection, weights: Path) ->
     estimates = {"finite_difference": FiniteDifference(step=options.step), "none": NoGradient()}
     gradient = estimates.get(options.gradient, options.gradient)
     arguments = {**_common(model), **_maps(model), "sha256": model.weights.sha256, "gradient": gradient}
-    return make(weights, **arguments, state_outputs=tuple(options.state_outputs))
+    return make(weights, **arguments, state_outputs=tuple(options.state_outputs), control_flow=False)
 
 
 def _keras(make: Callable[..., Component], model: ModelSection, weights: Path) -> Component:

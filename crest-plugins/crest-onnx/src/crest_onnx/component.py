@@ -14,6 +14,7 @@ from crest_onnx.estimated import EstimatedNetwork
 from crest_onnx.exact import ExactNetwork
 from crest_onnx.interpreter import needed_nodes, unknown_operators
 from crest_onnx.loading import read_model
+from crest_onnx.loops import check_control_flow
 from crest_onnx.mapping import FieldMapping, read_mapping
 from crest_onnx.session import Session
 from crest_onnx.signature import STATE, Signature, signature_of
@@ -36,6 +37,7 @@ def onnx_component(
     timestep: str = "1D",
     dim_sizes: Mapping[str, int] | None = None,
     sha256: str | None = None,
+    control_flow: bool = True,
 ) -> Component:
     """Return a component that runs an ONNX file, its tensors described by tensor maps.
 
@@ -46,13 +48,15 @@ def onnx_component(
     `gradient` is "exact" (an interpreter in torch, weights trainable; held against onnxruntime here, on random
     fields), or FiniteDifference(step=1e-2), SPSA(generator, step=1e-2), NoGradient(): then the network stays a black
     box in its own number type, with weights that nothing trains. Float initialisers are trained unless they are
-    settings; `trainable` names them instead.
+    settings; `trainable` names them instead. A Loop of more than a million constant trips is refused; without
+    `control_flow`, for files of strangers, every node with a graph of its own is.
 
     Raises StoreError for a file that cannot be read, has another hash or reaches outside its folder; ComponentError
     for a graph that cannot be run as asked; FieldError for maps that do not fit it.
     """
     model = read_model(path, sha256)
     who = f"model {Path(path).name}"
+    check_control_flow(model, who, allowed=control_flow)
     mapping = _mapping(
         model, who, inputs, outputs, input_maps, output_maps,
         states=tuple(states), state_maps=tuple(state_maps), state_outputs=tuple(state_outputs),
