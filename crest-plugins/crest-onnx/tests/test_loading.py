@@ -188,7 +188,7 @@ def refused(network, location, words, **entries):
         network.written(model).component()
 
 
-@pytest.mark.parametrize("kind", ["absolute", "above", "hidden above", "empty", "windows", "scheme"])
+@pytest.mark.parametrize("kind", ["absolute", "above", "hidden above", "empty", "dot", "dots", "windows", "scheme"])
 def test_external_data_outside_the_folder_are_refused(bench, kind):
     target = secret(bench.folder)
     location = {
@@ -196,6 +196,8 @@ def test_external_data_outside_the_folder_are_refused(bench, kind):
         "above": f"../{target.name}",
         "hidden above": f"sub/../../{target.name}",
         "empty": "",
+        "dot": ".",
+        "dots": "././",
         "windows": f"..\\{target.name}",
         "scheme": f"file://{target}",
     }[kind]
@@ -216,12 +218,23 @@ def test_external_data_in_a_linked_folder_are_refused(bench):
 
 def test_external_data_behind_a_hard_link_are_refused(bench):
     os.link(secret(bench.folder), bench.folder / "w.bin")
-    refused(bench.columns(), "w.bin", "'w.bin' is no regular file of its own but a link or a device")
+    refused(bench.columns(), "w.bin", "'w.bin' is no regular file of its own but a link, a folder or a device")
+
+
+def test_external_data_in_a_folder_or_in_the_model_itself_are_refused(bench):
+    (bench.folder / "sub").mkdir()
+    refused(bench.columns(), "sub", "'sub' is no regular file of its own but a link, a folder or a device")
+    network = bench.columns()
+    model = network.model()
+    outside(weights(model), f"./{network.path.name}", length=72)
+    network.path.write_bytes(model.SerializeToString())
+    with pytest.raises(StoreError, match=r"lie at '\./network.onnx', which is the model itself; expected a file of"):
+        network.component()
 
 
 def test_external_data_of_a_pipe_do_not_hang(bench):
     os.mkfifo(bench.folder / "w.bin")
-    refused(bench.columns(), "w.bin", "is no regular file of its own but a link or a device")
+    refused(bench.columns(), "w.bin", "is no regular file of its own but a link, a folder or a device")
 
 
 def test_external_data_that_are_missing_short_or_nonsense_are_refused(bench):

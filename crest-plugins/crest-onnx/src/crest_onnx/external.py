@@ -27,7 +27,10 @@ def take_in(model: Path, tensors: Sequence[TensorProto], largest: int) -> None:
             raise StoreError(f"{who} are text; expected numbers")
         entries = {item.key: item.value for item in tensor.external_data}
         start, length = _number(who, entries, "offset"), _number(who, entries, "length")
-        content = _read(who, model.parent, entries.get("location", ""), start, length, left)
+        location = entries.get("location", "")
+        if PurePosixPath(location) == PurePosixPath(model.name):
+            raise StoreError(f"{who} lie at {location!r}, which is the model itself; expected a file of their own")
+        content = _read(who, model.parent, location, start, length, left)
         left -= len(content)
         tensor.raw_data = content
         tensor.data_location = TensorProto.DEFAULT
@@ -44,10 +47,13 @@ def _number(who: str, entries: dict[str, str], key: str) -> int | None:
 def _read(who: str, folder: Path, location: str, start: int | None, length: int | None, largest: int) -> bytes:
     parts = _parts(who, location)
     descriptor = _open_within(who, folder, parts)
+    about = os.fstat(descriptor)
+    if not stat.S_ISREG(about.st_mode) or about.st_nlink != 1:
+        os.close(descriptor)
+        raise StoreError(
+            f"{who}: {location!r} is no regular file of its own but a link, a folder or a device; copy it there"
+        )
     with open(descriptor, "rb") as file:
-        about = os.fstat(file.fileno())
-        if not stat.S_ISREG(about.st_mode) or about.st_nlink != 1:
-            raise StoreError(f"{who}: {location!r} is no regular file of its own but a link or a device; copy it there")
         begin = start or 0
         count = about.st_size - begin if length is None else length
         if count < 0 or begin + count > about.st_size:
@@ -61,7 +67,7 @@ def _read(who: str, folder: Path, location: str, start: int | None, length: int 
 def _parts(who: str, location: str) -> tuple[str, ...]:
     path = PurePosixPath(location)
     if (
-        not location
+        not path.parts
         or path.is_absolute()
         or ".." in path.parts
         or "\\" in location
