@@ -2,10 +2,12 @@
 
 from functools import partial
 
+import packages
 import pytest
 
 from crest_core import registry
 from crest_core.testing import check_component
+from crest_core.testing.checks import CHECKS
 
 ENTRIES = {entry.name: entry for entry in registry().of_kind("components") if not entry.error}
 # What a component is built with, and where it may break a rule, with the reason.
@@ -36,3 +38,12 @@ def test_what_closes_by_construction_is_claimed_and_proved(name, rule):
 
 def test_what_is_said_of_components_names_some_that_exist():
     assert {*ARGUMENTS, *EXPECTED} <= set(ENTRIES)
+
+
+def test_pages_that_count_the_checks_count_them_right():
+    number = len(CHECKS)
+    for page, words in {
+        "CHANGELOG.md": f"{number} rules that",
+        "docs/how-to/check.md": f"{number} rules, each",
+    }.items():
+        assert words in (packages.ROOT / page).read_text(encoding="utf-8"), f"{page} does not say {number}"
