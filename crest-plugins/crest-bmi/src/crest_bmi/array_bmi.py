@@ -6,11 +6,12 @@ import sys
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import NamedTuple
 
-import numpy as np
 from bmipy import Bmi
 
+from crest_bmi.copies import copy_in, copy_out
 from crest_bmi.grids import BmiGrid
 from crest_bmi.model import Array
 from crest_core import ComponentError, FieldError, TimeError
@@ -40,6 +41,7 @@ class ArrayBmi(Bmi):
         self._inputs: tuple[str, ...] = ()
         self._outputs: tuple[str, ...] = ()
         self._seconds, self._now, self._end = 1.0, 0.0, sys.float_info.max
+        self._begun = False
 
     @abstractmethod
     def advance(self) -> None:
@@ -63,12 +65,17 @@ class ArrayBmi(Bmi):
             raise FieldError(f"{type(self).__name__}: {both} are inputs and outputs; NextGen allows a name in one only")
         if reserved := [name for name in self._variables if name.startswith("ngen::")]:
             raise FieldError(f"{type(self).__name__}: {reserved} begin with 'ngen::', which NextGen keeps for itself")
+        self._begun = True
 
     def update(self) -> None:
+        self._check_begun("update")
         self.advance()
         self._now += self._seconds
 
     def update_until(self, time: float) -> None:
+        self._check_begun("update_until")
+        if isinstance(time, str | None) or not isfinite(time):
+            raise TimeError(f"{type(self).__name__}: update_until({time!r}): expected a time in seconds that is finite")
         steps = (time - self._now) / self._seconds
         if steps < -1e-6 or abs(steps - round(steps)) > 1e-6:
             raise TimeError(
@@ -79,7 +86,7 @@ class ArrayBmi(Bmi):
             self.update()
 
     def finalize(self) -> None:
-        self._variables = {}
+        self._variables, self._begun = {}, False
 
     def get_input_item_count(self) -> int:
         return len(self._inputs)
@@ -128,26 +135,21 @@ class ArrayBmi(Bmi):
         return self._seconds
 
     def get_value(self, name: str, dest: Array) -> Array:
-        dest[...] = self._variable(name).values.reshape(dest.shape)
-        return dest
+        return copy_out(f"get_value({name!r})", self._variable(name).values, dest)
 
     def get_value_ptr(self, name: str) -> Array:
         return self._variable(name).values
 
     def get_value_at_indices(self, name: str, dest: Array, inds: Array) -> Array:
-        dest[...] = self._variable(name).values[inds]
-        return dest
+        return copy_out(f"get_value_at_indices({name!r})", self._variable(name).values, dest, inds)
 
     def set_value(self, name: str, src: Array) -> None:
         if self._takes(name):
-            values, given = self._variables[name].values, np.asarray(src)
-            if given.size != values.size:
-                raise FieldError(f"set_value({name!r}): expected {values.size} numbers, got {given.size}")
-            values[...] = given.reshape(-1)
+            copy_in(f"set_value({name!r})", self._variables[name].values, src)
 
     def set_value_at_indices(self, name: str, inds: Array, src: Array) -> None:
         if self._takes(name):
-            self._variable(name).values[inds] = src
+            copy_in(f"set_value_at_indices({name!r})", self._variables[name].values, src, inds)
 
     def get_grid_rank(self, grid: int) -> int:
         found = self._grid(grid)
@@ -201,6 +203,10 @@ class ArrayBmi(Bmi):
 
     def get_grid_nodes_per_face(self, grid: int, nodes_per_face: Array) -> Array:
         return nodes_per_face
+
+    def _check_begun(self, function: str) -> None:
+        if not self._begun:
+            raise ComponentError(f"{type(self).__name__}: {function}() before initialize() or after finalize()")
 
     def _variable(self, name: str) -> ArrayVariable:
         if name not in self._variables:

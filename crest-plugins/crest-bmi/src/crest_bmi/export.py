@@ -41,6 +41,7 @@ class GraphBmi(ArrayBmi):
     """
 
     setup: Setup = Setup()
+    _name = ""
 
     @classmethod
     def state_names(cls) -> tuple[str, ...]:
@@ -48,7 +49,7 @@ class GraphBmi(ArrayBmi):
         return tuple(f"{STATE}{spec.name}" for spec in cls.setup.graph().states)
 
     def get_component_name(self) -> str:
-        return self._name
+        return self._name or self.setup.name or "CREST graph"
 
     def initialize(self, config_file: str = "") -> None:
         setup = self.setup.configured(read_config(config_file)) if config_file else self.setup
