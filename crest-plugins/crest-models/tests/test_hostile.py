@@ -172,7 +172,10 @@ def test_texts_that_a_terminal_would_obey_are_refused(edit):
 
 
 def test_units_that_would_be_computed_for_ever_are_refused(edit):
-    refused(edit("units: degC", "units: 9**9**9**9"), r"inputs.1.units: units '9.*' are not understood .its powers are too large")
+    refused(
+        edit("units: degC", "units: 9**9**9**9"),
+        r"inputs.1.units: units '9.*' are not understood .its powers are too large",
+    )
 
 
 def test_weights_with_nan_are_refused(lstm, folder, put_weights):
