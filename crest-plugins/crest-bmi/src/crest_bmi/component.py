@@ -124,6 +124,6 @@ def _names(
     """Return the variables of each role, those that the model lists where none are given."""
     if inputs is None:
         taken = {*states, *parameters}
-        inputs = [name for name in model.ask("get_input_var_names") if name not in taken]
-    outputs = model.ask("get_output_var_names") if outputs is None else outputs
+        inputs = [name for name in model.names("get_input_var_names") if name not in taken]
+    outputs = model.names("get_output_var_names") if outputs is None else outputs
     return dict(zip(ROLES, map(tuple, (inputs, outputs, states, parameters)), strict=True))

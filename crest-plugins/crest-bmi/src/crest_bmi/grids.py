@@ -46,8 +46,8 @@ def read_grid(model: BmiModel, name: str) -> BmiGrid:
     location = model.ask("get_var_location", name)
     if location == "none":
         return BmiGrid("scalar")
-    grid = model.ask("get_var_grid", name)
-    kind, size = str(model.ask("get_grid_type", grid)), int(model.ask("get_grid_size", grid))
+    grid = model.whole("get_var_grid", name)
+    kind, size = str(model.ask("get_grid_type", grid)), model.whole("get_grid_size", grid, 1)
     who = f"{model.who}: variable {name!r} on grid {grid} ({kind})"
     if location != "node":
         raise GridError(f"{who} lies on {location!r}; only values on nodes can be fields, leave it out")
@@ -57,8 +57,8 @@ def read_grid(model: BmiModel, name: str) -> BmiGrid:
         return BmiGrid(kind, (size,), _axes(model, grid, {"x": size, "y": size} if kind != "vector" else {}))
     if kind not in _SHAPED:
         raise GridError(f"{who} is of an unknown type; expected scalar, {', '.join((*_LISTS, *_SHAPED))}")
-    rank = int(model.ask("get_grid_rank", grid))
-    shape = tuple(int(n) for n in model.ask("get_grid_shape", grid, np.zeros(rank, np.int32)))
+    rank = model.whole("get_grid_rank", grid, 1)
+    shape = tuple(int(n) for n in model.fill("get_grid_shape", grid, np.zeros(rank, np.int32)))
     if prod(shape) != size or rank not in (1, 2, 3):
         raise GridError(f"{who} has shape {shape}, rank {rank} and {size} places, which do not fit each other")
     if kind.startswith("uniform"):
@@ -70,9 +70,7 @@ def read_grid(model: BmiModel, name: str) -> BmiGrid:
 
 
 def _uniform(model: BmiModel, grid: int, shape: tuple[int, ...]) -> Axes:
-    origin, spacing = (
-        np.asarray(model.ask(what, grid, np.zeros(len(shape)))) for what in ("get_grid_origin", "get_grid_spacing")
-    )
+    origin, spacing = (model.fill(what, grid, np.zeros(len(shape))) for what in ("get_grid_origin", "get_grid_spacing"))
     values = [start + step * np.arange(n) for start, step, n in zip(origin, spacing, shape, strict=True)]
     return dict(zip("xyz", reversed(values), strict=False))
 
@@ -82,5 +80,5 @@ def _axes(model: BmiModel, grid: int, sizes: Mapping[str, int]) -> Axes:
     found = {}
     for axis, size in sizes.items():
         with suppress(ComponentError):
-            found[axis] = np.array(model.ask(f"get_grid_{axis}", grid, np.zeros(size)))
+            found[axis] = model.fill(f"get_grid_{axis}", grid, np.zeros(size)).copy()
     return found

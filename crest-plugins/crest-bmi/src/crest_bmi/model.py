@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from math import isfinite, isnan
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from bmipy import Bmi
 
-from crest_core import ComponentError, TimeError, UnitError, conversion
+from crest_bmi.answers import names, number, whole
+from crest_core import ComponentError, CrestError, TimeError, UnitError, conversion
 
 Array = np.ndarray
 _KINDS = {"f": ("double", "float", "real", "f4", "f8"), "i": ("int", "long", "short", "i"), "u": ("uint", "unsigned")}
@@ -27,7 +30,7 @@ class BmiModel:
             raise ComponentError(f"BMI model: the configuration {config!r} is no file; give the path of one")
         try:
             self._bmi = factory()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ComponentError(f"BMI model: {factory!r} raised {_said(error)}; give a class of bmipy.Bmi") from error
         self.who = f"BMI model {type(self._bmi).__name__}"
         self.ask("initialize", config)
@@ -35,22 +38,42 @@ class BmiModel:
         self.who = f"BMI model {self.ask('get_component_name')}"
         self._dtypes: dict[str, np.dtype[Any]] = {}
         self._sizes: dict[str, int] = {}
-        self.step, self._last = float(self.ask("get_time_step")), float(self.ask("get_end_time"))
-        self._now = float(self.ask("get_current_time"))
+        try:
+            self._read_clock()
+        except CrestError:
+            with suppress(ComponentError):  # the first error is the one to tell
+                self.close()
+            raise
 
     def ask(self, function: str, *arguments: Any) -> Any:
-        """Return what a BMI function returns; ComponentError where it raises."""
+        """Return what a BMI function returns; ComponentError where it raises, or ends the process as sys.exit does."""
         try:
             return getattr(self._bmi, function)(*arguments)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             given = ", ".join(repr(one) for one in arguments if isinstance(one, str | int))
             when = f" in step {self._updates + 1} since initialize()" if function == "update" else ""
             raise ComponentError(f"{self.who}: {function}({given}) raised {_said(error)}{when}") from error
 
+    def whole(self, function: str, argument: str | int, least: int = 0) -> int:
+        """Return a whole number that a BMI function returns; ComponentError where it is none, or less than `least`."""
+        return whole(f"{self.who}: {function}({argument!r})", self.ask(function, argument), least)
+
+    def names(self, function: str) -> list[str]:
+        """Return the names that a BMI function lists."""
+        return names(f"{self.who}: {function}()", self.ask(function))
+
+    def fill(self, function: str, grid: int, room: Array) -> Array:
+        """Return the numbers with which a BMI function fills an array; some models return them, others nothing."""
+        answer = self.ask(function, grid, room)
+        found = room if answer is None else np.asarray(answer)
+        if found.shape != room.shape or found.dtype.kind not in "iuf":
+            raise ComponentError(f"{self.who}: {function}({grid}) gave {answer!r}, expected {room.size} numbers")
+        return found
+
     def dtype(self, name: str) -> np.dtype[Any]:
         """Return the number type of a variable; "float" is what its item size says, as C and Fortran mean it."""
         if name not in self._dtypes:
-            word, size = str(self.ask("get_var_type", name)), int(self.ask("get_var_itemsize", name))
+            word, size = str(self.ask("get_var_type", name)), self.whole("get_var_itemsize", name, 1)
             kind = next((kind for kind, words in _KINDS.items() if word.lower().startswith(words)), "")
             try:
                 self._dtypes[name] = np.dtype(f"{kind}{size}" if kind else "")
@@ -64,7 +87,7 @@ class BmiModel:
     def size(self, name: str) -> int:
         """Return how many numbers a variable holds."""
         if name not in self._sizes:
-            self._sizes[name] = int(self.ask("get_var_nbytes", name)) // self.dtype(name).itemsize
+            self._sizes[name] = self.whole("get_var_nbytes", name, 1) // self.dtype(name).itemsize
         return self._sizes[name]
 
     def get(self, name: str) -> Array:
@@ -86,7 +109,7 @@ class BmiModel:
         """Advance by one time step, which must be as long as the first one was."""
         self.ask("update")
         self._updates += 1
-        before, self._now = self._now, float(self.ask("get_current_time"))
+        before, self._now = self._now, self._time("get_current_time")
         if abs(self._now - before - self.step) > _SLACK * self.step:
             raise ComponentError(
                 f"{self.who}: update() went from time {before:g} to {self._now:g} in step {self._updates}, expected "
@@ -98,6 +121,24 @@ class BmiModel:
         if self._open:
             self._open = False
             self.ask("finalize")
+
+    def _read_clock(self) -> None:
+        self.step = self._time("get_time_step")
+        self._now: float = self._time("get_current_time")
+        if self.step <= 0:
+            raise TimeError(f"{self.who}: get_time_step() gave {self.step:g}, expected a number above 0")
+        self._last = number(f"{self.who}: get_end_time()", self.ask("get_end_time"))
+        if isnan(self._last) or self.at_end:
+            raise TimeError(
+                f"{self.who}: get_end_time() gave {self._last:g}, expected a time at least one step of {self.step:g} "
+                f"after the time {self._now:g} of the start; change the configuration of the model"
+            )
+
+    def _time(self, function: str) -> float:
+        found = number(f"{self.who}: {function}()", self.ask(function))
+        if not isfinite(found):
+            raise TimeError(f"{self.who}: {function}() gave {found}, expected a finite number")
+        return found
 
     def timestep(self) -> str:
         """Return the time step as a component declares it, "1D" or "3600s"."""
@@ -116,5 +157,5 @@ class BmiModel:
         return f"{whole // 86400}D" if whole % 86400 == 0 else f"{whole}s"
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".rstrip(": ")
