@@ -160,14 +160,78 @@ def test_second_derivatives_are_refused():
 
 def test_names_and_shapes_that_do_not_fit_are_told():
     f, state = as_jax(LinearReservoir()), {"stored": jnp.zeros(1)}
-    with pytest.raises(ComponentError, match=r"inputs of LinearReservoir: missing \['runoff'\], unknown \['rain'\]"):
+    with pytest.raises(FieldError, match=r"inputs of LinearReservoir: missing \['runoff'\], unknown \['rain'\]"):
         f({}, state, {"rain": jnp.ones((3, 1))})
-    with pytest.raises(ComponentError, match=r"parameters of LinearReservoir: missing \[\], unknown \['k'\]"):
+    with pytest.raises(FieldError, match=r"parameters of LinearReservoir: missing \[\], unknown \['k'\]"):
         f({"k": jnp.ones(())}, state, {"runoff": jnp.ones((3, 1))})
     with pytest.raises(
         FieldError, match=r"input runoff: expected \(time, \*lead, cell\), static ones without time, got"
     ):
         f({}, state, {"runoff": jnp.ones(3)})
+
+
+def test_inputs_of_several_lengths_are_not_cut_to_the_first():
+    f, rain = as_jax(TorchBucket()), jnp.ones((5, 2))
+    inputs = {"precipitation": rain[:3], "evapotranspiration": rain}
+    with pytest.raises(FieldError, match="input evapotranspiration has 5 time steps, input precipitation has 3"):
+        f({}, {"storage": jnp.ones(2)}, inputs)
+    with pytest.raises(FieldError, match="input runoff has 3 time steps, times has 2; expected the same"):
+        as_jax(LinearReservoir(), times=range(2))({}, {"stored": jnp.zeros(1)}, {"runoff": jnp.ones((3, 1))})
+
+
+GOOD = ({}, {"stored": jnp.zeros(2)}, {"runoff": jnp.ones((3, 2))})
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong", "words"),
+    [
+        (0, None, "parameters of LinearReservoir: expected a dict of arrays by name, got NoneType"),
+        (1, None, "state of LinearReservoir: expected a dict of arrays by name, got NoneType"),
+        (2, jnp.ones((3, 2)), "inputs of LinearReservoir: expected a dict of arrays by name, got ArrayImpl"),
+        (1, {"stored": None}, r"state of LinearReservoir \[stored\]: expected an array of JAX or NumPy, got NoneType"),
+        (
+            2,
+            {"runoff": torch.ones(3, 2)},
+            r"\[runoff\]: expected an array .*, got Tensor; tensors are made arrays by jax",
+        ),
+        (2, {"runoff": 1.0}, r"input runoff: expected \(time, \*lead, cell\), static ones without time, got \(\)"),
+        (2, {"runoff": jnp.ones((3, 2), int)}, r"input runoff: expected real numbers, got int32; use .astype\(float\)"),
+        (1, {"stored": 0.0}, r"state stored: expected the shape \(2\), got \(\)"),
+        (1, {"stored": jnp.zeros(3)}, r"state stored: expected the shape \(2\), got \(3,\)"),
+        (1, {"stored": jnp.zeros((4, 2))}, r"state stored: expected the shape \(2\), got \(4, 2\)"),
+        (1, {"stored": jnp.zeros(2, int)}, "state stored: expected float32, as the inputs have, got int32"),
+    ],
+)
+@pytest.mark.parametrize("around", [lambda f: f, jax.jit])
+def test_arguments_that_do_not_fit_are_told_before_torch_runs(place, wrong, words, around):
+    given = [*GOOD[:place], wrong, *GOOD[place + 1 :]]
+    f = as_jax(LinearReservoir())
+    with pytest.raises(FieldError, match=words):
+        around(lambda: f(*given))()
+
+
+def test_sizes_parameters_and_leading_dims_that_do_not_fit_are_told():
+    bucket = TorchBucket()
+    f, rain, state = as_jax(bucket), jnp.ones((5, 2)), {"storage": jnp.ones(2)}
+    with pytest.raises(FieldError, match="input evapotranspiration: expected 2 of cell, as before, got 3"):
+        f({}, state, {"precipitation": rain, "evapotranspiration": jnp.ones((5, 3))})
+    members = {"precipitation": jnp.ones((5, 4, 2)), "evapotranspiration": jnp.ones((5, 3, 2))}
+    with pytest.raises(FieldError, match="their leading dims do not fit each other"):
+        f({}, state, members)
+    good = {"precipitation": rain, "evapotranspiration": rain}
+    name = next(name for name, _ in bucket.named_parameters())
+    with pytest.raises(FieldError, match=rf"parameter {name}: expected the shape \(\), got \(7,\)"):
+        f({name: jnp.ones(7)}, state, good)
+    with pytest.raises(FieldError, match=f"parameter {name}: expected real numbers, got int32"):
+        f({name: 1}, state, good)
+
+
+@pytest.mark.parametrize("wrong", [None, TorchBucket, lambda x: x])
+def test_only_components_become_functions(wrong):
+    with pytest.raises(
+        ComponentError, match="as_jax: expected a component or a graph, got (NoneType|ABCMeta|function)"
+    ):
+        as_jax(wrong)
 
 
 def test_a_component_without_input_over_time_is_refused():

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from crest_core import Component, ComponentError, GradientError, Tensors
-from crest_jax.shapes import result_shapes
+from crest_jax.shapes import check_groups, result_shapes
 
 Arrays = dict[str, Any]
 JaxFunction = Callable[[Arrays, Arrays, Arrays], tuple[Arrays, Arrays]]
@@ -38,11 +38,13 @@ def as_jax(
     >>> [round(float(value), 3) for value in gradient.flatten()]
     [0.128, 0.16, 0.2]
     """
+    if not isinstance(component, Component):
+        raise ComponentError(f"as_jax: expected a component or a graph, got {type(component).__name__}")
     torch_side = _TorchSide(component, times)
 
     @jax.custom_vjp
     def run(parameters: Arrays, state: Arrays, inputs: Arrays) -> Any:
-        shapes = result_shapes(component, state, inputs, sizes or {})
+        shapes = result_shapes(component, parameters, state, inputs, sizes=sizes or {}, times=times)
         return jax.pure_callback(torch_side.value, shapes, parameters, state, inputs, vmap_method="sequential")
 
     def forward(parameters: Arrays, state: Arrays, inputs: Arrays) -> Any:
@@ -54,8 +56,8 @@ def as_jax(
     run.defvjp(forward, backward)
 
     def function(parameters: Arrays, state: Arrays, inputs: Arrays) -> tuple[Arrays, Arrays]:
-        torch_side.check_names(parameters, state, inputs)
-        outputs, new_state = run(dict(parameters), dict(state), dict(inputs))
+        check_groups(component, parameters, state, inputs)
+        outputs, new_state = run(*jax.tree.map(jnp.asarray, (dict(parameters), dict(state), dict(inputs))))
         return outputs, new_state
 
     return function
@@ -78,23 +80,6 @@ class _TorchSide:
 
     def __init__(self, component: Component, times: Sequence[Any] | None) -> None:
         self.component, self.times, self.lock = component, times, Lock()
-
-    def check_names(self, *groups: Arrays) -> None:
-        """Raise ComponentError for names that the component does not have, or lacks."""
-        component = self.component
-        known = (
-            {name for name, _ in component.named_parameters()},
-            {spec.name for spec in component.states},
-            {spec.name for spec in component.inputs},
-        )
-        for what, names, group in zip(("parameters", "state", "inputs"), known, groups, strict=True):
-            missing = sorted(names - set(group)) if what != "parameters" else []
-            unknown = sorted(set(group) - names)
-            if missing or unknown:
-                raise ComponentError(
-                    f"{what} of {type(component).__name__}: missing {missing}, unknown {unknown}; expected "
-                    f"{sorted(names)}"
-                )
 
     def value(self, *arguments: Arrays) -> Any:
         """Return outputs and new state as numpy arrays."""
