@@ -52,6 +52,11 @@ def test_a_configuration_gives_places_forcing_and_restart(tmp_path):
         ("cels: 3", r"cels: Extra inputs are not permitted; keys: component, with, weights"),
         ("cells: 0", r"cells: Input should be greater than 0"),
         ("cells: !!python/name:os.system", r"cannot be read: could not determine a constructor"),
+        ("cells: true", r"cells: Input should be a valid integer"),
+        ("forcing: {precipitation: true}", r"forcing.precipitation.float: Input should be a valid number"),
+        ("forcing: {precipitation: '3'}", r"forcing.precipitation.float: Input should be a valid number"),
+        ("grid: {lat: [true], lon: [0]}", r"grid.lat.0: Input should be a valid number"),
+        ("with: {a: 1}", r"the key with holds arguments of a component; name one \(component: NAME\)"),
         ("- 3", r"file: Input should be a valid dictionary"),
         ("grid: {lat: [100], lon: [0]}", r"lat must be a list of degrees"),
         ("component: no-such-model", r"components: 'no-such-model' is not installed"),
@@ -112,3 +117,8 @@ def test_the_class_alone_runs_what_its_configuration_names(tmp_path):
         [sys.executable, "-c", PROGRAM], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
     )
     assert done.stdout == "CREST model (3,)\n", done.stderr
+    (tmp_path / "model.yaml").write_text("component: bucket\nwith: {a: 1}\n")
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert "ComponentError: configuration: component 'bucket' with {'a': 1} raised TypeError: " in done.stderr

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, ValidationError, model_validator
 
 from crest_core import ComponentError, Grid, PointGrid, RectilinearGrid
 
-Numbers = float | list[float]
+Numbers = StrictFloat | list[StrictFloat]  # true is no number
 
 
 class GridSection(BaseModel):
@@ -20,8 +20,8 @@ class GridSection(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     type: Literal["points", "rectilinear"] = "points"
-    lat: list[float]
-    lon: list[float]
+    lat: list[StrictFloat]
+    lon: list[StrictFloat]
 
     def build(self) -> Grid:
         """Return the grid."""
@@ -41,7 +41,7 @@ class ExportConfig(BaseModel):
     """A .safetensors file for load_weights."""
     restart: Path | None = None
     """A .safetensors restart to begin from."""
-    cells: int | None = Field(default=None, gt=0)
+    cells: StrictInt | None = Field(default=None, gt=0)
     """Number of cells, where they have no coordinates."""
     grid: GridSection | None = None
     """Places with coordinates."""
@@ -51,6 +51,12 @@ class ExportConfig(BaseModel):
     """Date of time 0.0; 1970-01-01 where none is given."""
     dtype: Literal["float32", "float64"] | None = None
     """Number type of inputs and outputs."""
+
+    @model_validator(mode="after")
+    def _check_arguments(self) -> Self:
+        if self.arguments and self.component is None:
+            raise ValueError("the key with holds arguments of a component; name one (component: NAME)")
+        return self
 
 
 def read_config(path: str | Path) -> ExportConfig:

@@ -15,8 +15,11 @@ from crest_bmi.config import ExportConfig
 from crest_core import (
     Component,
     ComponentError,
+    CrestError,
+    FieldError,
     Graph,
     Grid,
+    GridError,
     Prepared,
     SafetensorsStore,
     Sizes,
@@ -27,6 +30,7 @@ from crest_core import (
 )
 
 Values = Mapping[str, Any]
+_NO_GRID = (int, float, str, list, tuple, dict, np.generic, np.ndarray, torch.Tensor)  # Grid is a shape of classes
 
 
 @dataclass(frozen=True)
@@ -42,14 +46,24 @@ class Setup:
     dtype: torch.dtype | None = None
     name: str = ""
 
+    def __post_init__(self) -> None:
+        """Raise an error for an argument of another kind, when the class is made and not in the middle of a run."""
+        if self.model is not None and not isinstance(self.model, Component):
+            raise ComponentError(
+                f"as_bmi: expected a component or graph, got a {type(self.model).__name__}; a torch module becomes a "
+                f"component with the backend 'torch'"
+            )
+        counted = isinstance(self.grid, int) and not isinstance(self.grid, bool) and self.grid > 0
+        if isinstance(self.grid, _NO_GRID) and not counted:
+            raise GridError(f"as_bmi: grid={self.grid!r}: expected a number of cells of 1 or more, or a grid")
+        if self.dtype not in (None, torch.float32, torch.float64):
+            raise FieldError(f"as_bmi: dtype={self.dtype!r}: expected torch.float32 or torch.float64")
+
     def configured(self, config: ExportConfig) -> Setup:
         """Return the setup with what a configuration adds, or puts in place of it."""
         found = self
         if config.component is not None:
-            model = registry().load("components", config.component)(**config.arguments)
-            if not isinstance(model, Component):
-                raise ComponentError(f"component {config.component!r} gives a {type(model).__name__}, no Component")
-            found = replace(found, model=model)
+            found = replace(found, model=_load(config.component, config.arguments))
         if config.weights is not None and found.model is not None:
             weighted = deepcopy(found.model)
             weighted.load_weights(config.weights)
@@ -86,7 +100,7 @@ class Setup:
     def sizes(self, graph: Graph) -> Sizes:
         """Return the sizes of the grid, in the number type of the parameters where none is asked for."""
         dtype = self.dtype or next((one.dtype for one in graph.parameters()), torch.float32)
-        grid = self.grid or 1
+        grid = 1 if self.grid is None else self.grid
         dims = {"cell": grid} if isinstance(grid, int) else dict(grid.sizes)
         return Sizes(dims, (), dtype)
 
@@ -107,9 +121,31 @@ class Setup:
         return self.state
 
 
+def _load(name: str, arguments: Mapping[str, Any]) -> Component:
+    """Return a registered component, built; ComponentError where its constructor fails."""
+    kind = registry().load("components", name)
+    try:
+        model = kind(**arguments)
+    except CrestError:
+        raise
+    except Exception as error:  # code of a plugin
+        raise ComponentError(
+            f"configuration: component {name!r} with {dict(arguments)} raised {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(model, Component):
+        raise ComponentError(f"component {name!r} gives a {type(model).__name__}, no Component")
+    return model
+
+
 def spread(name: str, value: Any, size: int, kind: np.dtype[Any]) -> np.ndarray:
     """Return one number or one for each place as a flat array."""
-    values = np.asarray(value, kind).reshape(-1)
+    try:
+        given = np.asarray(value)
+    except ValueError:  # rows that differ in length
+        given = np.array(None)
+    if given.dtype.kind not in "iuf":
+        raise FieldError(f"forcing {name}: expected one number or {size}, got {value!r}")
+    values = given.astype(kind).reshape(-1)
     if values.size not in (1, size):
         raise ComponentError(f"forcing {name}: expected one number or {size}, got {values.size}")
     return np.broadcast_to(values, (size,)).copy()

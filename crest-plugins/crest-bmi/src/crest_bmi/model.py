@@ -25,6 +25,7 @@ class BmiModel:
 
     def __init__(self, factory: Callable[[], Bmi], config_file: str | Path | None) -> None:
         self.who, self._updates, self._open = "BMI model", 0, False
+        self.step, self._now, self._last = 0.0, 0.0, 0.0
         config = "" if config_file is None else str(config_file)
         if config and not Path(config).is_file():
             raise ComponentError(f"BMI model: the configuration {config!r} is no file; give the path of one")
@@ -109,7 +110,8 @@ class BmiModel:
         """Advance by one time step, which must be as long as the first one was."""
         self.ask("update")
         self._updates += 1
-        before, self._now = self._now, self._time("get_current_time")
+        before = self._now
+        self._now = self._time("get_current_time")
         if abs(self._now - before - self.step) > _SLACK * self.step:
             raise ComponentError(
                 f"{self.who}: update() went from time {before:g} to {self._now:g} in step {self._updates}, expected "
@@ -124,7 +126,7 @@ class BmiModel:
 
     def _read_clock(self) -> None:
         self.step = self._time("get_time_step")
-        self._now: float = self._time("get_current_time")
+        self._now = self._time("get_current_time")
         if self.step <= 0:
             raise TimeError(f"{self.who}: get_time_step() gave {self.step:g}, expected a number above 0")
         self._last = number(f"{self.who}: get_end_time()", self.ask("get_end_time"))
