@@ -132,6 +132,12 @@ def test_a_function_that_drops_digits_of_float64_is_refused(function):
         JaxModule(function, {})(x=torch.ones(3, dtype=torch.float64))
 
 
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+def test_a_function_that_drops_digits_of_float32_is_refused(kind):
+    with pytest.raises(ComponentError, match=f"takes float32 and returns {kind}: it loses digits inside; take out its"):
+        JaxModule(lambda p, x: x.astype(kind), {})(x=torch.ones(3))
+
+
 def test_large_arrays_are_not_copied_on_their_way_in():
     """A copy of 40 MB takes milliseconds; reading one number of it does not."""
     from time import perf_counter

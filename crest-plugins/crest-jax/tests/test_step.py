@@ -218,6 +218,25 @@ def test_a_step_that_does_not_fit_is_named_with_the_reason(step, inputs, words):
 
 
 @pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (lambda p, s, i: ({"out": i["in"].sum()}, s), r"output out: expected the shape \(2, 3\), .* got \(\); spread"),
+        (lambda p, s, i: ({"out": 0.0}, s), r"output out: expected the shape \(2, 3\), .* got \(\); spread a constant"),
+        (lambda p, s, i: ({"out": i["in"][..., :1]}, s), r"output out: expected the shape \(2, 3\), .* got \(2, 1\)"),
+        (lambda p, s, i: ({"out": i["in"][0]}, s), r"output out: expected the shape \(2, 3\), .* got \(3,\)"),
+        (lambda p, s, i: ({"out": i["in"]}, {"s": s["s"].sum()}), r"state s: expected the shape \(2, 3\), .* got \(\)"),
+        (lambda p, s, i: {"out": i["in"]}, r"expected \(outputs, new state\), two dicts by field name"),
+    ],
+)
+@pytest.mark.parametrize("lagged", [False, True])
+def test_a_result_of_another_shape_than_its_field_is_not_spread_over_the_cells(step, words, lagged):
+    links = [Connection("a.out", "a.in", lagged=True, initial=0.0)] if lagged else []
+    graph = Graph({"a": small(step)}, links)
+    with pytest.raises(ComponentError, match=rf"function <lambda>: {words}"):
+        graph(start(graph, (2,), torch.float32), {} if lagged else {"in": torch.ones(4, 2, CELLS)}, range(4))
+
+
+@pytest.mark.parametrize(
     ("step", "changes", "words"),
     [
         (lambda s, i: None, {}, r"<lambda>\(s, i\) cannot be called with 3 positional arguments"),

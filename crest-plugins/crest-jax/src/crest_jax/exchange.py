@@ -51,13 +51,17 @@ def precision(tensors: Iterable[Tensor]) -> AbstractContextManager[Any]:
 
 
 def check_results(name: str, tensors: Iterable[Tensor], results: Iterable[Any]) -> None:
-    """Raise ComponentError for results that are no real arrays, or that the function made float32 out of float64."""
-    wide = any(tensor.dtype == torch.float64 for tensor in tensors)
+    """Raise ComponentError for results that are no real arrays, or have fewer digits than what the function takes."""
+    widest = max((tensor.dtype for tensor in tensors if tensor.is_floating_point()), key=_bytes, default=None)
     for result in results:
         if result.dtype not in REAL:
             raise ComponentError(f"function {name}: expected arrays of real numbers as results, got {result.dtype}")
-        if wide and result.dtype.itemsize < 8:
+        if widest is not None and result.dtype.itemsize < widest.itemsize:
             raise ComponentError(
-                f"function {name} takes float64 and returns {result.dtype}: it loses digits inside; take out its "
-                f"astype and dtype=, or its constants that were made with JAX's x64 off"
+                f"function {name} takes {str(widest).removeprefix('torch.')} and returns {result.dtype}: it loses "
+                f"digits inside; take out its astype and dtype=, or its constants that were made with JAX's x64 off"
             )
+
+
+def _bytes(kind: torch.dtype) -> int:
+    return kind.itemsize

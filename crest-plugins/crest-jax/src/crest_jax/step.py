@@ -12,6 +12,7 @@ from torch import Tensor
 
 from crest_core import Component, FieldError, FieldSpec, PhysicalParameters, Sizes, Tensors
 from crest_jax.module import Function, check_arguments, name_of
+from crest_jax.results import with_shapes_checked
 from crest_jax.tape import Compiled
 
 
@@ -62,8 +63,9 @@ class JaxStepComponent(Component):
             raise FieldError(f"initial: {unknown} are no states; states: {[spec.name for spec in self.states]}")
         self.physical = PhysicalParameters(self.parameter_specs, parameters or {})
         self.function_name = name_of(step)
-        self._one_step = Compiled(step, self.function_name)
-        self._whole = Compiled(_scanned(step), self.function_name)
+        checked = with_shapes_checked(step, self.function_name, self)
+        self._one_step = Compiled(checked, self.function_name)
+        self._whole = Compiled(_scanned(checked), self.function_name)
 
     def initial_state(self, sizes: Sizes) -> Tensors:
         """Return the values of `initial`, zero for other states."""
