@@ -100,8 +100,33 @@ def test_a_trial_can_be_given_the_inputs_that_matter(models):
     assert settable(models, model=Rare).states
     with pytest.raises(StateError, match="not all that it remembers"):
         settable(models, model=Rare, trial={"rain": (0.0, 100.0, 0.0, 0.0)})
-    with pytest.raises(FieldError, match=r"trial=\{'snow': ...\}: expected 4 values of one of \['rain'\]"):
+    with pytest.raises(FieldError, match=r"trial=\{'snow': ...\}: expected 4 values or more of one of \['rain'\]"):
         settable(models, trial={"snow": (1.0, 2.0, 3.0, 4.0)})
+
+
+@pytest.mark.parametrize("late", [6, 9])
+def test_a_longer_trial_finds_what_a_model_hides_at_first(models, late):
+    class Late(models.Reservoir):
+        """Its flow doubles after some steps of its own."""
+
+        def advance(self):
+            self.memory += 1
+            super().advance()
+            self.v["flow"] *= 2 if self.memory > late else 1
+
+    assert settable(models, model=Late).states
+    for trial in (10, {"rain": range(10)}):
+        with pytest.raises(StateError, match="not all that it remembers"):
+            settable(models, model=Late, trial=trial)
+    assert settable(models, trial=10).states
+
+
+def test_a_trial_of_too_few_or_unequal_steps_is_an_error(models):
+    for trial in (0, 3, -1, True):
+        with pytest.raises(FieldError, match=rf"trial={trial}: expected 4 steps or more"):
+            settable(models, trial=trial)
+    with pytest.raises(FieldError, match=r"expected 4 values or more of one of \['rain'\], as many .*, got 3"):
+        settable(models, trial={"rain": (1.0, 2.0, 3.0)})
 
 
 @pytest.mark.parametrize("text", ["-", "C", "none", "", "mmday", "unitless"])

@@ -33,8 +33,8 @@ class BmiComponent(BlackBoxComponent):
     A model of one place runs for any number of cells, one call each. `inputs` and `outputs` are by default all that
     the model lists. `fields` adds to what it says, by BMI names, as {"Q_OUT": {"name": "runoff", "standard_name":
     "runoff_flux"}}; units given there correct the model's text and convert nothing. `independent_columns` says that
-    the columns of its grid do not feel each other: gradients are then that much cheaper. `trial` gives the four
-    values of an input that states are tried with.
+    the columns of its grid do not feel each other: gradients are then that much cheaper. `trial` is the number
+    of steps that states are tried with, 4 if left out, or the values of inputs in them, as {"rain": (0.0, 80.0, ...)}.
 
     >>> from crest_bmi import HBV
     >>> basin = BmiComponent(HBV, states=HBV.state_names)
@@ -72,7 +72,7 @@ class BmiComponent(BlackBoxComponent):
         strategy = choose(found, gradient, opaque, independent_columns)
         super().__init__(gradient=strategy, parameters=start_parameters(found))
         if not opaque:
-            check_model(make, found, trial or {}, independent_columns)
+            check_model(make, found, {} if trial is None else trial, independent_columns)
         self.described = found
         self._config = hashlib.sha256(Path(config_file).read_bytes() if config_file else b"").hexdigest()
         self._running: HiddenModels | SettableModel = HiddenModels(make, replay) if opaque else SettableModel(make)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from math import isfinite
 
 import numpy as np
@@ -14,9 +15,10 @@ from crest_bmi.variables import Variable
 from crest_core import ComponentError, FieldError, StateError
 
 Arrays = dict[str, Array]
-Trial = Mapping[str, Sequence[float]]
-STEPS = 4
-_PLACES = (0.3, 0.6, 0.1, 0.45)  # of the range of an input in each step
+Trial = Mapping[str, Sequence[float]] | int
+"""Values of inputs, one for each step of the trial, or its number of steps."""
+STEPS = 4  # the fewest, and the number where none is asked for
+_PLACES = (0.3, 0.6, 0.1, 0.45)  # of the range of an input in each step, over and over
 _ADVICE = (
     "name all that the model remembers in states=, or leave states= out: the model is then opaque, without gradient "
     "and restart"
@@ -36,7 +38,7 @@ def check_model(make: Make, described: Description, trial: Trial, independent_co
 
 
 class _TrialRun:
-    """Four steps of a fresh model, and what a second one makes of its states."""
+    """Four steps or more of a fresh model, and what a second one makes of its states."""
 
     def __init__(self, make: Make, described: Description, trial: Trial) -> None:
         self.inputs, self.outputs, self.states = (described.roles[role] for role in ("input", "output", "state"))
@@ -57,9 +59,13 @@ class _TrialRun:
         """Raise StateError unless states that are set give bit for bit what the straight run gave.
 
         On a fresh model, going on, going back, and on the first model again, which the second must not have touched.
+        A longer trial begins near its end, where the fresh model has taken fewer steps than the first one had.
         """
         self.models.append(fresh := self.make())
-        for model, start in ((fresh, 2), (fresh, 3), (fresh, 2), (self.straight, 2), (self.straight, 1)):
+        last = len(self.drivers) - 1
+        starts = [last - 1, last, *range(last - 1, 1, -1)]
+        tries = [*((fresh, start) for start in starts), (self.straight, 2), (self.straight, 1)]
+        for model, start in tries:
             self._check_set(model, self.seen[start])
             found = self._run(model, self.seen[start], self.drivers[start])
             after = self._read(model, self.states)
@@ -130,23 +136,37 @@ class _TrialRun:
 
 def _drivers(model: BmiModel, inputs: Sequence[Variable], trial: Trial) -> list[Arrays]:
     """Return the inputs of each step: those asked for, else points of the range, else around the present value."""
-    names = {one.name for one in inputs}
-    for name, series in trial.items():
-        if name not in names or len(series) != STEPS:
-            raise FieldError(f"{model.who}: trial={{{name!r}: ...}}: expected {STEPS} values of one of {sorted(names)}")
-    steps: list[Arrays] = [{} for _ in range(STEPS)]
+    count = _count(model.who, trial, {one.name for one in inputs})
+    given = {} if isinstance(trial, int) else trial
+    steps: list[Arrays] = [{} for _ in range(count)]
     for one in inputs:
         now = model.get(one.name)
         low, high = one.spec.bounds or (-np.inf, np.inf)
-        for step, place in enumerate(_PLACES):
-            if one.name in trial:
-                steps[step][one.name] = np.full_like(now, trial[one.name][step])
+        for step, place in zip(range(count), cycle(_PLACES), strict=False):
+            if one.name in given:
+                steps[step][one.name] = np.full_like(now, given[one.name][step])
             elif isfinite(high - low):
                 steps[step][one.name] = np.full_like(now, low + place * (high - low))
             else:
                 start = np.where(np.isfinite(now), now, 0.0)
                 steps[step][one.name] = np.clip(start + place * np.maximum(1.0, np.abs(start)), low, high)
     return steps
+
+
+def _count(who: str, trial: Trial, names: set[str]) -> int:
+    """Return the number of steps; FieldError where it is too small, or not the same for all inputs."""
+    if isinstance(trial, int):
+        if isinstance(trial, bool) or trial < STEPS:
+            raise FieldError(f"{who}: trial={trial}: expected {STEPS} steps or more")
+        return trial
+    counts = {len(series) for series in trial.values()}
+    for name, series in trial.items():
+        if name not in names or len(series) < STEPS or len(counts) > 1:
+            raise FieldError(
+                f"{who}: trial={{{name!r}: ...}}: expected {STEPS} values or more of one of {sorted(names)}, as many "
+                f"for each input, got {len(series)}"
+            )
+    return counts.pop() if counts else STEPS
 
 
 def _columns(one: Variable, values: Array) -> Array:
