@@ -8,7 +8,17 @@ import torch
 from crest_numpy import NumpyComponent, numpy_component
 from scipy.optimize import brentq
 
-from crest_core import ComponentError, Connection, FieldError, FieldSpec, Graph, NoGradient, Sizes, registry
+from crest_core import (
+    ComponentError,
+    Connection,
+    FieldError,
+    FieldSpec,
+    GradientError,
+    Graph,
+    NoGradient,
+    Sizes,
+    registry,
+)
 from crest_core.testing import materialised_vjp, relative_difference, taylor_orders
 
 RAIN = FieldSpec(name="rain", units="mm day-1", standard_name="precipitation_flux")
@@ -171,6 +181,31 @@ def test_a_name_has_one_meaning():
             return rain
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"states": (STORAGE,)}, "states: expected a dict of fields and their numbers, .* got .FieldSpec"),
+        ({"states": {STORAGE: "x"}}, "states: expected a FieldSpec and a number, got FieldSpec.*: 'x'"),
+        ({"states": {"storage": 1.0}}, "states: expected a FieldSpec and a number, got 'storage': 1.0"),
+        ({"parameters": {K: None}}, "parameters: expected a FieldSpec and a number, got FieldSpec.*: None"),
+    ],
+)
+def test_states_and_parameters_are_fields_with_numbers(given, words):
+    with pytest.raises(FieldError, match=words):
+        numpy_component(inputs=(RAIN,), outputs=(RUNOFF,), **given)
+
+
+@pytest.mark.parametrize("wrong", [7, "reservoir", None])
+def test_only_functions_are_decorated(wrong):
+    with pytest.raises(FieldError, match=f"numpy_component decorates functions, got {wrong!r}"):
+        numpy_component(inputs=(RAIN,), outputs=(RUNOFF,))(wrong)
+
+
+def test_a_gradient_is_a_strategy_and_no_word():
+    with pytest.raises(GradientError, match=r"component reservoir: gradient 'fd' is no strategy; expected FiniteDiff"):
+        reservoir(gradient="fd")
+
+
 def test_columnwise_functions_take_numbers_only():
     deep = FieldSpec(name="deep", units="1", dims=("layer", "cell"))
     with pytest.raises(FieldError, match=r"columnwise hands over one number.*\['deep'\] have dims of their own"):
@@ -192,6 +227,15 @@ def test_columnwise_functions_take_numbers_only():
         (lambda x: (x, x), r"expected the 1 results \['runoff'\], got 2; return them as a tuple"),
         (lambda x: x[..., :2], r"expected runoff as real numbers of shape \(3,\), got shape \(2,\)"),
         (lambda x: x * 1j, "expected runoff as real numbers of shape .* it holds complex128"),
+        (lambda x: np.ma.masked_less(x, 1.0), "got a masked array, whose mask would be lost; fill it"),
+        (lambda x: np.round(x).astype(int), "expected runoff as real numbers of shape .* it holds int64"),
+        (lambda x: x > 1.0, "expected runoff as real numbers of shape .* it holds bool"),
+        (
+            lambda x: x.sum(),
+            r"of shape \(3,\), got one float64 for all; return an array, or a plain number if constant",
+        ),
+        (lambda x: np.array(2.0), "got one float64 for all; return an array"),
+        (lambda x: True, "it holds bool"),
         (lambda x: x * np.nan, "expected a finite number, got nan"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from crest_core import (
     FieldSpec,
     FiniteDifference,
     Gradient,
+    GradientError,
     Sizes,
     Tensors,
 )
@@ -42,6 +44,11 @@ class NumpyComponent(BlackBoxComponent):
     def __init__(
         self, *, parameters: Mapping[str, float | Tensor] | None = None, gradient: Gradient | None = None
     ) -> None:
+        if gradient is not None and not isinstance(gradient, Gradient):
+            raise GradientError(
+                f"component {type(self).__name__}: gradient {gradient!r} is no strategy; expected FiniteDifference(), "
+                f"SPSA(generator) or NoGradient()"
+            )
         super().__init__(gradient=gradient or FiniteDifference(), parameters={**self.defaults, **(parameters or {})})
 
     def extra_repr(self) -> str:
@@ -103,17 +110,22 @@ class NumpyComponent(BlackBoxComponent):
         return lead, sizes
 
     def _tensor(self, name: str, value: Any, shape: tuple[int, ...]) -> Tensor:
-        """Return a result as a float64 tensor of its own, which a constant fills."""
+        """Return a result as a float64 tensor of its own, which a plain number fills."""
+        who = f"function {self.function.__name__}: expected {name} as real numbers of shape {shape}"
+        if isinstance(value, np.ma.MaskedArray):
+            raise ComponentError(f"{who}, got a masked array, whose mask would be lost; fill it: .filled(np.nan)")
         array = np.asarray(value)
+        plain = type(value) in (int, float)
+        if not plain and shape and array.ndim == 0 and array.dtype.kind in "fiu":
+            raise ComponentError(
+                f"{who}, got one {array.dtype} for all; return an array, or a plain number if constant"
+            )
         try:
-            if array.dtype.kind not in "fiu":
+            if not plain and array.dtype.kind != "f":
                 raise ValueError(f"it holds {array.dtype}")
             return torch.from_numpy(np.array(np.broadcast_to(array, shape), dtype=np.float64))
         except ValueError as error:
-            raise ComponentError(
-                f"function {self.function.__name__}: expected {name} as real numbers of shape {shape}, got shape "
-                f"{array.shape}: {error}"
-            ) from error
+            raise ComponentError(f"{who}, got shape {array.shape}: {error}") from error
 
 
 def numpy_component(
@@ -145,9 +157,11 @@ def numpy_component(
     >>> round(float(outputs["runoff"]), 6), round(float(state["storage"]), 6)
     (2.0, 9.0)
     """
-    states, parameters = dict(states or {}), dict(parameters or {})
+    states, parameters = _numbers("states", states), _numbers("parameters", parameters)
 
     def decorate(function: Function) -> type[NumpyComponent]:
+        if not inspect.isroutine(function):
+            raise FieldError(f"numpy_component decorates functions, got {function!r}")
         _check_arguments(function, [spec.name for spec in (*inputs, *states, *parameters)])
         if columnwise:
             _check_columnwise(function, [*inputs, *states, *outputs, *parameters], independent_columns)
@@ -170,6 +184,16 @@ def numpy_component(
         return type(function.__name__, (NumpyComponent,), members)
 
     return decorate
+
+
+def _numbers(what: str, given: Mapping[FieldSpec, float] | None) -> dict[FieldSpec, float]:
+    """Return a mapping of fields to numbers, checked."""
+    if given is not None and not isinstance(given, Mapping):
+        raise FieldError(f"{what}: expected a dict of fields and their numbers, {{field: 0.0}}, got {given!r}")
+    for spec, value in (given or {}).items():
+        if not isinstance(spec, FieldSpec) or not isinstance(value, Real) or isinstance(value, bool):
+            raise FieldError(f"{what}: expected a FieldSpec and a number, got {spec!r}: {value!r}")
+    return dict(given or {})
 
 
 def _check_arguments(function: Function, names: Sequence[str]) -> None:
