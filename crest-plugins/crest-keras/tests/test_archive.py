@@ -231,6 +231,14 @@ def test_a_configuration_that_names_code_files_or_giants_is_refused(forged, chan
     refused(forged(config=change), words)
 
 
+def test_a_layer_that_was_built_for_no_shape_is_refused(forged):
+    def shapeless(tree):
+        built = next(one for one in tree["config"]["layers"] if one["config"]["name"] == "head")
+        built["build_config"] = {"input_shape": []}
+
+    refused(forged(config=shapeless), "cannot build it: IndexError")
+
+
 def test_a_hostile_optimizer_is_never_looked_at(forged):
     def change(tree):
         evil = {"module": "os", "class_name": "function", "config": "system", "registered_name": "system"}

@@ -51,7 +51,7 @@ def load_keras_file(path: str | Path, *, sha256: str | None = None, max_bytes: i
                     f"the file is damaged or made up"
                 )
             return _loaded(keras, members | {CONFIG: json.dumps(config).encode()})
-    except (ValueError, TypeError, KeyError, AttributeError, OSError, RuntimeError) as error:
+    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, OSError, RuntimeError) as error:
         if isinstance(error, StoreError):
             raise
         reason = " ".join(str(error).split())[:600]
