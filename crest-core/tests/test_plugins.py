@@ -219,7 +219,7 @@ def test_an_empty_allow_list_reads_no_plugin(site, monkeypatch):
     assert found(site).entries == ()
 
 
-@pytest.mark.parametrize("value", ["1", "yes"])
+@pytest.mark.parametrize("value", ["1", "yes", "True", "on"])
 def test_without_autoload_only_the_allow_list_is_read(site, monkeypatch, value):
     site.install("bad-three", "raise RuntimeError")
     monkeypatch.setenv("CREST_DISABLE_PLUGIN_AUTOLOAD", value)
@@ -228,10 +228,66 @@ def test_without_autoload_only_the_allow_list_is_read(site, monkeypatch, value):
     assert [entry.name for entry in found(site).entries] == ["good-model"]
 
 
-@pytest.mark.parametrize("value", ["", "0"])
+@pytest.mark.parametrize("value", ["", "0", " ", "false", "No", "off"])
 def test_autoload_is_off_only_where_it_is_switched_off(site, monkeypatch, value):
     monkeypatch.setenv("CREST_DISABLE_PLUGIN_AUTOLOAD", value)
     assert [entry.name for entry in found(site).entries] == ["good-model"]
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "reason"),
+    [
+        ("METADATA", b"Metadata-Version: 2.1\nVersion: 1.0\n", "METADATA has no Name"),
+        ("METADATA", b"Name: \xff\n", "UnicodeDecodeError"),
+        ("entry_points.txt", b"[crest.plugins]\nno equals sign\n", "TypeError"),
+        ("entry_points.txt", b"[crest.plugins]\n\xff = a\n", "UnicodeDecodeError"),
+    ],
+)
+def test_a_distribution_with_damaged_metadata_is_told_by_its_folder(site, monkeypatch, file, content, reason):
+    site.install("torn-one", site.hook('"torn", "math:pi"'))
+    folder = site.path / "torn_one-1.0.dist-info"
+    (folder / file).write_bytes(content)
+    broken_registry(site, "plugin 'torn_one' of torn_one", f"the metadata in {folder} cannot be read", reason)
+    monkeypatch.setenv("CREST_PLUGINS", "good")
+    assert [entry.name for entry in found(site).entries] == ["good-model"]
+
+
+def test_an_exception_whose_repr_fails_stays_with_its_plugin(site):
+    modules = {"late": "from mute._plugin import Mute\nraise Mute"}
+    mute = "class Mute(Exception):\n    def __repr__(self): raise RuntimeError('mute')\n"
+    site.install(
+        "mute",
+        mute + site.hook('"late", "mute.late:x"') + "@hookimpl\ndef register_metrics(): raise Mute\n",
+        modules=modules,
+    )
+    registry = broken_registry(site, "plugin 'mute' of mute 1.0 is left out: Mute, whose repr fails")
+    with pytest.raises(PluginError, match="mute.late:x gives Mute, whose repr fails"):
+        registry.load("components", "late")
+
+
+def test_warning_filters_of_a_plugin_do_not_stop_the_others(site):
+    site.install("strict", "import warnings\nwarnings.filterwarnings('error')\n" + site.hook('"ok", "math:pi"'))
+    site.install("wrong", "raise RuntimeError('wrong')")
+    assert broken_registry(site, "plugin 'wrong' of wrong 1.0").load("components", "ok") > 3
+
+
+def test_control_characters_of_names_summaries_and_errors_are_escaped(site):
+    site.install("loud", site.hook(r'"loud", "math:pi", summary="\x1b[2Jred\u202e\x07"', r'"a\x1b[2J", "math:pi"'))
+    registry = broken_registry(site, r"components 'a\\x1b[2J' of loud 1.0")
+    (entry,) = [entry for entry in registry.entries if entry.name == "loud"]
+    assert entry.summary == r"\x1b[2Jred\u202e\x07"
+    site.install(
+        "rude",
+        r"""
+        class Rude(Exception):
+            def __repr__(self): return "\x1b[2J"
+        raise Rude
+    """,
+    )
+    with pytest.warns(PluginWarning):
+        entries = found(site).entries
+    assert "\x1b" not in "".join(f"{entry.name}{entry.summary}{entry.error}" for entry in entries)
+    assert any(r"'rude' of rude 1.0 is left out: \x1b[2J" in entry.error for entry in entries)
 
 
 @pytest.mark.parametrize("declared", ["'1'", "'1.7'", "1"])

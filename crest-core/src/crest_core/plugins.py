@@ -2,7 +2,7 @@
 
 An entry point of group `crest.plugins` names a light module (`_plugin.py`, which imports nothing heavy) with the
 hooks of `crest_core.hookspecs`. Where CREST_PLUGINS=a,b is set, only these entry points or distributions are read;
-CREST_DISABLE_PLUGIN_AUTOLOAD=1 reads none but these.
+CREST_DISABLE_PLUGIN_AUTOLOAD=1 reads none but these. Switches are off where they are unset, empty, 0, false, no or off.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from hashlib import sha256
 from importlib.machinery import PathFinder
-from importlib.metadata import distributions
+from importlib.metadata import Distribution, distributions
 from itertools import accumulate
 from pathlib import Path
 from pkgutil import resolve_name
@@ -60,7 +60,7 @@ class Entry:
         """Return the entry with an error that says who is left out, why, and what to do."""
         who = f"{self.kind} {self.name!r} of {self.distribution} {self.version}"
         advice = f"repair it, or: pip uninstall {self.distribution}, or list the plugins to use in CREST_PLUGINS"
-        return replace(self, error=f"{who} is left out: {reason}; {advice}")
+        return replace(self, error=_plain(f"{who} is left out: {reason}; {advice}"))
 
     @property
     def source(self) -> str:
@@ -111,7 +111,7 @@ class Registry:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            raise PluginError(entry.broken(f"{entry.target} gives {error!r}").error) from error
+            raise PluginError(entry.broken(f"{entry.target} gives {told(error)}").error) from error
 
 
 @lru_cache(maxsize=1)
@@ -137,17 +137,24 @@ def discover(path: Sequence[str] | None = None) -> Registry:
 
 
 def switched_on(variable: str) -> bool:
-    """Return whether an environment variable is set, and not to 0."""
-    return os.environ.get(variable, "0") not in ("", "0")
+    """Return whether an environment variable is set, and not to 0, false, no or off."""
+    return os.environ.get(variable, "").strip().lower() not in ("", "0", "false", "no", "off")
+
+
+def told(error: BaseException) -> str:
+    """Return the repr of an error of other people's code, whose own `__repr__` may fail: then its class."""
+    try:
+        return repr(error)
+    except BaseException:
+        return f"{type(error).__name__}, whose repr fails"
 
 
 def _plugins(path: Sequence[str]) -> Iterable[Entry]:
     """Return the plugins to read, of a distribution found twice the first, and what CREST_PLUGINS names in vain."""
     found: dict[str, list[Entry]] = {}
     for one in distributions(path=list(path)):
-        if points := one.entry_points.select(group=GROUP):  # the name of a distribution takes longer to read
-            entries = [Entry(p.name, "plugin", "", one.name, one.version, p.value, module=p.value) for p in points]
-            found.setdefault(_normal(one.name), entries)
+        if entries := _plugins_of(one):
+            found.setdefault(_normal(entries[0].distribution), entries)
     plugins = [plugin for entries in found.values() for plugin in entries]
     listed = os.environ.get("CREST_PLUGINS", "" if switched_on("CREST_DISABLE_PLUGIN_AUTOLOAD") else None)
     if listed is None:
@@ -159,12 +166,28 @@ def _plugins(path: Sequence[str]) -> Iterable[Entry]:
     return [plugin for plugin in plugins if names[plugin] & wanted] + absent
 
 
+def _plugins_of(one: Distribution) -> list[Entry]:
+    """Return the plugins of a distribution; a broken one, called as its folder, where its metadata are damaged."""
+    try:
+        points = one.entry_points.select(group=GROUP)
+        if not points:  # name and version take longer to read
+            return []
+        if not one.name:
+            raise PluginError("METADATA has no Name")
+        name, version = _plain(one.name), _plain(one.version or "")
+        return [Entry(_plain(p.name), "plugin", "", name, version, p.value, module=p.value) for p in points]
+    except Exception as error:  # files on disk may hold anything
+        folder = Path(str(getattr(one, "_path", one.locate_file(""))))
+        name = _plain(folder.stem.partition("-")[0])
+        return [Entry(name, "plugin", "", name).broken(f"the metadata in {folder} cannot be read: {told(error)}")]
+
+
 def _register(plugin: Entry) -> list[Entry]:
     """Return what one plugin registers, in a manager of its own: its failures stay with it."""
     entries: list[Entry] = []
 
     def register(kind: str, name: str, target: str, *, summary: str = "") -> None:
-        entry = replace(plugin, kind=kind, name=str(name), target=str(target), summary=str(summary))
+        entry = replace(plugin, kind=kind, name=_plain(str(name)), target=str(target), summary=_plain(str(summary)))
         expected = "expected a name [a-z][a-z0-9-]*, such as 'soil-bucket', and a target 'package.module:Object'"
         valid = _VALID.fullmatch(f"{name} {target}")
         entries.append(entry if valid else entry.broken(f"{name!r}, {target!r}: {expected}"))
@@ -172,7 +195,7 @@ def _register(plugin: Entry) -> list[Entry]:
     manager = pluggy.PluginManager("crest")
     manager.add_hookspecs(_HOOKS)
     try:
-        with redirect_stdout(sys.stderr):
+        with redirect_stdout(sys.stderr), warnings.catch_warnings():  # a plugin's filters would turn our warnings too
             module = resolve_name(plugin.target if ":" in plugin.target else f"{plugin.target}:")
             api = str(getattr(module, "CREST_API", CREST_API))
             if api.partition(".")[0] != CREST_API.partition(".")[0]:
@@ -187,9 +210,14 @@ def _register(plugin: Entry) -> list[Entry]:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        entries.append(plugin.broken(repr(error)))
+        entries.append(plugin.broken(told(error)))
     return entries or [plugin.broken("it registers nothing; decorate its register_<kind> functions with hookimpl")]
 
 
 def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name.strip()).lower()
+
+
+def _plain(text: str) -> str:
+    """Return a text with the control characters escaped that could clear or recolour a terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
