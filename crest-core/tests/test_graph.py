@@ -330,6 +330,21 @@ def test_a_state_of_another_graph_is_refused():
         graph({"x": torch.zeros(1)}, rain(2), range(2))
 
 
+@pytest.mark.parametrize("kind", graphs())
+def test_times_and_forcing_must_have_as_many_steps(kind):
+    graph, forcing = graphs()[kind], rain(4)
+    names = {spec.name for spec in graph.inputs}
+    forcing = {name: value for name, value in forcing.items() if name in names}
+    state = graph.initial_state(Sizes({"cell": 3}, dtype=torch.float64))
+    for steps in (3, 5):
+        with pytest.raises(StateError, match=rf"got {steps} times, but the forcing \w+ has 4 steps; cut them"):
+            graph(state, forcing, range(steps))
+    with pytest.raises(StateError, match="the graph got no timesteps; give at least one time"):
+        graph(state, {name: value[:0] for name, value in forcing.items()}, [])
+    with pytest.raises(StateError, match="has no time axis"):
+        graph(state, {name: torch.tensor(1.0) for name in forcing}, range(4))
+
+
 def test_missing_forcing_names_the_export_that_nearly_fits():
     deep = Stress()
     deep.inputs = (

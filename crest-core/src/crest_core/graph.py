@@ -74,6 +74,7 @@ class Graph(SequenceComponent):
         self.gradient_policy = policies.pop() if len(policies) == 1 else "mixed"
         self.states, self.history = self._memory()
         self._names = {spec.name for spec in self.states}
+        self._series = tuple(spec.name for spec in self.inputs if not spec.static)
         self._keys = {
             name: {spec.name: f"{name}.{spec.name}" for spec in one.states} for name, one in components.items()
         }
@@ -152,6 +153,7 @@ class Graph(SequenceComponent):
     def sequence(self, state: Tensors, inputs: Tensors, times: Sequence[Any]) -> tuple[Tensors, Tensors]:
         """Return (outputs, state) of T timesteps, block by block as planned."""
         states, memory = self._split(state, inputs)
+        self._check_steps(inputs, len(times))
         produced: Nested = {FORCING: inputs}
         for block in self.blocks:
             given: Nested = {name: {} for name in block.members}
@@ -242,6 +244,17 @@ class Graph(SequenceComponent):
         child = self.components[name]
         own = dict(self.grids[child.grid].sizes) if child.grid else {}
         return replace(sizes, dims={**sizes.dims, **own, **child.dim_sizes})
+
+    def _check_steps(self, inputs: Tensors, steps: int) -> None:
+        """Raise StateError where there is no step, or where forcing has more or fewer steps than there are times."""
+        if not steps:
+            raise StateError("the graph got no timesteps; give at least one time")
+        for name in self._series:
+            if inputs[name].shape[:1] != (steps,):
+                got = f"{len(inputs[name])} steps" if inputs[name].dim() else "no time axis"
+                raise StateError(
+                    f"the graph got {steps} times, but the forcing {name} has {got}; cut them to one period"
+                )
 
     def _split(self, state: Tensors, inputs: Tensors) -> tuple[Nested, Tensors]:
         """Return the states by component, and the coupler's own memory; StateError if any name lacks, or is unknown."""
