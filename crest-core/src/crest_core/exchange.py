@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from crest_core.plan import Block
 
 Call = Callable[[Tensors, Tensors, Any], tuple[Tensors, Tensors]]
 Nested = dict[str, Tensors]  # by component, then by field
+_version = attrgetter("_version")  # torch's counter of changes in place
 _MEMORY = ""  # what a lagged link reads from, as if it were one more component
 
 
@@ -49,13 +51,14 @@ def checked(
     name: str, component: Component, call: Call, state: Tensors, inputs: Tensors, time: Any
 ) -> tuple[Tensors, Tensors]:
     """Return what a call returns; ComponentError if it changed its arguments in place or returned undeclared names."""
-    before = [value._version for value in (*inputs.values(), *state.values())]
+    arguments = [*inputs.values(), *state.values()]
+    before = list(map(_version, arguments))
     outputs, new_state = call(state, inputs, time)
-    if before != [value._version for value in (*inputs.values(), *state.values())]:
+    if before != list(map(_version, arguments)):
         raise ComponentError(f"component {name} changed its inputs or state in place; compute new tensors instead")
     for word, specs, got in (("outputs", component.outputs, outputs), ("states", component.states, new_state)):
-        declared = {spec.name for spec in specs}
-        if declared != set(got):
+        if len(specs) != len(got) or [spec for spec in specs if spec.name not in got]:
+            declared = {spec.name for spec in specs}
             missing, extra = sorted(declared - set(got)), sorted(set(got) - declared)
             raise ComponentError(
                 f"component {name}: expected the {word} {sorted(declared)}; missing {missing}, undeclared {extra}"

@@ -261,8 +261,8 @@ class Graph(SequenceComponent):
         if self._names != state.keys():
             missing, unknown = sorted(self._names - state.keys()), sorted(state.keys() - self._names)
             raise StateError(f"the state does not fit this graph: missing {missing}, unknown {unknown}")
-        needed = [spec.name for spec in self.inputs]
-        if lacking := [name for name in needed if name not in inputs]:
+        if lacking := [spec.name for spec in self.inputs if spec.name not in inputs]:
+            needed = [spec.name for spec in self.inputs]
             hints = "; ".join(self.near[name] for name in lacking if name in self.near)
             raise StateError(f"the graph needs the forcing {needed}; missing {lacking}. {hints}".rstrip(". "))
         states = {name: {field: state[key] for field, key in keys.items()} for name, keys in self._keys.items()}
