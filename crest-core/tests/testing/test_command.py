@@ -128,6 +128,37 @@ def test_list_shows_every_check_and_help_teaches(crest):
         assert text in words
 
 
+def test_a_component_that_ends_the_process_fails_the_check_that_ran(crest, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "ending.py").write_text(
+        "import os, sys\nfrom crest_core.testing.models import TorchBucket\n"
+        "class Quits(TorchBucket):\n    def step(self, state, inputs, time): os._exit(0)\n"
+        "class Killed(TorchBucket):\n    def __init__(self): super().__init__(); os.kill(os.getpid(), 9)\n"
+    )
+    status, out, _ = crest("ending:Quits", "--stage", "shapes", "--json")
+    results = json.loads(out)["results"]
+    (failure,) = [row for row in results if row["outcome"] == "fail"]
+    assert status == 1 and failure["id"] not in ("build.factory", results[-1]["id"])
+    assert "the process ended with status 0 while this check ran" in failure["text"]
+    assert results[-1]["text"] == "the process had ended"
+    status, out, _ = crest("ending:Killed")
+    assert status == 1 and "build.factory" in out and "the process ended by signal 9" in " ".join(out.split())
+
+
+def test_what_a_component_prints_goes_to_standard_error(tmp_path):
+    (tmp_path / "printing.py").write_text(
+        "import os, sys\nfrom crest_core.testing.models import TorchBucket\n"
+        "class Prints(TorchBucket):\n    def __init__(self):\n        super().__init__()\n"
+        "        os.write(1, b'by fd')\n        print('by dunder', file=sys.__stdout__)\n"
+    )
+    words = [sys.executable, "-m", "crest_core", "check", "printing:Prints", "--stage", "ports", "--json"]
+    environment = {**os.environ, "CREST_PLUGINS": "core"}
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert json.loads(done.stdout)["component"] == "printing:Prints"
+    assert "by fd" in done.stderr and "by dunder" in done.stderr
+
+
 def test_verbose_shows_what_was_not_looked_at_and_why(crest):
     _, out, _ = crest("bucket", "--stage", "sequence", "--verbose")
     assert "it refuses a run of no steps (RuntimeError)" in " ".join(out.split())

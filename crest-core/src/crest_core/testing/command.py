@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Annotated, Any
+from zlib import crc32
 
 import typer
 import yaml
@@ -18,7 +19,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column, Table
 
 from crest_core.errors import PluginError
-from crest_core.plugins import registry
+from crest_core.plugins import registry, told
+from crest_core.testing.apart import results_apart
 from crest_core.testing.checks import NEEDS
 from crest_core.testing.records import Result
 from crest_core.testing.report import Report
@@ -66,7 +68,7 @@ def check(
 
     Checks run in stages; a stage that stands on one that failed is skipped. A component is run on plausible weather
     made from its standard names and units, in float64 where it can. Each failure says what was seen, why the rule is
-    there, and how to keep it.
+    there, and how to keep it. What the component prints goes to standard error; if it ends the process, that fails.
 
     Exit status: 0 all kept, 1 something failed (or passed that was expected to fail), 2 the command was wrong.
     """
@@ -75,18 +77,22 @@ def check(
         raise typer.Exit()
     if not name:
         raise CrestError("crest check needs a name; `crest list --kind components` shows those that are installed")
-    factory = partial(_target(name), **_pairs(arguments or []))
-    with _progress(len(list(selected(stage or [])))) as watch:
-        report = check_component(
-            factory,
+    checks, number = list(selected(stage or [])), crc32(name.encode()) if seed is None else seed
+
+    def run(watch: Callable[[Result], None]) -> None:
+        check_component(
+            partial(_target(name), **_pairs(arguments or [])),
             expected=_reasons(expect),
             sizes={dim: _whole(dim, value) for dim, value in _pairs(size or []).items()},
             conserves=conserves or (),
             stages=stage or (),
-            seed=seed,
+            seed=number,
             name=name,
             watch=watch,
         )
+
+    with ExitStack() as stack:
+        report = results_apart(run, checks, name, number, bar=lambda: stack.enter_context(_progress(len(checks))))
     _show(report, as_json, verbose)
     raise typer.Exit(0 if report.ok else 1)
 
@@ -129,7 +135,7 @@ def _target(name: str) -> Any:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # importing is running other people's code
-        raise PluginError(f"{name} gives {error!r}; expected package.module:Class, importable from here") from error
+        raise PluginError(f"{name} gives {told(error)}; expected package.module:Class, importable from here") from error
 
 
 def _pairs(words: list[str]) -> dict[str, Any]:
