@@ -9,7 +9,9 @@ from crest_core import registry
 from crest_core.testing import check_component
 from crest_core.testing.checks import CHECKS
 
-ENTRIES = {entry.name: entry for entry in registry().of_kind("components") if not entry.error}
+ADDED = "crest_models.added:"  # models that whoever runs this has added to their own machine
+COMPONENTS = registry().of_kind("components")
+ENTRIES = {entry.name: entry for entry in COMPONENTS if not entry.error and not entry.target.startswith(ADDED)}
 # What a component is built with, and where it may break a rule, with the reason.
 ARGUMENTS = {"et-penman-monteith": {"altitude": 240.0}, "et-priestley-taylor": {"altitude": 240.0}}
 EXPECTED: dict[str, dict[str, str]] = {}
