@@ -250,7 +250,7 @@ class Graph(SequenceComponent):
         if not steps:
             raise StateError("the graph got no timesteps; give at least one time")
         for name in self._series:
-            if inputs[name].shape[:1] != (steps,):
+            if not inputs[name].ndim or inputs[name].shape[0] != steps:
                 got = f"{len(inputs[name])} steps" if inputs[name].dim() else "no time axis"
                 raise StateError(
                     f"the graph got {steps} times, but the forcing {name} has {got}; cut them to one period"
