@@ -45,7 +45,7 @@ CITATION = (
 DESCRIPTION = """\
 An LSTM over the weather of each day, a linear layer on top; an example of a model folder, no product.
 Limits: one site and two years. The rain gauge seems blocked from 9 June to 24 July 2014, and these days are trained on
-as they are. There is no water balance. The state starts at zero: leave out the first 60 days.
+as they are. There is no water balance. The state starts at zero: leave out the first year.
 """
 
 
