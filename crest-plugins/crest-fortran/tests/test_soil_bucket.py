@@ -279,3 +279,9 @@ def test_each_scalar_parameter_and_state_has_an_effect():
     loss = year_loss(component.step, state, forcing, 30)
     for gradient in torch.autograd.grad(loss, list(component.physical.parameters())):
         assert (gradient != 0).all()
+
+
+def test_every_field_of_the_bucket_says_what_it_means():
+    model = bucket()
+    fields = (*model.inputs, *model.outputs, *model.states, *model.parameter_specs)
+    assert [field.name for field in fields if not field.doc] == []

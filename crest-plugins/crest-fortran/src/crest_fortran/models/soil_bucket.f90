@@ -35,10 +35,10 @@ contains
     case (3)
       call crest_set_field(f, ST, "soil_moisture", "1", levels=n, level_dim="soil_layer", lower=0.0_dp, &
         upper=1.0_dp, initial=[0.25_dp, 0.32_dp, 0.34_dp], cell_methods="time: point", &
-        standard_name="volume_fraction_of_condensed_water_in_soil")
+        standard_name="volume_fraction_of_condensed_water_in_soil", doc="Water of each layer, from the surface down")
     case (4)
       call crest_set_field(f, ST, "groundwater", "kg m-2", lower=0.0_dp, upper=5000.0_dp, initial=[150.0_dp], &
-        cell_methods="time: point")
+        cell_methods="time: point", doc="Water of the groundwater store below the layers")
     case (5)
       call crest_set_field(f, OUT, "soil_moisture", "1", levels=n, level_dim="soil_layer", lower=0.0_dp, &
         upper=1.0_dp, cell_methods="time: point", standard_name="volume_fraction_of_condensed_water_in_soil", &
@@ -52,16 +52,17 @@ contains
     case (8)
       call crest_set_field(f, OUT, "evapotranspiration_deficit", flux, doc="Demand that the soil could not meet")
     case (9)
-      call crest_set_field(f, OUT, "surface_runoff", flux, standard_name="surface_runoff_flux")
+      call crest_set_field(f, OUT, "surface_runoff", flux, standard_name="surface_runoff_flux", &
+        doc="Rain that the soil did not take, and what spills from over-full layers")
     case (10)
       call crest_set_field(f, OUT, "subsurface_runoff", flux, standard_name="subsurface_runoff_flux", &
         doc="Outflow of the groundwater store")
     case (11)
       call crest_set_field(f, PAR, "porosity", "1", levels=n, level_dim="soil_layer", lower=0.25_dp, &
-        upper=0.60_dp, initial=[0.42_dp, 0.45_dp, 0.44_dp])
+        upper=0.60_dp, initial=[0.42_dp, 0.45_dp, 0.44_dp], doc="Water content of a full layer")
     case (12)
       call crest_set_field(f, PAR, "wilting_point", "1", levels=n, level_dim="soil_layer", lower=0.02_dp, &
-        upper=0.20_dp, initial=[0.08_dp, 0.10_dp, 0.12_dp])
+        upper=0.20_dp, initial=[0.08_dp, 0.10_dp, 0.12_dp], doc="Water content that plants and gravity leave")
     case (13)
       call crest_set_field(f, PAR, "log10_conductivity", "1", levels=n, level_dim="soil_layer", lower=-3.0_dp, &
         upper=1.0_dp, initial=[-1.0_dp, -1.3_dp, -1.3_dp], doc="log10 of the saturated conductivity in m day-1")
@@ -69,7 +70,8 @@ contains
       call crest_set_field(f, PAR, "drainage_exponent", "1", levels=n, level_dim="soil_layer", lower=4.0_dp, &
         upper=25.0_dp, initial=[12.0_dp, 12.0_dp, 12.0_dp], doc="c = 2 b + 3 of Clapp and Hornberger")
     case (15)
-      call crest_set_field(f, PAR, "root_depth", "m", lower=0.03_dp, upper=0.60_dp, initial=[0.15_dp])
+      call crest_set_field(f, PAR, "root_depth", "m", lower=0.03_dp, upper=0.60_dp, initial=[0.15_dp], &
+        doc="Depth at which the density of roots has fallen to 1/e")
     case (16)
       call crest_set_field(f, PAR, "bypass_middle", "1", lower=0.0_dp, upper=0.4_dp, initial=[0.05_dp], &
         doc="Share of the rain that macropores take to the second layer")
@@ -77,7 +79,8 @@ contains
       call crest_set_field(f, PAR, "bypass_bottom", "1", lower=0.0_dp, upper=0.4_dp, initial=[0.05_dp], &
         doc="Share of the rain that macropores take to the third layer")
     case (18)
-      call crest_set_field(f, PAR, "runoff_exponent", "1", lower=0.5_dp, upper=10.0_dp, initial=[4.0_dp])
+      call crest_set_field(f, PAR, "runoff_exponent", "1", lower=0.5_dp, upper=10.0_dp, initial=[4.0_dp], &
+        doc="beta: the share 1 - S^beta of the rain infiltrates, S the saturation")
     case (19)
       call crest_set_field(f, PAR, "capillary_upper", flux, lower=0.0_dp, upper=20.0_dp, initial=[2.0_dp], &
         doc="Rise from the second to the first layer at the largest contrast")
@@ -85,11 +88,14 @@ contains
       call crest_set_field(f, PAR, "capillary_lower", flux, lower=0.0_dp, upper=20.0_dp, initial=[4.0_dp], &
         doc="Rise from the third to the second layer at the largest contrast")
     case (21)
-      call crest_set_field(f, PAR, "groundwater_capillary", flux, lower=0.0_dp, upper=20.0_dp, initial=[4.0_dp])
+      call crest_set_field(f, PAR, "groundwater_capillary", flux, lower=0.0_dp, upper=20.0_dp, initial=[4.0_dp], &
+        doc="Rise from full groundwater to a dry third layer")
     case (22)
-      call crest_set_field(f, PAR, "groundwater_time", "day", lower=2.0_dp, upper=400.0_dp, initial=[60.0_dp])
+      call crest_set_field(f, PAR, "groundwater_time", "day", lower=2.0_dp, upper=400.0_dp, initial=[60.0_dp], &
+        doc="Time in which low groundwater drains to 1/e")
     case (23)
-      call crest_set_field(f, PAR, "groundwater_capacity", "kg m-2", lower=50.0_dp, upper=600.0_dp, initial=[250.0_dp])
+      call crest_set_field(f, PAR, "groundwater_capacity", "kg m-2", lower=50.0_dp, upper=600.0_dp, &
+        initial=[250.0_dp], doc="Groundwater near which it overflows and drainage to it stops")
     case default
       describe_field = 1
     end select
