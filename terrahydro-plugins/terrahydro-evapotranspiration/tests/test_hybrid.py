@@ -188,3 +188,16 @@ def test_it_prints_its_settings_with_units_and_scaling():
     text = repr(PenmanMonteithET(altitude=238.6, generator=seeded(1)))
     assert "altitude=238.6 m, ground_heat_share=0.0" in text
     assert "(vapour_pressure_deficit - 400) / 400" in text
+
+
+def test_priestley_taylor_asks_for_no_wind_and_penman_monteith_does():
+    names = [{spec.name for spec in model.inputs} for model in MODELS]
+    assert names[0] - names[1] == {"wind_speed"} and names[1] < names[0]
+
+
+def test_every_input_that_a_model_asks_for_changes_an_answer(model):
+    drivers = weather()
+    whole, _ = model({}, drivers, range(40))
+    for spec in model.inputs:
+        changed, _ = model({}, {**drivers, spec.name: 0.9 * drivers[spec.name]}, range(40))
+        assert any(not torch.equal(changed[name], whole[name]) for name in whole), spec.name

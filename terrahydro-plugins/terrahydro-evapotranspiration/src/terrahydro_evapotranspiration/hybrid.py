@@ -50,6 +50,7 @@ _INPUTS = (
         doc="m3 m-3; what closes the loop with a soil model",
     ),
 )
+_WINDLESS = tuple(spec for spec in _INPUTS if spec.name != "wind_speed")
 _OUTPUTS = (
     FieldSpec(
         name="evapotranspiration",
@@ -107,7 +108,6 @@ class HybridET(Component):
     H, exactly. ET = LE / lambda. No memory: `step` and `sequence` are one formula.
     """
 
-    inputs = _INPUTS
     outputs = _OUTPUTS
     conserves = ("energy: net_radiation = ground_heat + latent_heat + sensible_heat",)
 
@@ -170,6 +170,7 @@ class PenmanMonteithET(HybridET):
     ['albedo', 'aerodynamic_factor', 'max_conductance']
     """
 
+    inputs = _INPUTS
     parameter_specs = (
         _ALBEDO,
         _parameter("aerodynamic_factor", "1", (30.0, 400.0), "r_a u; 208 is grass, FAO-56 eq. 4"),
@@ -223,12 +224,13 @@ class PriestleyTaylorET(HybridET):
     """Priestley-Taylor with a learned stress: LE = share alpha s / (s + gamma) A.
 
     Priestley and Taylor (1972), alpha = 1.26, doi:10.1175/1520-0493(1972)100<0081:OTAOSH>2.3.CO;2.
-    Needs no wind in its equation, though it takes the same forcing.
+    It asks for no wind, which its equation does not have.
 
     >>> PriestleyTaylorET(altitude=240.0, generator=torch.Generator().manual_seed(1)).gradient_policy
     'autograd'
     """
 
+    inputs = _WINDLESS
     parameter_specs = (
         _ALBEDO,
         _parameter("alpha", "1", (0.8, 2.0), "1.26 is a wet surface without advection"),
