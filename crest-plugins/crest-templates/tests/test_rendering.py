@@ -12,6 +12,7 @@ from crest_templates import LICENCES, TEMPLATES, Package, render
 from crest_templates.choices import FOLDER
 
 from crest_core import CrestError
+from crest_core.testing import check_component
 
 AUTHOR = 'Jo "Snow" \\ Müller & co'
 SHARED = {"pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", ".gitignore", ".github/workflows/ci.yml"}
@@ -60,6 +61,35 @@ def test_python_toml_and_yaml_can_be_parsed_and_say_who_wrote_it(rendered):
     assert project["authors"] == [{"name": AUTHOR}]
     assert project["entry-points"]["crest.plugins"] == {"alpine_snow": "alpine_snow._plugin"}
     assert AUTHOR in (folder / "LICENSE").read_text(encoding="utf-8")
+
+
+def declared(path):
+    """Return what a source sets `conserves` to, of a class or of a component; () where it does not."""
+    nodes = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Assign)]
+    values = [node.value for node in nodes if ast.unparse(node.targets[0]).rpartition(".")[2] == "conserves"]
+    return ast.literal_eval(values[0]) if values else ()
+
+
+def test_the_balance_is_declared_by_the_component_and_not_by_its_tests(rendered):
+    """So that `crest check NAME` proves it, and not only the tests of the package."""
+    template, folder = rendered
+    balance = TEMPLATES[template].conserves
+    assert declared(folder / "src" / "alpine_snow" / "component.py") == ((balance,) if balance else ())
+    assert "conserves" not in (folder / "tests" / "test_conformance.py").read_text(encoding="utf-8").lower()
+
+
+def test_crest_check_is_red_where_an_edit_breaks_the_balance_of_the_template(tmp_path):
+    source = render(Package("alpine-snow"), tmp_path) / "src" / "alpine_snow" / "component.py"
+
+    def conforms(text):
+        names = {"__name__": "edited"}
+        exec(compile(text, str(source), "exec"), names)
+        report = check_component(names["AlpineSnow"], stages=["conservation"])
+        return report.ok, report.ids("fail")
+
+    text = source.read_text(encoding="utf-8")
+    assert conforms(text) == (True, [])
+    assert conforms(text.replace("swe = snow - melt", "swe = snow - 0.9 * melt")) == (False, ["conservation.water"])
 
 
 def test_the_hash_of_the_weights_is_that_of_the_file(rendered):

@@ -19,7 +19,7 @@ class Template:
     requires: tuple[str, ...]
     """Requirement lines beside crest-core."""
     conserves: str = ""
-    """The balance that the model keeps, as `crest check --conserves` reads it."""
+    """The balance that the component declares and keeps; "" for a network, which keeps none."""
     weights: str = ""
     """The weights file within the package's module."""
 
