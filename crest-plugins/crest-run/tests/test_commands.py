@@ -71,11 +71,18 @@ def test_plan_without_matplotlib_says_what_to_install(crest, file, tmp_path, mon
 
 
 def test_run_writes_what_the_file_asks_for_and_says_so(crest, file, tmp_path):
-    file.write_text(RUN + "output: {path: out.nc, restart: end.safetensors}\n")
+    file.write_text(RUN + "output: {path: out.nc, restart: end.safetensors, record: record.json}\n")
     status, out, err = crest("run", file)
     assert (status, err) == (0, "")
-    assert f"{tmp_path}/out.nc: storage, runoff, evapotranspiration; 40 steps" in out
-    assert f"{tmp_path}/end.safetensors" in out
+    assert out.splitlines() == [
+        f"{tmp_path}/out.nc: 40 steps, 2001-01-01 to 2001-02-10",
+        "  storage             time 40, cell 2  kg m-2",
+        "  runoff              time 40, cell 2  mm day-1",
+        "  evapotranspiration  time 40, cell 2  mm day-1",
+        f"{tmp_path}/end.safetensors: the state at the end, to go on from (the key resume)",
+        f"{tmp_path}/record.json: versions, hashes, seed and the run itself",
+        f'next, in Python: xarray.open_dataset("{tmp_path}/out.nc")',
+    ]
     with xr.open_dataset(tmp_path / "out.nc") as results:
         assert results.sizes["time"] == 40
 
@@ -96,7 +103,8 @@ def test_run_output_leaves_restart_and_record_of_another_output_alone(crest, fil
         status, out, _ = crest("run", file, "--output", tmp_path / name)
         assert status == 0
         stem = name.removesuffix(".nc")
-        assert out.splitlines()[1:] == [f"{tmp_path}/{stem}.restart.safetensors", f"{tmp_path}/{stem}.record.json"]
+        files = [line.split(":")[0] for line in out.splitlines() if line.startswith(str(tmp_path))]
+        assert files == [f"{tmp_path}/{one}" for one in (name, f"{stem}.restart.safetensors", f"{stem}.record.json")]
         assert (tmp_path / f"{stem}.restart.safetensors").exists() and (tmp_path / f"{stem}.record.json").exists()
     assert before == {path: path.read_bytes() for path in before}
 
@@ -108,7 +116,7 @@ def test_run_output_continues_a_restart_in_place(crest, file, tmp_path):
     assert crest("run", file)[0] == 0
     before = (tmp_path / "r.safetensors").read_bytes()
     file.write_text(RUN + "resume: r.safetensors\noutput: {path: a.nc, restart: ./r.safetensors}\n")
-    assert crest("run", file, "--output", tmp_path / "b.nc")[1].splitlines()[1:] == [f"{tmp_path}/r.safetensors"]
+    assert f"\n{tmp_path}/r.safetensors: " in crest("run", file, "--output", tmp_path / "b.nc")[1]
     assert (tmp_path / "r.safetensors").read_bytes() != before
     assert not list(tmp_path.glob("b.*safetensors"))
 
@@ -134,7 +142,7 @@ def test_the_module_runs_a_file_in_a_process_of_its_own(models, file, tmp_path):
     command = [sys.executable, "-m", "crest_core", "run", str(file), "--output", "a.nc"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("a.nc: storage")
+    assert done.stdout.startswith("a.nc: 40 steps")
 
 
 def test_an_error_is_one_clean_message_without_traceback(crest, file):

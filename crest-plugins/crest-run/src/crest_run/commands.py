@@ -13,6 +13,7 @@ from crest_run.build import build_graph
 from crest_run.errors import RunFileError
 from crest_run.execution import execute
 from crest_run.runfile import OutputSection, RunFile, load_run
+from crest_run.summary import summary
 from crest_run.targets import check_target
 
 if TYPE_CHECKING:
@@ -68,9 +69,7 @@ def run(
         raise RunFileError(f"{content.where('output')}: results have no file; add the key path, or --output FILE")
     results = execute(content, progress=False if quiet else None)
     if not quiet:
-        print(f"{path}: {', '.join(map(str, results.data_vars))}; {results.sizes['time']} steps")
-        for also in filter(None, (content.output.restart, content.output.record)):
-            print(also)
+        print(summary(results, path, restart=content.output.restart, record=content.output.record))
 
 
 def schema() -> None:
