@@ -18,7 +18,7 @@ _PUBLIC = {
     "graph": ("Graph",),
     "parameters": ("PhysicalParameters",),
     "plugins": ("PluginWarning", "Registry", "hookimpl", "registry"),
-    "store": ("SafetensorsStore", "Store", "write_atomically"),
+    "store": ("Archive", "SafetensorsStore", "Store", "write_atomically"),
     "tensor_map": ("Standardize", "TensorMap"),
 }  # fmt: skip
 _HOME = dict.fromkeys(crest_fields.__all__, "crest_fields")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from time import monotonic
 from typing import Any
@@ -20,11 +23,10 @@ from crest_core.forcing import Forcing, PeriodError
 from crest_core.graph import Graph
 from crest_core.output import to_dataset
 from crest_core.provenance import graph_hash, parameter_hash, versions
-from crest_core.store import Store
+from crest_core.store import Archive, Store
 from crest_core.testing.compliance import complying_if_asked
 from crest_fields.clock import Clock
 from crest_fields.errors import TimeError
-from crest_fields.fields import FieldSpec
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,9 @@ def simulate(
     calendar: str | None = None,
     window: str = "365D",
     state: Tensors | None = None,
-    resume: Store | None = None,
+    resume: Store | Archive | None = None,
     store: Store | None = None,
+    archive: Archive | None = None,
     outputs: Sequence[str] | None = None,
     dtype: torch.dtype | None = None,
     seed: int | None = None,
@@ -97,51 +100,68 @@ def simulate(
 ) -> xr.Dataset:
     """Return the outputs of a run over [start, end) as a CF Dataset, without gradients.
 
-    Forcing is read and run in windows cut at multiples of `window` since 2000-01-01; at the end of each, `store`
-    receives the state, from which `resume` goes on. `seed` is only written to the record. `progress` None shows a bar
-    on a terminal.
+    Forcing is read (one window ahead) and run in windows cut at multiples of `window` since 2000-01-01; at the end of
+    each, `store` receives the state, from which `resume` goes on. An `archive` receives the outputs of each window too,
+    and is opened in the end: memory does not grow with the length of the run. `seed` is only written to the record.
+    `progress` None shows a bar on a terminal.
     """
     graph = model if isinstance(model, Graph) else Graph({"model": model})
-    identity = graph_hash(graph)
+    identity, chain = graph_hash(graph), ""
     if resume is not None:
         if state is not None or start is not None:
             raise StateError("a run that resumes takes state and start from the restart; leave state= and start= out")
-        state, start, calendar = _resumed(resume, identity)
+        state, start, calendar, chain = _resumed(resume, identity)
     run = prepare(graph, forcing, start=start, end=end, calendar=calendar, state=state, dtype=dtype)
-    if store is not None and graph.opaque:
+    if (store is not None or archive is not None) and graph.opaque:
         raise StateError("a graph with an opaque component hides state and cannot write a restart")
     names = [spec.name for spec in graph.outputs]
     if unknown := sorted(set(outputs or ()) - set(names)):
         raise StateError(f"outputs {unknown} do not exist; the graph has {', '.join(names)}")
     kept: dict[str, list[torch.Tensor]] = {name: [] for name in (names if outputs is None else outputs)}
-    hashes = {spec: sha256(f"{spec.name} {run.clock.start} {run.sizes}".encode()) for spec in graph.inputs}
-    state = run.state
+    state, record = run.state, _record(graph, identity, seed)
     with _running(graph), complying_if_asked(graph):
-        for first, stop in _progress(run.clock, window, progress):
-            clock, inputs = run.clock.sub(first, stop), run.inputs(first, stop)
-            for spec, found in hashes.items():  # field by field: equal whatever the windows are
-                if first == 0 or not spec.static:
-                    found.update(inputs[spec.name].numpy(force=True).tobytes())
+        for clock, inputs in _windows(run, window, progress):
+            chain = forcing_hash(chain, inputs, run)
             values, state = graph(state, inputs, clock.times)
             graph.check_outputs(values, list(clock.times), run.sizes)
+            dates = {"start": clock.start.isoformat(), "time": clock.end.isoformat(), "calendar": clock.calendar}
+            record["forcing_hash"] = chain
+            if archive is not None:
+                window_outputs = to_dataset(graph, {name: values[name] for name in kept}, clock, run.forcing, {})
+                archive.commit(window_outputs, state, dates | record)
+                continue
             for name, pieces in kept.items():
                 pieces.append(values[name])
             if store is not None:
-                store.save(state, {"time": clock.end.isoformat(), "calendar": clock.calendar, "graph_hash": identity})
-    record = _record(graph, identity, hashes, seed)
+                store.save(state, dates | {"graph_hash": identity, "forcing_hash": chain})
+    if archive is not None:
+        return archive.open()
     joined = {name: torch.cat(pieces) for name, pieces in kept.items()}
-    return to_dataset(graph, joined, run.clock, run.forcing, record)
+    history = {"history": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} simulated by CREST"}
+    return to_dataset(graph, joined, run.clock, run.forcing, history | record)
 
 
-def _record(graph: Graph, identity: str, hashes: Mapping[FieldSpec, Any], seed: int | None) -> dict[str, str]:
-    """Return what a run was made of, as attributes of its outputs."""
+def forcing_hash(before: str, inputs: Tensors, run: Prepared) -> str:
+    """Return the sha256 that goes on from `before` over the steps of a window: equal whatever the windows are."""
+    series = {spec.name: inputs[spec.name].numpy(force=True) for spec in run.graph.inputs if not spec.static}
+    static = sha256(f"{[spec.name for spec in run.graph.inputs]} {run.sizes}".encode())
+    for spec in run.graph.inputs:
+        if spec.static:
+            static.update(inputs[spec.name].numpy(force=True).tobytes())
+    digest = bytes.fromhex(before) or run.clock.start.isoformat().encode()
+    for values in zip(*series.values(), strict=True):
+        digest = sha256(b"".join((digest, static.digest(), *(value.tobytes() for value in values)))).digest()
+    return digest.hex()
+
+
+def _record(graph: Graph, identity: str, seed: int | None) -> dict[str, str]:
+    """Return what a run is made of, as attributes of its outputs."""
     used = versions(graph)
     record = {
         "source": f"crest-core {used.get('crest-core', '')}".strip(),
         "versions": json.dumps(used, sort_keys=True),
         "graph_hash": identity,
         "parameter_hash": parameter_hash(graph),
-        "forcing_hash": sha256(b"".join(found.digest() for found in hashes.values())).hexdigest(),
         "seed": "none" if seed is None else str(seed),
     }
     if hidden := [name for name, child in graph.components.items() if child.opaque]:
@@ -149,8 +169,8 @@ def _record(graph: Graph, identity: str, hashes: Mapping[FieldSpec, Any], seed: 
     return record
 
 
-def _resumed(store: Store, identity: str) -> tuple[Tensors, str, str]:
-    """Return state, time and calendar of a restart that this graph wrote."""
+def _resumed(store: Store | Archive, identity: str) -> tuple[Tensors, str, str, str]:
+    """Return state, time, calendar and hash of the earlier forcing, of a restart that this graph wrote."""
     state, attributes = store.load()
     try:
         time, calendar, other = (attributes[key] for key in ("time", "calendar", "graph_hash"))
@@ -159,7 +179,7 @@ def _resumed(store: Store, identity: str) -> tuple[Tensors, str, str]:
     if other != identity:
         hashes = f"hash {other[:12]}, this one {identity[:12]}"
         raise StateError(f"the restart of {time} was written by another graph ({hashes}); run the graph that wrote it")
-    return state, time, calendar
+    return state, time, calendar, attributes.get("forcing_hash", "")
 
 
 @contextmanager
@@ -186,16 +206,21 @@ def _running(graph: Graph) -> Iterator[None]:
             module.training = training
 
 
-def _progress(clock: Clock, window: str, shown: bool | None) -> Iterator[tuple[int, int]]:
-    """Yield the windows of a clock, with a bar that shows rate and remaining time."""
+def _windows(run: Prepared, length: str, shown: bool | None) -> Iterator[tuple[Clock, Tensors]]:
+    """Yield clock and forcing of every window, the next one read meanwhile; with a bar of rate and remaining time."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TimeRemainingColumn
 
-    windows, began = clock.windows(window), monotonic()
+    windows, began = run.clock.windows(length), monotonic()
     shown = sys.stderr.isatty() and len(windows) > 1 if shown is None else shown
     columns = (BarColumn(), "{task.completed}/{task.total} steps", "{task.description}", TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
-        task = bar.add_task("", total=len(clock))
-        for first, stop in windows:
-            yield first, stop
+    with (
+        ThreadPoolExecutor(1, "crest-forcing") as reader,
+        Progress(*columns, console=Console(stderr=True), disable=not shown) as bar,
+    ):
+        task, ahead = bar.add_task("", total=len(run.clock)), deque([reader.submit(run.inputs, *windows[0])])
+        for (first, stop), coming in zip(windows, [*windows[1:], None], strict=True):
+            inputs = ahead.popleft().result()
+            ahead.extend([reader.submit(run.inputs, *coming)] if coming else [])
+            yield run.clock.sub(first, stop), inputs
             bar.update(task, completed=stop, description=f"{stop / (monotonic() - began):.0f} steps/s")

@@ -12,6 +12,8 @@ KINDS = {
     "components": "Component classes, which graphs are made of",
     "backends": "wrappers that turn models of another library or language into components",
     "data_sources": "callables that return an xarray Dataset of forcing or observations",
+    "catalogues": "catalogues of data sets: a path, as `crest data list` reads it",
+    "archives": "archives of runs: history, restart and record in one commit",
     "regridders": "Regridder classes",
     "assimilators": "assimilation methods",
     "metrics": "functions metric(simulated, observed)",

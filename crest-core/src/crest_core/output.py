@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -33,8 +32,7 @@ def to_dataset(graph: Graph, outputs: Tensors, clock: Clock, forcing: Forcing, r
     for name, places in forcing.dataset.coords.items():
         if name not in dataset.variables and set(places.dims) <= set(dataset.dims) - {"time", *graph.dim_sizes}:
             dataset = dataset.assign_coords({name: places.variable})  # not what hangs on it
-    history = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} simulated by CREST"
-    return dataset.assign_attrs(Conventions="CF-1.11", title="CREST simulation", history=history, **record)
+    return dataset.assign_attrs(Conventions="CF-1.11", title="CREST simulation", **record)
 
 
 def _attributes(graph: Graph, spec: FieldSpec) -> dict[str, str]:

@@ -172,7 +172,7 @@ def _plugins_of(one: Distribution) -> list[Entry]:
         points = one.entry_points.select(group=GROUP)
         if not points:  # name and version take longer to read
             return []
-        if not one.name:
+        if "Name" not in one.metadata:  # `name` is None, or raises where importlib_metadata is loaded
             raise PluginError("METADATA has no Name")
         name, version = _plain(one.name), _plain(one.version or "")
         return [Entry(_plain(p.name), "plugin", "", name, version, p.value, module=p.value) for p in points]

@@ -5,13 +5,16 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from threading import get_ident
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from crest_core.component import Tensors
 from crest_core.errors import StoreError
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 class Store(Protocol):
@@ -22,6 +25,22 @@ class Store(Protocol):
 
     def load(self) -> tuple[Tensors, dict[str, Any]]:
         """Return the last state that was saved, and its attributes."""
+
+
+class Archive(Protocol):
+    """Keeps what a run produces window by window: outputs, state and record in one commit, whole or absent."""
+
+    def commit(self, outputs: "xr.Dataset", state: Tensors, attributes: Mapping[str, Any]) -> None:
+        """Append the outputs of one window, with the state at its end and what a later run must know of it.
+
+        `attributes` are JSON values: start and time (the window's ends, ISO), calendar, hashes, versions, seed.
+        """
+
+    def load(self) -> tuple[Tensors, dict[str, Any]]:
+        """Return the last state that was committed, and its attributes."""
+
+    def open(self) -> "xr.Dataset":
+        """Return the outputs that are committed, read when needed."""
 
 
 class SafetensorsStore:

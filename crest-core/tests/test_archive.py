@@ -1,0 +1,121 @@
+"""simulate with an archive: windows are committed one by one, nothing is kept, the next window is read ahead."""
+
+import threading
+
+import pytest
+import torch
+import xarray as xr
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from crest_core import Connection, Graph, SafetensorsStore, simulate
+from crest_core.errors import ForcingError, StateError
+from crest_core.testing import Stress, TorchBucket, weather
+
+LAG = Connection("soil.storage", "plant.storage", lagged=True, initial=50.0)
+
+
+class Lists:
+    """An archive in memory."""
+
+    def __init__(self):
+        self.windows, self.states, self.attributes = [], [], []
+
+    def commit(self, outputs, state, attributes):
+        self.windows.append(outputs)
+        self.states.append(state)
+        self.attributes.append(attributes)
+
+    def load(self):
+        return self.states[-1], self.attributes[-1]
+
+    def open(self):
+        return xr.concat(self.windows, "time", data_vars="minimal")
+
+
+def loop():
+    return Graph({"plant": Stress(), "soil": TorchBucket()}, [LAG])
+
+
+def test_an_archive_receives_every_window_once_and_equals_a_run_in_memory():
+    data, archive = weather(40, 3, seed=1), Lists()
+    result = simulate(loop(), data, window="10D", archive=archive)
+    straight = simulate(loop(), data, window="10D")
+    assert len(archive.windows) == 5  # windows are cut at multiples of 10 days since 2000
+    for name in straight.data_vars:
+        assert result[name].identical(straight[name])
+    spans = [(one["start"], one["time"]) for one in archive.attributes]
+    assert [end for _, end in spans[:-1]] == [start for start, _ in spans[1:]]
+    assert archive.attributes[-1]["forcing_hash"] == straight.attrs["forcing_hash"]
+    assert "history" not in archive.windows[0].attrs, "a date of today would make two equal runs differ"
+
+
+def test_a_run_goes_on_from_its_archive_bit_for_bit():
+    data, whole, parted = weather(40, 3, seed=1), Lists(), Lists()
+    simulate(loop(), data, window="10D", archive=whole)
+    simulate(loop(), data.isel(time=slice(0, 14)), window="10D", archive=parted, end=whole.attributes[1]["time"])
+    simulate(loop(), data, window="10D", archive=parted, resume=parted)
+    assert parted.open().identical(whole.open())
+    assert parted.attributes == whole.attributes
+    assert all(torch.equal(value, parted.states[-1][name]) for name, value in whole.states[-1].items())
+
+
+def test_only_the_chosen_outputs_reach_the_archive():
+    archive = Lists()
+    simulate(loop(), weather(9, seed=1), outputs=["runoff"], archive=archive)
+    assert list(archive.windows[0].data_vars) == ["runoff"]
+
+
+def test_the_hash_of_forcing_goes_on_over_a_restart(tmp_path):
+    data, store = weather(40, seed=1), SafetensorsStore(tmp_path / "restart.safetensors")
+    straight = simulate(loop(), data, window="10D").attrs["forcing_hash"]
+    simulate(loop(), data, window="10D", end="2001-01-21", store=store)
+    assert simulate(loop(), data, window="10D", resume=store).attrs["forcing_hash"] == straight
+
+
+def test_the_next_window_is_read_while_the_model_runs():
+    read, reading = [], threading.Event()
+
+    class Watched(TorchBucket):
+        def step(self, state, inputs, time):
+            if time.isoformat() == "2001-01-01T00:00:00":
+                assert reading.wait(timeout=30), "the second window is not read before the first has run"
+            return super().step(state, inputs, time)
+
+    class Lazy(BackendArray):
+        """Says when rows are read."""
+
+        def __init__(self, values):
+            self.values, self.shape, self.dtype = values, values.shape, values.dtype
+
+        def __getitem__(self, key):
+            read.append(threading.current_thread() is threading.main_thread())
+            if len(read) == 2:
+                reading.set()
+            return indexing.explicit_indexing_adapter(
+                key, self.shape, indexing.IndexingSupport.BASIC, self.values.__getitem__
+            )
+
+    data = weather(40, seed=1)
+    rain = data["precipitation"]
+    lazy = indexing.LazilyIndexedArray(Lazy(rain.values))
+    data["precipitation"] = xr.Variable(rain.dims, lazy, rain.attrs)
+    simulate(Graph({"plant": Stress(), "soil": Watched()}, [LAG]), data, window="10D")
+    assert len(read) == 5
+    assert not any(read), "the main thread waits for files"
+
+
+def test_what_was_committed_stays_when_a_later_window_of_forcing_is_faulty():
+    data, archive = weather(40, seed=1), Lists()
+    data["precipitation"][30] = float("nan")
+    with pytest.raises(ForcingError, match="precipitation.*got nan at time 2001-01-31"):
+        simulate(loop(), data, window="10D", archive=archive)
+    assert archive.attributes[-1]["time"] == "2001-01-25T00:00:00"  # the end of the last whole window
+
+
+def test_an_opaque_graph_has_no_archive():
+    class Hidden(TorchBucket):
+        opaque = True
+
+    with pytest.raises(StateError, match="hides state and cannot write a restart"):
+        simulate(Graph({"plant": Stress(), "soil": Hidden()}, [LAG]), weather(9, seed=1), archive=Lists())
