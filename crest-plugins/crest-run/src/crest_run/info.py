@@ -32,6 +32,8 @@ def info(name: Annotated[str, typer.Argument(metavar="NAME", help="A name that `
 
     \b
     crest info soil-bucket
+
+    The standard names that the dictionary knows are a page of the documentation: reference, standard names.
     """
     entries = [entry for entry in registry().entries if entry.kind != "plugin"]
     if name not in (names := sorted({entry.name for entry in entries})):
