@@ -16,6 +16,7 @@ from crest_core.plan import Block
 
 Call = Callable[[Tensors, Tensors, Any], tuple[Tensors, Tensors]]
 Nested = dict[str, Tensors]  # by component, then by field
+Declared = tuple[frozenset[str], frozenset[str]]  # names of outputs and of states
 _version = attrgetter("_version")  # torch's counter of changes in place
 _MEMORY = ""  # what a lagged link reads from, as if it were one more component
 
@@ -47,22 +48,27 @@ def failed(where: str, error: Exception) -> ComponentError:
     return ComponentError(f"component {where}: {kind}{error}")
 
 
+def declared(component: Component) -> Declared:
+    """Return the names of a component's outputs and of its states."""
+    return frozenset(spec.name for spec in component.outputs), frozenset(spec.name for spec in component.states)
+
+
 def checked(
-    name: str, component: Component, call: Call, state: Tensors, inputs: Tensors, time: Any
+    name: str, names: Declared, call: Call, state: Tensors, inputs: Tensors, time: Any
 ) -> tuple[Tensors, Tensors]:
     """Return what a call returns; ComponentError if it changed its arguments in place or returned undeclared names."""
     arguments = [*inputs.values(), *state.values()]
-    before = list(map(_version, arguments))
+    before = sum(map(_version, arguments))
     outputs, new_state = call(state, inputs, time)
-    if before != list(map(_version, arguments)):
+    if sum(map(_version, arguments)) != before:
         raise ComponentError(f"component {name} changed its inputs or state in place; compute new tensors instead")
-    for word, specs, got in (("outputs", component.outputs, outputs), ("states", component.states, new_state)):
-        if len(specs) != len(got) or [spec for spec in specs if spec.name not in got]:
-            declared = {spec.name for spec in specs}
-            missing, extra = sorted(declared - set(got)), sorted(set(got) - declared)
-            raise ComponentError(
-                f"component {name}: expected the {word} {sorted(declared)}; missing {missing}, undeclared {extra}"
-            )
+    if outputs.keys() != names[0] or new_state.keys() != names[1]:
+        both = (("outputs", names[0], outputs), ("states", names[1], new_state))
+        word, expected, got = next(one for one in both if one[2].keys() != one[1])
+        missing, extra = sorted(expected - got.keys()), sorted(got.keys() - expected)
+        raise ComponentError(
+            f"component {name}: expected the {word} {sorted(expected)}; missing {missing}, undeclared {extra}"
+        )
     return outputs, new_state
 
 
@@ -112,7 +118,7 @@ def run_loop(
                 if index:
                     outputs, states[name] = call(states[name], inputs, time)
                 else:
-                    outputs, states[name] = checked(name, child, call, states[name], inputs, time)
+                    outputs, states[name] = checked(name, declared(child), call, states[name], inputs, time)
                 current[name] = outputs
                 for field, keep in keeps:
                     keep(outputs[field])

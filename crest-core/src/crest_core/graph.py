@@ -15,7 +15,7 @@ from crest_core.blackbox import check_values
 from crest_core.component import Component, SequenceComponent, Sizes, Tensors
 from crest_core.connection import Connection
 from crest_core.errors import ComponentError, CouplingError, StateError
-from crest_core.exchange import Nested, checked, deliver, failed, memory_key, run_loop, taped
+from crest_core.exchange import Nested, checked, declared, deliver, failed, memory_key, run_loop, taped
 from crest_core.gradient_report import GradientReport, gradient_report, policy_of
 from crest_core.matching import FORCING, Link, Port, match
 from crest_core.plan import Plan, plan_blocks
@@ -73,7 +73,8 @@ class Graph(SequenceComponent):
         policies = {child.gradient_policy for child in components.values()}
         self.gradient_policy = policies.pop() if len(policies) == 1 else "mixed"
         self.states, self.history = self._memory()
-        self._names = {spec.name for spec in self.states}
+        self._names, self._needed = declared(self)[1], frozenset(spec.name for spec in self.inputs)
+        self._declared = {name: declared(child) for name, child in components.items()}
         self._series = tuple(spec.name for spec in self.inputs if not spec.static)
         self._keys = {
             name: {spec.name: f"{name}.{spec.name}" for spec in one.states} for name, one in components.items()
@@ -167,12 +168,15 @@ class Graph(SequenceComponent):
             child = self.components[name]
             try:
                 call = taped(child, child.sequence)
-                produced[name], states[name] = checked(name, child, call, states[name], given[name], times)
+                names, state = self._declared[name], states[name]
+                produced[name], states[name] = checked(name, names, call, state, given[name], times)
             except Exception as error:
                 raise failed(f"{name} at {times[0]} to {times[-1]}", error) from error
         memory = {key: value.clone() for key, value in memory.items()}  # not views of whole sequences, nor of outputs
         for name, keys in self._keys.items():
-            memory |= {key: states[name][field].contiguous() for field, key in keys.items()}  # as a restart has it
+            own = states[name]
+            for field, key in keys.items():
+                memory[key] = own[field].contiguous()  # as a restart has it
         return {name: produced[port.component][port.field] for name, port in self.output_ports.items()}, memory
 
     def _check_child(self, name: str, child: Component) -> None:
@@ -250,7 +254,7 @@ class Graph(SequenceComponent):
         if not steps:
             raise StateError("the graph got no timesteps; give at least one time")
         for name in self._series:
-            if not inputs[name].ndim or inputs[name].shape[0] != steps:
+            if not inputs[name].ndim or inputs[name].size(0) != steps:
                 got = f"{len(inputs[name])} steps" if inputs[name].dim() else "no time axis"
                 raise StateError(
                     f"the graph got {steps} times, but the forcing {name} has {got}; cut them to one period"
@@ -261,8 +265,9 @@ class Graph(SequenceComponent):
         if self._names != state.keys():
             missing, unknown = sorted(self._names - state.keys()), sorted(state.keys() - self._names)
             raise StateError(f"the state does not fit this graph: missing {missing}, unknown {unknown}")
-        if lacking := [spec.name for spec in self.inputs if spec.name not in inputs]:
+        if not self._needed <= inputs.keys():
             needed = [spec.name for spec in self.inputs]
+            lacking = [name for name in needed if name not in inputs]
             hints = "; ".join(self.near[name] for name in lacking if name in self.near)
             raise StateError(f"the graph needs the forcing {needed}; missing {lacking}. {hints}".rstrip(". "))
         states = {name: {field: state[key] for field, key in keys.items()} for name, keys in self._keys.items()}
