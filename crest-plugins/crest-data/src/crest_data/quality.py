@@ -1,0 +1,127 @@
+"""Quality: numbers that mean missing become nan, impossible ones are refused, and every nan has its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import xarray as xr
+
+from crest_core import Conversion
+from crest_data.errors import DataError
+from crest_data.variable import Variable
+
+GOOD, MISSING, REJECTED, FILLED = range(4)
+MEANINGS = "good missing rejected filled"
+# Numbers that sources write for "missing"; undeclared, they are an error where no bounds exclude them.
+FILLS = (-9999.0, -999.0, -99999.0, -32768.0, 9.969209968386869e36, 1e20, 1e30, 1e35, 1e36)
+
+
+def screened(
+    raw: xr.DataArray, variable: Variable, convert: Conversion, flag: xr.DataArray | None
+) -> tuple[xr.DataArray, xr.DataArray | None, list[str]]:
+    """Return values in handed-out units with nan for missing, their quality, and what was changed.
+
+    Values that are read lazily (dask) are screened when they are read, and not counted.
+    """
+    fills = _fill_values(raw, variable)
+    keeps_quality = flag is not None or bool(fills) or variable.reject
+    kind = raw.dtype if raw.dtype.kind == "f" else np.dtype(np.float64)
+    given = xr.zeros_like(raw, dtype=np.uint8) if flag is None else flag
+    quality = _apply(lambda data, code: quality_of(data, code, variable, fills, convert), np.uint8, raw, given)
+    values = _apply(
+        lambda data, code: values_of(data, code, variable, fills, convert).astype(kind, copy=False), kind, raw, given
+    )
+    changes = []
+    if raw.chunks is None:
+        changes = _counted(raw, quality, variable, fills)
+    elif fills:
+        changes = [f"{variable.name}: {_listed(fills)} -> missing (read lazily, not counted)"]
+    return values, quality if keeps_quality else None, changes
+
+
+def quality_of(
+    raw: np.ndarray, flag: np.ndarray, variable: Variable, fills: Sequence[float], convert: Conversion
+) -> np.ndarray:
+    """Return the quality of raw values, uint8; DataError on a value that is neither missing nor possible."""
+    missing = _is_one_of(raw, fills) | np.isnan(raw)
+    outside = _outside(raw, missing | (flag == REJECTED), variable, convert)
+    quality = np.where(missing, np.where(flag == REJECTED, REJECTED, MISSING), flag)
+    return np.where(outside & ~missing, REJECTED, quality).astype(np.uint8)
+
+
+def values_of(
+    raw: np.ndarray, flag: np.ndarray, variable: Variable, fills: Sequence[float], convert: Conversion
+) -> np.ndarray:
+    """Return values in handed-out units, float64, nan where missing or rejected."""
+    quality = quality_of(raw, flag, variable, fills, convert)
+    usable = (quality == GOOD) | (quality == FILLED)
+    return np.where(usable, convert(np.where(usable, raw, 0).astype(np.float64)), np.nan)
+
+
+def quality_attributes(name: str) -> dict[str, object]:
+    """Return the CF attributes of the quality of a variable."""
+    flags = {"flag_values": np.arange(4, dtype=np.uint8), "flag_meanings": MEANINGS}
+    return {"long_name": f"quality of {name}", "standard_name": "quality_flag", **flags}
+
+
+def _apply(function: Callable[..., np.ndarray], kind: np.dtype | type, *arrays: xr.DataArray) -> xr.DataArray:
+    with xr.set_options(arithmetic_join="exact"):
+        return xr.apply_ufunc(function, *arrays, dask="parallelized", output_dtypes=[kind])
+
+
+def _fill_values(raw: xr.DataArray, variable: Variable) -> tuple[float, ...]:
+    """Return the numbers that mean missing: declared ones and those of the attributes."""
+    if packing := sorted({"scale_factor", "add_offset"} & set(raw.attrs)):
+        raise DataError(
+            f"{variable.name}: packed numbers ({raw.dtype} with {', '.join(packing)}); open the file with "
+            f"mask_and_scale=True"
+        )
+    if raw.dtype.kind not in "fiu":
+        raise DataError(f"{variable.name}: expected numbers, got {raw.dtype}; give spans of time in a unit")
+    told = [raw.attrs[key] for key in ("_FillValue", "missing_value") if key in raw.attrs]
+    marks = [float(mark) for mark in np.ravel([*variable.missing, *told])]
+    return tuple(dict.fromkeys(mark for mark in marks if not np.isnan(mark)))
+
+
+def _is_one_of(raw: np.ndarray, numbers: Sequence[float]) -> np.ndarray:
+    """Return where raw is one of the numbers, as its type can hold them."""
+    if raw.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return np.isin(raw, np.array(numbers, dtype=raw.dtype))
+    return np.isin(raw, [int(number) for number in numbers if float(number).is_integer()])
+
+
+def _outside(raw: np.ndarray, excused: np.ndarray, variable: Variable, convert: Conversion) -> np.ndarray:
+    """Return where a value is impossible; DataError unless the variable says that such values are rejected."""
+    values = convert(np.where(excused, 0, raw).astype(np.float64))
+    low, high = variable.bounds or (-np.inf, np.inf)
+    outside = ~excused & ~((values >= low) & (values <= high) & np.isfinite(values))
+    suspect = ~excused & _is_one_of(raw, FILLS) & (outside | (variable.bounds is None))
+    bad = suspect if suspect.any() and not variable.reject else outside
+    if not bad.any() or variable.reject:
+        return outside | suspect
+    where = [int(index[0]) for index in np.nonzero(bad)]
+    said = f"{variable.name}: {raw[bad][0]:g} {variable.units} at index {where} ({int(bad.sum())} such values)"
+    if suspect.any():
+        mark = float(raw[bad][0])
+        raise DataError(
+            f"{said} looks like a fill value; declare it, missing=({mark:g},), or give bounds it lies within"
+        )
+    expected = f"finite values within [{low:g}, {high:g}] {variable.handed_out}"
+    raise DataError(f"{said}: expected {expected}; correct the units, declare missing=, or ask for reject=True")
+
+
+def _counted(raw: xr.DataArray, quality: xr.DataArray, variable: Variable, fills: Sequence[float]) -> list[str]:
+    """Return a line for each number that became missing and for what was rejected, with counts."""
+    changes = []
+    for mark in fills:
+        if count := int(_is_one_of(raw.values, (mark,)).sum()):
+            changes.append(f"{variable.name}: {mark:g} -> missing, {count} values")
+    if count := int((quality.values == REJECTED).sum()):
+        changes.append(f"{variable.name}: {count} values rejected")
+    return changes
+
+
+def _listed(numbers: Sequence[float]) -> str:
+    return ", ".join(f"{number:g}" for number in numbers)

@@ -1,0 +1,213 @@
+"""Times: UTC starts of intervals with their bounds, in a declared calendar; gaps are kept and told."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import cftime
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from crest_core import TimeError, parse_timestep
+from crest_data.errors import DataError
+
+_NAMES = ("time", "valid_time", "date", "datetime", "timestamp")
+_LABELS = {"start": 0, "middle": 1, "end": 2}  # halves of a step after the start
+_OFFSET = re.compile(r"UTC\s*([+-])(\d{1,2})(?::(\d\d))?")
+_DAY = 86_400_000_000  # microseconds
+_HOUR = 3_600_000_000  # microseconds
+# Calendars by the names that CREST uses; since 1582 the first three are one.
+_CALENDARS = {"standard": "standard", "gregorian": "standard", "proleptic_gregorian": "standard",
+              "noleap": "noleap", "365_day": "noleap", "360_day": "360_day"}  # fmt: skip
+
+
+def label_times(
+    dataset: xr.Dataset, *, step: str | None, label: str, time_zone: str
+) -> tuple[xr.Dataset, dict[str, str], list[str]]:
+    """Return the dataset with labelled times and bounds, global attributes about time, and what was changed.
+
+    Without a step the times keep the bounds that the source has, or stay the times of point values.
+    """
+    if label not in _LABELS:
+        raise DataError(f"label {label!r} is not one of {', '.join(_LABELS)}")
+    dataset, changes = _renamed(dataset)
+    dataset, more = _plain(dataset)
+    calendar = calendar_of(dataset["time"].values)
+    ticks = to_ticks(dataset["time"].values)
+    length = None if step is None else round(_step(step).total_seconds() * 1e6)
+    _check_order(dataset["time"].values, ticks, length)
+    moved, told = _shift(label, length, time_zone)
+    edges, gaps = None, {}
+    if length is not None:
+        edges = np.stack([ticks + moved, ticks + moved + length], axis=1)
+        gaps = _gaps(dataset["time"].values, ticks, length)
+    elif (bounds := str(dataset["time"].attrs.get("bounds", ""))) in dataset.variables:
+        edges = to_ticks(dataset[bounds].transpose("time", ...).values) + moved
+        dataset, told = dataset.drop_vars(bounds), [*told, *_started(edges, ticks + moved)]
+        _check_bounds(edges, calendar)
+    starts = ticks + moved if edges is None else edges[:, 0]
+    dataset = dataset.assign_coords(_coordinates(starts, edges, calendar))
+    return dataset, {"time_zone": _zone_now(time_zone, length), "calendar": calendar, **gaps}, [*changes, *more, *told]
+
+
+def calendar_of(times: np.ndarray) -> str:
+    """Return standard, noleap or 360_day; DataError for any other."""
+    first = times.ravel()[0] if times.size else None
+    name = first.calendar if isinstance(first, cftime.datetime) else "standard"
+    if name not in _CALENDARS:
+        raise DataError(f"time: calendar {name!r}; expected standard, noleap or 360_day; use xarray's convert_calendar")
+    return _CALENDARS[name]
+
+
+def to_ticks(times: np.ndarray) -> np.ndarray:
+    """Return times as microseconds since 1970 in their own calendar, int64."""
+    if times.dtype.kind == "M":
+        return times.astype("datetime64[us]").astype(np.int64)
+    if not times.size:
+        return np.zeros(times.shape, dtype=np.int64)
+    calendar = calendar_of(times)
+    return np.asarray(cftime.date2num(times, "microseconds since 1970-01-01", calendar=calendar), dtype=np.int64)
+
+
+def from_ticks(ticks: np.ndarray, calendar: str) -> np.ndarray:
+    """Return datetime64[ns] in the standard calendar (1678 to 2261), else cftime dates."""
+    limits = np.array(["1678-01-01", "2262-01-01"], dtype="datetime64[us]").astype(np.int64)
+    if calendar == "standard" and (not ticks.size or (ticks.min() >= limits[0] and ticks.max() < limits[1])):
+        return ticks.astype("datetime64[us]").astype("datetime64[ns]")
+    dates = cftime.num2date(ticks, "microseconds since 1970-01-01", calendar=calendar, only_use_cftime_datetimes=True)
+    return np.asarray(dates, dtype=object)
+
+
+def _step(step: str) -> timedelta:
+    try:
+        return parse_timestep(step)
+    except TimeError as error:
+        raise DataError(f"step: {error}") from error
+
+
+def _renamed(dataset: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
+    held = [str(name) for name in dataset.dims if str(name).lower() in _NAMES]
+    if len(held) != 1:
+        raise DataError(f"expected one dim of time, got {held or sorted(map(str, dataset.dims))}; rename it to 'time'")
+    if held[0] not in dataset.coords:
+        raise DataError(f"the dim {held[0]} has no times; add the coordinate")
+    if held == ["time"]:
+        return dataset, []
+    if "time" in dataset.variables:  # a scalar, the reference time of a forecast
+        raise DataError(f"both {held[0]} (dim) and time exist; drop the one that is not the time of the values")
+    return dataset.rename({held[0]: "time"}), [f"renamed dim {held[0]} -> time"]
+
+
+def _plain(dataset: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
+    """Return the dataset with dates: times with a zone become UTC."""
+    coordinate = dataset["time"]
+    index = coordinate.to_index()
+    if isinstance(index, pd.DatetimeIndex) and index.tz is not None:
+        plain = index.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[ns]")
+        return dataset.assign_coords(time=("time", plain, coordinate.attrs)), [f"time: {index.tz} -> UTC"]
+    values = coordinate.values
+    dates = values.dtype.kind == "M" or (values.size and all(isinstance(one, cftime.datetime) for one in values))
+    if not dates:
+        units = coordinate.attrs.get("units", "no units")
+        raise DataError(
+            f"time: expected dates, got {len(values)} of {values.dtype} with {units}; open the file with "
+            f"decode_times=True, or choose a period that holds data"
+        )
+    if values.dtype.kind == "M" and np.isnat(values).any():
+        raise DataError(f"time: no date at index {int(np.flatnonzero(np.isnat(values))[0])}; remove or repair that row")
+    return dataset, []
+
+
+def _check_order(times: np.ndarray, ticks: np.ndarray, length: int | None) -> None:
+    """Raise where a time appears twice, goes back, or is not a whole number of steps after the one before."""
+    gaps = np.diff(ticks)
+    odd = (gaps <= 0) if length is None else (gaps <= 0) | (gaps % length != 0)
+    if not odd.any():
+        return
+    at = int(np.flatnonzero(odd)[0])
+    before, now, gap = times[at], times[at + 1], int(gaps[at])
+    where = f"time {_iso(now)} at index {at + 1}"
+    if gap == 0:
+        clock = "; a clock with daylight saving time repeats an hour: give UTC" if length and length < _DAY else ""
+        raise DataError(f"{where} appears twice; keep one{clock}")
+    if gap < 0:
+        clock = "; a clock with daylight saving time goes back an hour: give UTC" if gap >= -_HOUR else ""
+        raise DataError(f"{where} follows {_iso(before)}: not sorted; sort by time{clock}")
+    span = timedelta(microseconds=gap)
+    raise DataError(
+        f"{where} follows {_iso(before)} by {span}, not a multiple of the step {timedelta(microseconds=length or 0)}; "
+        f"give the true step, or bring the data to it"
+    )
+
+
+def _shift(label: str, length: int | None, time_zone: str) -> tuple[int, list[str]]:
+    """Return by how many microseconds times move, and why."""
+    moved, changes = 0, []
+    if label != "start" and length is not None:
+        moved = -(length * _LABELS[label] // 2)
+        changes.append(f"time: label {label} -> start of the interval, {timedelta(microseconds=-moved)} earlier")
+    offset = _offset(time_zone)
+    if offset and length is not None and length < _DAY:
+        moved -= offset
+        changes.append(f"time: {time_zone} -> UTC")
+    return moved, changes
+
+
+def _offset(time_zone: str) -> int:
+    """Return the offset from UTC that the text tells, in microseconds; 0 if none."""
+    match = _OFFSET.search(time_zone)
+    if match is None:
+        return 0
+    sign = 1 if match[1] == "+" else -1
+    return sign * (int(match[2]) * _HOUR + int(match[3] or 0) * _HOUR // 60)
+
+
+def _zone_now(time_zone: str, length: int | None) -> str:
+    return "UTC" if _offset(time_zone) and length is not None and length < _DAY else time_zone
+
+
+def _gaps(times: np.ndarray, ticks: np.ndarray, length: int) -> dict[str, str]:
+    steps = np.diff(ticks) // length - 1
+    if not steps.any():
+        return {}
+    first = _iso(times[int(np.flatnonzero(steps)[0])])
+    return {"gaps": f"{int((steps > 0).sum())} gaps, {int(steps.sum())} steps absent, the first after {first}; kept"}
+
+
+def _started(edges: np.ndarray, ticks: np.ndarray) -> list[str]:
+    return [] if (edges[:, 0] == ticks).all() else ["time: label -> start of the interval, as the bounds tell"]
+
+
+def _check_bounds(edges: np.ndarray, calendar: str) -> None:
+    """Raise where an interval is empty or overlaps the one before."""
+    empty = np.flatnonzero(edges[:, 1] <= edges[:, 0])
+    overlap = np.flatnonzero(edges[1:, 0] < edges[:-1, 1]) + 1
+    for at, what in [
+        *((int(at), "is empty") for at in empty),
+        *((int(at), "overlaps the one before") for at in overlap),
+    ]:
+        start, end = from_ticks(edges[at], calendar)
+        raise DataError(
+            f"time bounds at index {at}: the interval {_iso(start)} to {_iso(end)} {what}; correct the bounds"
+        )
+
+
+def _coordinates(starts: np.ndarray, edges: np.ndarray | None, calendar: str) -> dict[str, xr.Variable]:
+    times = from_ticks(starts, calendar)
+    encoding = {"units": "seconds since 1970-01-01", "calendar": calendar, "dtype": "int64"}
+    attributes = {"standard_name": "time", "axis": "T"}
+    if edges is None:
+        return {"time": xr.Variable("time", times, attributes, encoding)}
+    attributes |= {"long_name": "start of the interval", "bounds": "time_bnds"}
+    bounds = from_ticks(edges, calendar)
+    return {
+        "time": xr.Variable("time", times, attributes, encoding),
+        "time_bnds": xr.Variable(("time", "bnds"), bounds, {}, encoding),
+    }
+
+
+def _iso(time: Any) -> str:
+    return str(time.astype("datetime64[s]")) if isinstance(time, np.datetime64) else str(time.isoformat())
