@@ -41,7 +41,7 @@ def plan(
         try:
             axes = graph.plan().draw()
         except ImportError as error:
-            raise CrestError("--draw needs matplotlib; pip install 'crest-run[plot]'") from error
+            raise CrestError("--draw needs matplotlib: pip install matplotlib") from error
         try:
             cast("Figure", axes.figure).savefig(draw, dpi=150)
         except ValueError as error:
