@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from crest_core.errors import ComponentError
+from crest_core.plugins import switched_on
 from crest_core.testing.records import FAIL, SKIPPED, Check, Result
 from crest_core.testing.report import Report
 from crest_fields.errors import CrestError
@@ -52,7 +53,7 @@ def results_apart(run: Run, checks: Sequence[Check], title: str, seed: int, *, b
             if "id" not in told:
                 ended = True
                 break
-            results.append(Result(by_id[told["id"]], told["outcome"], told["text"], told["seconds"]))
+            results.append(Result(by_id[told["id"]], told["outcome"], told["text"], told["seconds"], told["remedy"]))
             watch(results[-1])
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if not ended:
@@ -71,7 +72,7 @@ def _run_in_child(run: Run, writing: int) -> None:
             run(lambda result: _tell(lines, _row(result)))
             _tell(lines, {"error": ""})
         except (CrestError, OSError) as error:
-            if os.environ.get("CREST_TRACEBACK"):
+            if switched_on("CREST_TRACEBACK"):
                 traceback.print_exc()
             _tell(lines, {"error": str(error), "failed": isinstance(error, ComponentError | OSError)})
         status = 0
@@ -84,7 +85,10 @@ def _run_in_child(run: Run, writing: int) -> None:
 
 
 def _row(result: Result) -> dict[str, object]:
-    return {"id": result.check.id, "outcome": result.outcome, "text": result.text, "seconds": result.seconds}
+    return {
+        "id": result.check.id, "outcome": result.outcome, "text": result.text, "seconds": result.seconds,
+        "remedy": result.remedy,
+    }  # fmt: skip
 
 
 def _tell(lines: TextIO, what: dict[str, object]) -> None:

@@ -55,6 +55,10 @@ class Balance:
         losses = tuple(term for term in terms if not term.startswith("d("))
         return cls(name, tuple(gains), losses, stores)  # type: ignore[arg-type]
 
+    def __str__(self) -> str:
+        terms = (*self.losses, *(f"d({name})" for name in self.stores))
+        return f"{self.quantity}: {' + '.join(self.gains)} = {' + '.join(terms)}"
+
 
 def balance_of(quantity: Quantity, component: Component, dictionary: Dictionary) -> Balance | None:
     """Return the balance that standard names imply, None where they name no gain, or no loss and no store.

@@ -7,7 +7,6 @@ of a sequence by its first steps.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from torch import Tensor
 from crest_core.component import Component, Tensors
 from crest_core.errors import ComponentError
 from crest_core.graph import Graph
+from crest_core.plugins import switched_on
 from crest_core.testing.comparison import bits, form, place
 from crest_fields.clock import parse_timestep
 from crest_fields.errors import TimeError
@@ -77,7 +77,7 @@ def complying(graph: Graph) -> Iterator[list[Record]]:
 @contextmanager
 def complying_if_asked(graph: Graph) -> Iterator[list[Record]]:
     """Do so where the environment has CREST_COMPLIANCE=1, else nothing."""
-    if os.environ.get(VARIABLE, "0") in ("", "0"):
+    if not switched_on(VARIABLE):
         yield []
         return
     with complying(graph) as records:

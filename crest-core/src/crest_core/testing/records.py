@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from crest_core.testing.subject import Subject
 
-PASS, WARN, FAIL = "pass", "warn", "fail"
+PASS, WARN, FAIL, NOTE = "pass", "warn", "fail", "note"
 NOT_APPLICABLE, EXPECTED, SKIPPED = "not applicable", "expected failure", "skipped"
 
 
@@ -28,12 +28,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One rule: an id "stage.name", the function that looks, why the rule is there, and how to keep it."""
+    """One rule: an id "stage.name", the function that looks, why the rule is there, and how to keep it.
+
+    `opaque_fix` says how where torch does not see the code, "" where that makes no difference.
+    """
 
     id: str
     look: Callable[[Subject], Finding]
     reason: str
     fix: str
+    opaque_fix: str = ""
 
     @property
     def stage(self) -> str:
@@ -46,12 +50,21 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a check said of a component; `text` says what was seen, or why it was not looked."""
+    """What a check said of a component; `text` says what was seen, or why it was not looked.
+
+    `remedy` says how to keep the rule where that is not the fix of the check.
+    """
 
     check: Check
     outcome: str
     text: str
     seconds: float = 0.0
+    remedy: str = ""
+
+    @property
+    def fix(self) -> str:
+        """How to keep the rule."""
+        return self.remedy or self.check.fix
 
     @property
     def failed(self) -> bool:
@@ -59,7 +72,9 @@ class Result:
         return self.outcome == FAIL
 
     def __str__(self) -> str:
-        return f"{self.check.id}: {self.text}. Why: {self.check.reason}. Fix: {self.check.fix}."
+        if self.outcome == NOTE:
+            return f"{self.check.id}: {self.text}"
+        return f"{self.check.id}: {self.text}. Why: {self.check.reason}. Fix: {self.fix}."
 
 
 def passed(text: str = "") -> Finding:
@@ -75,6 +90,11 @@ def warned(text: str) -> Finding:
 def failed(text: str) -> Finding:
     """Return that the rule is broken."""
     return Finding(FAIL, text)
+
+
+def noted(text: str) -> Finding:
+    """Return that nothing is claimed, and what was seen all the same; shown in any case."""
+    return Finding(NOTE, text)
 
 
 def not_applicable(why: str) -> Finding:

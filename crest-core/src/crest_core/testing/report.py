@@ -8,9 +8,12 @@ from dataclasses import dataclass
 
 from rich.table import Column, Table
 
-from crest_core.testing.records import EXPECTED, FAIL, NOT_APPLICABLE, PASS, SKIPPED, WARN, Result
+from crest_core.testing.records import EXPECTED, FAIL, NOT_APPLICABLE, NOTE, PASS, SKIPPED, WARN, Result
 
-_STYLES = {PASS: "green", WARN: "yellow", FAIL: "bold red", EXPECTED: "yellow", SKIPPED: "dim", NOT_APPLICABLE: "dim"}
+_STYLES = {
+    PASS: "green", WARN: "yellow", FAIL: "bold red", EXPECTED: "yellow", NOTE: "cyan", SKIPPED: "dim",
+    NOT_APPLICABLE: "dim",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Report:
             if result.outcome in (PASS, NOT_APPLICABLE, SKIPPED) and not verbose:
                 continue
             advice = result.outcome in (FAIL, WARN)
-            text = result.text + (f"\nwhy: {result.check.reason}\nfix: {result.check.fix}" if advice else "")
+            text = result.text + (f"\nwhy: {result.check.reason}\nfix: {result.fix}" if advice else "")
             table.add_row(result.check.id, result.outcome, text, style=_STYLES[result.outcome])
         return table
 
@@ -65,7 +68,7 @@ class Report:
                 "outcome": result.outcome,
                 "text": result.text,
                 "reason": result.check.reason,
-                "fix": result.check.fix,
+                "fix": result.fix,
                 "seconds": round(result.seconds, 4),
             }
             for result in self.results
@@ -79,5 +82,5 @@ class Report:
             raise AssertionError(f"{self.summary()}\n{lines}")
 
     def __str__(self) -> str:
-        lines = [f"  {result}" for result in self.results if result.outcome in (FAIL, WARN, EXPECTED)]
+        lines = [f"  {result}" for result in self.results if result.outcome in (FAIL, WARN, EXPECTED, NOTE)]
         return "\n".join([self.summary(), *lines])

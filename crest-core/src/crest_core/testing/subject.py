@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from torch import Tensor
 from crest_core.blackbox import BlackBoxComponent
 from crest_core.component import Component, Sizes, Tensors
 from crest_core.errors import ComponentError
+from crest_core.plugins import registry
 from crest_core.testing.balance import Balance
 from crest_core.testing.synthetic import plausible_values
 from crest_fields.clock import parse_time, parse_timestep
@@ -112,6 +113,19 @@ class Subject:
     def instance(self) -> Component:
         """Return the shared component, or a fresh one where it hides state."""
         return self.fresh() if self.plain.opaque else self.component
+
+    @property
+    def black_box(self) -> bool:
+        """True if torch does not see the code that computes."""
+        return isinstance(self.plain, BlackBoxComponent)
+
+    @property
+    def packages(self) -> set[str]:
+        """The packages of the author: of the registered name, and of what is called to build."""
+        modules = [entry.target for entry in registry().of_kind("components") if entry.name == self.name]
+        made = self.make.func if isinstance(self.make, partial) else self.make
+        modules.append(str(getattr(made, "__module__", "")))
+        return {module.partition(":")[0].partition(".")[0] for module in modules} - {"", "crest_core"}
 
     @property
     def columns(self) -> str:

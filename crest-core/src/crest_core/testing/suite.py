@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 import unittest
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from time import perf_counter
@@ -11,10 +12,11 @@ from types import FunctionType
 from zlib import crc32
 
 from crest_core.component import Component
-from crest_core.plugins import registry
+from crest_core.plugins import registry, switched_on
 from crest_core.testing.balance import STORED, Balance
 from crest_core.testing.checks import CHECKS, NEEDS
-from crest_core.testing.records import EXPECTED, FAIL, NOT_APPLICABLE, PASS, SKIPPED, Check, Result
+from crest_core.testing.origin import origin
+from crest_core.testing.records import EXPECTED, FAIL, NOT_APPLICABLE, NOTE, PASS, SKIPPED, WARN, Check, Result
 from crest_core.testing.report import Report
 from crest_core.testing.subject import Inputs, Subject, copies_of
 from crest_core.testing.surroundings import undisturbed
@@ -98,7 +100,7 @@ class ComponentCheck:
         result = self.suite.result(self.check)
         if result.failed:
             raise AssertionError(str(result))
-        if result.outcome in (NOT_APPLICABLE, SKIPPED):
+        if result.outcome in (NOT_APPLICABLE, NOTE, SKIPPED):
             raise unittest.SkipTest(f"{result.check.id}: {result.text}")
 
     def __str__(self) -> str:
@@ -187,14 +189,17 @@ class _Suite:
             try:
                 finding = check.look(self.subject)
                 outcome, text = finding.outcome, finding.text
+                remedy = check.opaque_fix if outcome in (FAIL, WARN) and self.subject.black_box else ""
             except (Exception, SystemExit) as error:  # a component is other people's code
-                outcome, text = FAIL, f"{type(error).__name__}: {error}"
-        return Result(check, outcome, text, perf_counter() - began)
+                if switched_on("CREST_TRACEBACK"):
+                    traceback.print_exception(error)
+                outcome, (text, remedy) = FAIL, _raised(error, check, self.subject.packages)
+        return Result(check, outcome, text, perf_counter() - began, remedy)
 
     def _expected(self, result: Result) -> Result:
         reason = self.expected.get(result.check.id, "")
         if reason and result.outcome == FAIL:
-            return Result(result.check, EXPECTED, f"{reason} ({result.text})", result.seconds)
+            return Result(result.check, EXPECTED, f"{reason} ({result.text})", result.seconds, result.remedy)
         if reason and result.outcome == PASS:
             text = f"it is declared as an expected failure ({reason}), but passes; take the declaration out"
             return Result(result.check, FAIL, text, result.seconds)
@@ -207,6 +212,17 @@ class _Suite:
             found += self._blocking(needed) if needed != stage else []
             found += [name for name, result in self.known.items() if result.failed and result.check.stage == needed]
         return list(dict.fromkeys(found))
+
+
+def _raised(error: BaseException, check: Check, packages: Collection[str]) -> tuple[str, str]:
+    """Return an error in words with the line of the author's code, and how to mend it."""
+    place, text = origin(error, packages), f"{type(error).__name__}: {error}"
+    traced = "CREST_TRACEBACK=1 shows the whole traceback"
+    if isinstance(error, CrestError):
+        remedy = "do what the message says"
+    else:
+        remedy = "mend what raises it" if place else check.fix
+    return (f"{text} (at {place})" if place else text), f"{remedy}; {traced}"
 
 
 def _called(component: Component | Factory) -> str:

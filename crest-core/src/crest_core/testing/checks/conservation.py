@@ -6,7 +6,7 @@ import torch
 
 from crest_core.component import Component, Tensors
 from crest_core.testing.balance import Balance, Quantity, balance_of, residuals
-from crest_core.testing.records import Check, Finding, failed, not_applicable, passed, warned
+from crest_core.testing.records import Check, Finding, failed, not_applicable, noted, passed, warned
 from crest_core.testing.subject import Case, Subject, step_inputs
 from crest_fields.clock import parse_timestep
 from crest_fields.errors import UnitError
@@ -43,23 +43,38 @@ def _closes(subject: Subject, quantity: Quantity) -> Finding:
             return failed(
                 f"{quantity} is declared as conserved, but the standard names show no balance; name its terms"
             )
-        return not_applicable(f"it does not declare that it conserves {quantity}")
+        return _undeclared(subject, quantity)
     try:
         largest, mean, where = _residual(subject, balance)
     except UnitError as error:
         if claimed:
             return failed(f"the balance cannot be computed: {error}")
-        return not_applicable(
-            f"it does not declare that it conserves {quantity}, and its fields show no balance: {error}"
+        return noted(
+            f"it does not declare that it conserves {quantity}, and its fields show no balance: {error}; where it "
+            f'does, write conserves = ("{quantity}: gain = loss + d(state)",) with the names of its fields'
         )
     text = f"largest residual {largest:.2g} {UNITS[quantity]} ({where}), mean {mean:.2g}: {_words(balance)}"
     if not claimed:
-        return not_applicable(f"it does not declare that it conserves {quantity}; {text}")
+        return noted(
+            f"it does not declare that it conserves {quantity}; {text}. Where it does, name all terms: "
+            f'conserves = ("{balance}",) on the component makes this a rule'
+        )
     if not largest <= FAIL[quantity]:
         return failed(f"{text}; expected at most {FAIL[quantity]:g}")
     if largest > WARN[quantity] and subject.dtype == torch.float64:
         return warned(f"{text}; expected at most {WARN[quantity]:g}")
     return passed(text)
+
+
+def _undeclared(subject: Subject, quantity: Quantity) -> Finding:
+    """Return a note on how to declare a balance, once, where nothing is declared and nothing can be computed."""
+    others = [balance_of(name, subject.component, subject.dictionary) for name in ("water", "carbon")]
+    if quantity != "water" or _conserves(subject) or any(others):
+        return not_applicable(f"it does not declare that it conserves {quantity}")
+    return noted(
+        "conservation: none declared, and the standard names show no balance; where the model keeps one, write "
+        'conserves = ("water: gain + gain = loss + d(state)",) with the names of its fields'
+    )
 
 
 def _declared(subject: Subject) -> list[str | Balance]:

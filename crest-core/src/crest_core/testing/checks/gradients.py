@@ -164,23 +164,32 @@ def _none(subject: Subject) -> str:
     return "the policy is none" if _policy(subject) == "none" else ""
 
 
+_STEPS = (
+    "finite differences see noise and jumps: solve to a tight tolerance, and give bounds that are not far too wide, by "
+    "which the step is measured; a pullback of your own must be the slope of the function"
+)
+"""How a black box keeps its slopes."""
 CHECKS = (
     Check("gradients.policy-honest", policy_honest, "gradient reports of a graph repeat what the policy says",
-          "leave no tensor the tape by detach, numpy or no_grad, or say gradient_policy = 'none'"),
+          "leave no tensor the tape by detach, numpy or no_grad, or say gradient_policy = 'none'",
+          "take a strategy that fits: FiniteDifference(), SPSA(generator), or NoGradient() for none"),
     Check("gradients.inputs", inputs_slope, "data assimilation and coupled training follow these gradients",
-          "correct the backward pass or the pullback"),
+          "correct the backward pass or the pullback", _STEPS),
     Check("gradients.state", state_slope, "gradients reach back in time through the state",
-          "put no detach between steps; correct the pullback of the state"),
+          "put no detach between steps; correct the pullback of the state", _STEPS),
     Check("gradients.parameters", parameters_slope, "training and calibration follow these gradients",
-          "correct the backward pass or the pullback; keep parameters as nn.Parameter"),
+          "correct the backward pass or the pullback; keep parameters as nn.Parameter", _STEPS),
     Check("gradients.dry", dry_slope, "on most days it does not rain, and in summer there is no snow",
-          "jnp.clip, jnp.maximum and torch.maximum share the gradient at a tie; choose the side inside by where"),
+          "jnp.clip, jnp.maximum and torch.maximum share the gradient at a tie; choose the side inside by where",
+          "finite differences miss jumps and bends within a step: make it smooth there, or give a pullback of yours"),
     Check("gradients.linear", linear, "the backward pass is a linear map of the cotangent",
-          "clip or scale gradients in the optimiser, not in the component"),
+          "clip or scale gradients in the optimiser, not in the component",
+          "a pullback of your own must be linear in the cotangent; a function that finite differences see, repeatable"),
     Check("gradients.dot-product", dot_product, "second derivatives need a backward pass that is on the tape itself",
           "write the backward of an autograd.Function from torch operations, or mark it once_differentiable"),
     Check("gradients.finite", finite, "one gradient that is not finite ends a training",
-          "take care of sqrt(0), 0 ** p and log(0); torch.where does not stop the gradient of the branch not taken"),
+          "take care of sqrt(0), 0 ** p and log(0); torch.where does not stop the gradient of the branch not taken",
+          "let the function give finite numbers a little beyond what comes in too, where finite differences look"),
     Check("gradients.reach", reach, "what nothing reacts to cannot be trained, and need not be handed in",
           "use it, or take it out"),
 )  # fmt: skip

@@ -210,7 +210,7 @@ CHECKS = (
     Check("numerics.dtype", dtype_kept, "a run has one number type, and files the one that was asked for",
           "make new tensors with the dtype of the inputs; cast back what comes from numpy"),
     Check("numerics.float64", runs_in_float64, "laws can be seen in float64 that rounding hides in float32",
-          "keep constants as buffers, so that .double() reaches them, and make no float32 tensors in step"),
+          "keep constants as buffers, so that .double() reaches them, and make no float32 tensors on the way"),
     Check("numerics.device", device, "a graph runs where its tensors are",
           "make new tensors on the device of the inputs; keep constants as buffers"),
     Check("numerics.nan-contained", nan_contained, "one bad sensor must not spoil the map",

@@ -157,13 +157,13 @@ def _all(pair: tuple[Tensors, Tensors]) -> Tensors:
 
 CHECKS = (
     Check("purity.inputs-untouched", inputs_untouched, "other components read the same tensors and dicts",
-          "compute new tensors; no += , no out=, no inputs.pop"),
+          "compute new tensors or arrays; no += , no out=, no inputs.pop"),
     Check("purity.state-untouched", state_untouched, "gradients and restarts need the state as it was",
           "return a new dict of new tensors"),
     Check("purity.repeatable", repeatable, "memory outside the state is lost at a restart",
           "keep nothing in self, in modules or in files between calls; put it into the state"),
     Check("purity.deterministic", deterministic, "a run can only be repeated if the same build gives the same answer",
-          "draw no random numbers in step and sequence; draw weights from torch's own stream or a generator"),
+          "draw no random numbers while it runs; draw weights from torch's own stream or a generator"),
     Check("purity.interleaved", interleaved, "a graph may hold two instances, and an assimilation many",
           "keep nothing in class attributes or module variables"),
     Check("purity.any-order", any_order, "training and finite differences call steps in any order",
@@ -173,5 +173,5 @@ CHECKS = (
     Check("purity.time-blind", time_blind, "a date read from `time` is an input that no plan shows",
           "declare day_of_year or what you need as an input field"),
     Check("purity.mode-kept", mode_kept, "whoever trains decides on dropout and on what is trained",
-          "call no train(), eval() or requires_grad_() in step and sequence"),
+          "call no train(), eval() or requires_grad_() while it runs"),
 )  # fmt: skip

@@ -102,9 +102,9 @@ CHECKS = (
     Check("shapes.state-kind", state_kind, "a state in other digits or elsewhere changes a run after a restart",
           "make states with sizes.full or sizes.zeros"),
     Check("shapes.step", one_step, "links and files take the declared names and shapes",
-          "return (outputs, state), each a dict of tensors (*lead, *dims) with just the declared names"),
+          "give just the declared outputs and states, each (*lead, *dims); `step` returns the dicts (outputs, state)"),
     Check("shapes.sequence", whole_sequence, "outside loops the graph runs whole sequences",
-          "return outputs (time, *lead, *dims) and the state after the last step"),
+          "give outputs (time, *lead, *dims) and the state after the last step"),
     Check("shapes.leading-dims", leading_dims, "members and training samples travel as leading dims",
-          "index dims from the end (-1 is the last), and let what is before pass through"),
+          "index dims from the end (-1 is the last), and let what is before pass through; in a TensorMap it is `...`"),
 )  # fmt: skip
