@@ -119,3 +119,10 @@ def test_an_opaque_graph_has_no_archive():
 
     with pytest.raises(StateError, match="hides state and cannot write a restart"):
         simulate(Graph({"plant": Stress(), "soil": Hidden()}, [LAG]), weather(9, seed=1), archive=Lists())
+
+
+def test_what_a_caller_says_of_a_run_is_written_with_it():
+    archive, data = Lists(), weather(9, seed=1)
+    simulate(loop(), data, archive=archive, record={"run_file": "drought.yaml"})
+    assert archive.attributes[0]["run_file"] == "drought.yaml"
+    assert simulate(loop(), data, record={"run_file": "drought.yaml"}).attrs["run_file"] == "drought.yaml"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -96,14 +96,15 @@ def simulate(
     outputs: Sequence[str] | None = None,
     dtype: torch.dtype | None = None,
     seed: int | None = None,
+    record: Mapping[str, str] | None = None,
     progress: bool | None = None,
 ) -> xr.Dataset:
     """Return the outputs of a run over [start, end) as a CF Dataset, without gradients.
 
     Forcing is read (one window ahead) and run in windows cut at multiples of `window` since 2000-01-01; at the end of
     each, `store` receives the state, from which `resume` goes on. An `archive` receives the outputs of each window too,
-    and is opened in the end: memory does not grow with the length of the run. `seed` is only written to the record.
-    `progress` None shows a bar on a terminal.
+    and is opened in the end: memory does not grow with the length of the run. `seed` and the attributes in `record` are only
+    written to the outputs. `progress` None shows a bar on a terminal.
     """
     graph = model if isinstance(model, Graph) else Graph({"model": model})
     identity, chain = graph_hash(graph), ""
@@ -118,17 +119,17 @@ def simulate(
     if unknown := sorted(set(outputs or ()) - set(names)):
         raise StateError(f"outputs {unknown} do not exist; the graph has {', '.join(names)}")
     kept: dict[str, list[torch.Tensor]] = {name: [] for name in (names if outputs is None else outputs)}
-    state, record = run.state, _record(graph, identity, seed)
+    state, facts = run.state, _record(graph, identity, seed) | dict(record or {})
     with _running(graph), complying_if_asked(graph):
         for clock, inputs in _windows(run, window, progress):
             chain = forcing_hash(chain, inputs, run)
             values, state = graph(state, inputs, clock.times)
             graph.check_outputs(values, list(clock.times), run.sizes)
             dates = {"start": clock.start.isoformat(), "time": clock.end.isoformat(), "calendar": clock.calendar}
-            record["forcing_hash"] = chain
+            facts["forcing_hash"] = chain
             if archive is not None:
                 window_outputs = to_dataset(graph, {name: values[name] for name in kept}, clock, run.forcing, {})
-                archive.commit(window_outputs, state, dates | record)
+                archive.commit(window_outputs, state, dates | facts)
                 continue
             for name, pieces in kept.items():
                 pieces.append(values[name])
@@ -138,7 +139,7 @@ def simulate(
         return archive.open()
     joined = {name: torch.cat(pieces) for name, pieces in kept.items()}
     history = {"history": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} simulated by CREST"}
-    return to_dataset(graph, joined, run.clock, run.forcing, history | record)
+    return to_dataset(graph, joined, run.clock, run.forcing, history | facts)
 
 
 def forcing_hash(before: str, inputs: Tensors, run: Prepared) -> str:
