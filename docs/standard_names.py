@@ -33,7 +33,7 @@ def row(entry: dictionary.Entry) -> str:
     """Return the row of one entry.
 
     >>> row(dictionary.default_dictionary()["snowfall_flux"])
-    '| `snowfall_flux` | `kg m-2 s-1` | flux | down | 0 to 1 | Snowfall as its mass of water. |'
+    '| `snowfall_flux` | <span class="units">kg m-2 s-1</span> | flux | down | 0 to 1 | Snowfall as its mass of water. |'
     """
     name = f"`{entry.standard_name}`{'' if entry.cf else ' (not CF)'}"
     bounds = f"{entry.bounds[0]:g} to {entry.bounds[1]:g}" if entry.bounds else ""
@@ -42,7 +42,8 @@ def row(entry: dictionary.Entry) -> str:
         f"Also `{'`, `'.join(entry.alias)}`." if entry.alias else "",
         f"The negative of `{entry.negative_of}`." if entry.negative_of else "",
     ]
-    cells = [name, f"`{entry.canonical_units}`", entry.kind, entry.positive, bounds, " ".join(filter(None, meaning))]
+    units = f'<span class="units">{entry.canonical_units}</span>'
+    cells = [name, units, entry.kind, entry.positive, bounds, " ".join(filter(None, meaning))]
     return f"| {' | '.join(cells)} |"
 
 
