@@ -144,6 +144,45 @@ def test_what_is_wrong_in_the_package_of_a_function_is_told(snow):
         check()
 
 
+SHELF = '''
+from crest_core.testing import TorchBucket
+
+
+def __getattr__(name):
+    """Return the function that makes a model of data, as adapters of model folders do."""
+    if name != "Snow":
+        raise AttributeError(name)
+    def load():
+        return TorchBucket()
+    load.__qualname__, load.__doc__ = name, DOC
+    return load
+'''
+
+
+def test_a_model_that_is_made_of_data_has_no_readme_and_no_licence_of_the_package_that_makes_it(snow):
+    made = snow(model=f'DOC = "snow 1.0: a bucket"\n{SHELF}', readme="", licence="")
+    report = check_component(made, name="snow", stages=["packaging"])
+    texts = {result.check.id: result.text for result in report.results if result.outcome == "not applicable"}
+    assert report.ok and "packaging.licence" in texts
+    assert texts["packaging.docs-table"] == (
+        "it stands in no source of snow, which makes it on demand, so that no README is its own; its docstring is what "
+        "people read"
+    )
+
+
+def test_a_model_that_is_made_of_data_and_says_nothing_of_itself_is_told(snow):
+    made = snow(model=f"DOC = None\n{SHELF}", readme="")
+    failures = check_component(made, name="snow", stages=["packaging"]).failures
+    assert [result.check.id for result in failures] == ["packaging.docs-table"]
+    assert "so that no README is its own, and it has no docstring" in failures[0].text
+
+
+def test_a_name_that_a_lazy_module_imports_is_held_against_the_readme(snow):
+    lazy = "def __getattr__(name):\n    from crest_core.testing import TorchBucket\n    return TorchBucket\n"
+    report = check_component(snow(model=lazy, readme=""), name="snow", stages=["packaging"])
+    assert report.ids("fail") == ["packaging.docs-table"]
+
+
 def test_the_readme_of_the_project_around_an_environment_is_not_that_of_what_is_installed(tmp_path):
     module = tmp_path / ".venv" / "snow" / "model.py"
     (tmp_path / "README.md").write_text("the table of Snow_Model")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import sys
 from importlib.metadata import PackageNotFoundError, entry_points, metadata
 from pathlib import Path
@@ -87,6 +88,10 @@ def docs_table(subject: Subject) -> Finding:
     distribution = _distribution(subject)
     if not distribution:
         return not_applicable("no plugin registers it, so that no README is its own")
+    if made := _made_on_demand(subject):
+        described = "its docstring is what people read" if inspect.getdoc(made) else ""
+        text = f"it stands in no source of {distribution}, which makes it on demand, so that no README is its own"
+        return not_applicable(f"{text}; {described}") if described else failed(f"{text}, and it has no docstring")
     component = subject.plain
     rows = rows_of(text_of(distribution, getattr(sys.modules.get(_module(subject)), "__file__", None)))
     if not rows:
@@ -118,6 +123,8 @@ def licence(subject: Subject) -> Finding:
     distribution = _distribution(subject)
     if not distribution:
         return not_applicable("no plugin registers it")
+    if _made_on_demand(subject):
+        return not_applicable(f"it stands in no source of {distribution}, whose licence is not its own")
     try:
         found = metadata(distribution)
     except PackageNotFoundError:
@@ -157,6 +164,21 @@ def _entry(subject: Subject) -> Entry | None:
     entries = registry().of_kind("components")
     named = [entry for entry in entries if entry.name == subject.name]
     return next(iter(named + [entry for entry in entries if entry.target == target]), None)
+
+
+def _made_on_demand(subject: Subject) -> Any:
+    """Return what is registered where the `__getattr__` of its module makes it of data, else None.
+
+    A name that a lazy `__init__` imports stands in the module that it comes from.
+    """
+    entry = _entry(subject)
+    if entry is None:
+        return None
+    found = registry().load("components", entry.name)
+    module, _, path = entry.target.partition(":")
+    homes = [(module, path), (getattr(found, "__module__", ""), getattr(found, "__qualname__", ""))]
+    written = [name.partition(".")[0] in vars(sys.modules[home]) for home, name in homes if home in sys.modules]
+    return None if any(written) else found
 
 
 def _unsafe(path: Path) -> list[tuple[int, str]]:
@@ -202,7 +224,7 @@ CHECKS = (
     Check("packaging.no-pickle", no_pickle, "a pickle runs code when it is opened",
           "use safetensors, JSON, YAML by safe_load, or torch.load(weights_only=True)"),
     Check("packaging.docs-table", docs_table, "people choose a model by its README",
-          "write a table | input | name | standard name | units | with all fields, and keep it up to date"),
+          "write a table | input | name | standard name | units | with all fields into the README, and keep it true"),
     Check("packaging.docstring", docstring, "crest info shows it", "say in a line what is computed, with its source"),
     Check("packaging.licence", licence, "nobody may use what has no licence",
           'write license = "..." into pyproject.toml'),
