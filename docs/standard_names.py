@@ -32,8 +32,8 @@ def tables() -> str:
 def row(entry: dictionary.Entry) -> str:
     """Return the row of one entry.
 
-    >>> row(dictionary.default_dictionary()["snowfall_flux"])
-    '| `snowfall_flux` | <span class="units">kg m-2 s-1</span> | flux | down | 0 to 1 | Snowfall as its mass of water. |'
+    >>> row(dictionary.default_dictionary()["precipitation_flux"])
+    '| `precipitation_flux` | <span class="units">kg m-2 s-1</span> | flux | down | 0 to 1 | Rain and snow. |'
     """
     name = f"`{entry.standard_name}`{'' if entry.cf else ' (not CF)'}"
     bounds = f"{entry.bounds[0]:g} to {entry.bounds[1]:g}" if entry.bounds else ""
