@@ -233,7 +233,7 @@ def test_an_unknown_key_lists_the_allowed_ones(write):
         ("seed: {", "run.yaml:9: not valid YAML"),
         ("---\nseed: 1", "run.yaml:8: not valid YAML: but found another document"),
         (f"seed: {'9' * 5000}", "run.yaml:8: seed: not a value: Exceeds the limit"),
-        (f"seed: {'[' * 5000}", "not a YAML text file: maximum recursion depth exceeded"),
+        (f"seed: {'[' * 5000}", "not a YAML text file: its values are nested too deep"),
     ],
 )
 def test_a_fault_names_file_line_key_and_what_is_allowed(write, line, message):

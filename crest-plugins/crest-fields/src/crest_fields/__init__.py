@@ -9,6 +9,7 @@ _PUBLIC = {
     "errors": ("CrestError", "DictionaryError", "FieldError", "GridError", "TimeError", "UnitError"),
     "fields": ("FieldSpec", "HORIZONTAL"),
     "grid": ("Grid", "PointGrid", "RectilinearGrid"),
+    "plain_yaml": ("line_of_key", "read_plain_yaml"),
     "units": ("Conversion", "conversion"),
 }
 _HOME = {name: f"crest_fields.{module}" for module, names in _PUBLIC.items() for name in names}
