@@ -1,0 +1,186 @@
+"""IcechunkArchive: what a run produces, cycle by cycle, each whole or absent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import icechunk
+import xarray as xr
+import zarr
+
+from crest_core import StoreError, Tensors
+from crest_store import arrays, history, record, regions, restart
+from crest_store import repository as repositories
+from crest_store.intervals import nominal, to_seconds
+from crest_store.reduction import Partial, reduce
+from crest_store.restart import Checkpoint
+from crest_store.stream import Stream, check_streams
+
+
+class IcechunkArchive:
+    """History streams, restarts and record of a run in an Icechunk repository: one commit a cycle.
+
+    `history` None keeps all outputs of each step, or goes on with the streams that the run has. The restarts of
+    the last `keep` cycles and of every `keep_every`-th are kept.
+    """
+
+    def __init__(
+        self,
+        path: repositories.Place,
+        *,
+        history: Mapping[str, Stream] | None = None,
+        keep: int = 3,
+        keep_every: int = 0,
+        branch: str = "main",
+    ) -> None:
+        if keep < 1 or keep_every < 0:
+            raise StoreError(f"keep={keep}, keep_every={keep_every}: expected at least 1 and at least 0 restarts")
+        self.path, self.branch = path, branch
+        self.keep, self.keep_every = keep, keep_every
+        self._asked = None if history is None else check_streams(history)
+        self._repository: icechunk.Repository | None = None
+        self._back: int | None = None
+
+    def __enter__(self) -> Self:
+        self._opened(create=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let another driver write."""
+        self._repository = None
+
+    def commit(self, outputs: xr.Dataset, state: Tensors, attributes: Mapping[str, Any]) -> None:
+        """Append the outputs of a window, its restart and its record in one commit."""
+        repository = self._opened(create=True)
+        with repositories.speaking(f"cycle of {attributes.get('start')} of run {self.path}"):
+            head = repository.lookup_branch(self.branch)
+            session = repository.writable_session(self.branch)
+            root = zarr.open_group(session.store, mode="a")
+            base = self._base(root)
+            streams = self._streams(root)
+            self._check_start(base, attributes)
+            if self._back is not None:
+                _cut(root, base)
+            after = self._append(root, base, streams, outputs, dict(attributes))
+            restart.write(root, after, state)
+            restart.retain(root, after.cycle, self.keep, self.keep_every)
+            snapshot = session.flush(f"cycle {after.cycle}", {"cycle": after.cycle})
+            repository.reset_branch(self.branch, snapshot, from_snapshot_id=head)
+        self._back = None
+
+    def load(self, cycle: int | None = None) -> tuple[Tensors, dict[str, Any]]:
+        """Return the state at the end of a kept cycle and its attributes; the last by default."""
+        with repositories.speaking(f"restart of run {self.path}"):
+            root = self._root()
+            wanted = cycle if cycle is not None else self._back
+            checkpoint, state = restart.read(root, _newest(root) if wanted is None else wanted)
+            return state, checkpoint.attributes
+
+    def open(self, stream: str | None = None) -> xr.Dataset:
+        """Return a stream of history as it is committed, read when needed; by default the first one."""
+        with repositories.speaking(f"history of run {self.path}"):
+            root = self._root()
+            return history.open_stream(root, stream if stream is not None else next(iter(self._streams(root))))
+
+    def back_to(self, cycle: int) -> None:
+        """Go on from the end of a kept cycle: the next commit takes the place of all that came after it."""
+        root = self._root()
+        if cycle not in restart.cycles(root):
+            restart.read(root, cycle)
+        self._back = cycle
+
+    def _opened(self, create: bool = False) -> icechunk.Repository:
+        if self._repository is None:
+            storage, _ = repositories.storage_of(self.path)
+            if create and not repositories.exists(storage):
+                self._repository = repositories.create(storage, str(self.path))
+            else:
+                self._repository = repositories.open_existing(storage, str(self.path))
+        return self._repository
+
+    def _root(self) -> zarr.Group:
+        repository = self._opened()
+        return repositories.root_at(repository, repository.lookup_branch(self.branch))
+
+    def _base(self, root: zarr.Group) -> Checkpoint:
+        """Return what the next cycle goes on from."""
+        cycles = restart.cycles(root)
+        if not cycles:
+            return Checkpoint()
+        return restart.read(root, cycles[-1] if self._back is None else self._back)[0]
+
+    def _streams(self, root: zarr.Group) -> dict[str, Stream]:
+        """Return the streams of the run: those it was begun with, which do not change."""
+        stored: Any = root.attrs.get("streams")
+        if stored is None:
+            streams = self._asked or {"outputs": Stream()}
+            if not root.read_only:
+                root.attrs["streams"] = {name: one.described() for name, one in streams.items()}
+            return streams
+        streams = {name: Stream.from_description(one) for name, one in stored.items()}
+        if self._asked is not None and self._asked != streams:
+            differing = sorted(n for n in {*streams, *self._asked} if streams.get(n) != self._asked.get(n))
+            raise StoreError(
+                f"run {self.path} was begun with other history streams (differing: {', '.join(differing)}); "
+                f"leave history out to go on with them, or write to another path"
+            )
+        return streams
+
+    def _check_start(self, base: Checkpoint, attributes: Mapping[str, Any]) -> None:
+        if missing := [key for key in ("start", "time", "calendar") if key not in attributes]:
+            raise StoreError(f"attributes of a cycle lack {', '.join(missing)}")
+        if base.cycle and base.attributes["time"] != attributes["start"]:
+            raise StoreError(
+                f"run {self.path} holds cycles up to {base.attributes['time']} and this window starts at "
+                f"{attributes['start']}; resume the run, go back_to a kept cycle, or write to another path"
+            )
+
+    def _append(
+        self,
+        root: zarr.Group,
+        base: Checkpoint,
+        streams: Mapping[str, Stream],
+        outputs: xr.Dataset,
+        attributes: dict[str, Any],
+    ) -> Checkpoint:
+        """Append to history and record; return the checkpoint after it."""
+        calendar, lengths, partials = str(attributes["calendar"]), {}, {}
+        span = to_seconds(outputs["time_bnds"].values, calendar)
+        for name, stream in streams.items():
+            data = regions.select(outputs, name, stream)
+            before = base.partials.get(name, Partial())
+            rows, partials[name] = reduce(data, name, stream, calendar, before)
+            chunk = stream.chunk or _rows_in(int(span[-1, 1] - span[0, 0]), stream, len(span))
+            about = {**outputs.attrs, **attributes, "stream": name}
+            lengths[name] = history.append(root, name, rows, calendar, chunk, about)
+        cycle = base.cycle + 1
+        size = record.append(root, cycle, attributes)
+        return Checkpoint(cycle, attributes, lengths, partials, size)
+
+
+def _rows_in(seconds: int, stream: Stream, steps: int) -> int:
+    """Return about how many rows a window brings to a stream."""
+    if not stream.every:
+        return steps
+    return max(1, round(seconds / nominal(stream.every).total_seconds()))
+
+
+def _newest(root: zarr.Group) -> int:
+    cycles = restart.cycles(root)
+    if not cycles:
+        raise StoreError("the run has no committed cycle yet")
+    return cycles[-1]
+
+
+def _cut(root: zarr.Group, base: Checkpoint) -> None:
+    """Take away all that came after a checkpoint."""
+    for name, rows in base.lengths.items():
+        history.cut(root, name, rows)
+    arrays.cut(root, "record", base.record)
+    for cycle in restart.cycles(root):
+        if cycle > base.cycle:
+            restart.delete(root, cycle)

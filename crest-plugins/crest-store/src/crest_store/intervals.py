@@ -1,0 +1,90 @@
+"""Intervals of history: which of them each step of a run falls into, in any calendar.
+
+Times are whole seconds since 2000-01-01 in the calendar of the run; an interval is [start, end).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import cftime
+import numpy as np
+
+from crest_core import TimeError, parse_timestep
+from crest_store.errors import StreamError
+
+SINCE = "seconds since 2000-01-01 00:00:00"
+_MONTHS = re.compile(r"(\d{0,4})(MS|YS)")
+
+
+def to_seconds(values: Any, calendar: str) -> np.ndarray:
+    """Return datetime64 or cftime dates as int64 seconds since 2000-01-01."""
+    array = np.asarray(values)
+    if array.dtype.kind == "M":
+        return ((array - np.datetime64("2000-01-01", "ns")) // np.timedelta64(1, "s")).astype(np.int64)
+    numbers = cftime.date2num(array.ravel(), SINCE, calendar=calendar) if array.size else []
+    return np.asarray(numbers, dtype=np.int64).reshape(array.shape)
+
+
+def to_date(seconds: int, calendar: str) -> str:
+    """Return seconds since 2000-01-01 as ISO text."""
+    return str(cftime.num2date(int(seconds), SINCE, calendar=calendar).isoformat())
+
+
+def intervals(bounds: np.ndarray, every: str, calendar: str) -> np.ndarray:
+    """Return start and end of the interval that holds each step: (time, 2), like the bounds of the steps."""
+    match = _MONTHS.fullmatch(every)
+    if match:
+        months = int(match[1] or 1) * (12 if match[2] == "YS" else 1)
+        found = _months(bounds[:, 0], months, calendar) if months else bounds[:0]
+    else:
+        try:
+            length = round(parse_timestep(every).total_seconds())
+        except TimeError as error:
+            raise StreamError(f"{error}; for calendar months and years every='1MS' and every='1YS'") from error
+        start = bounds[:, 0] // length * length
+        found = np.stack([start, start + length], axis=1)
+    if len(found) != len(bounds):
+        raise StreamError(f"every {every!r}: an interval of no length; give '1D', '1MS' or the like")
+    across = np.flatnonzero(bounds[:, 1] > found[:, 1])
+    if len(across):
+        step = [to_date(edge, calendar) for edge in bounds[across[0]]]
+        raise StreamError(
+            f"every {every!r} cuts the step from {step[0]} to {step[1]}; take an interval of whole steps, "
+            f"such as every={_text(bounds[0])!r}"
+        )
+    return found
+
+
+def nominal(every: str) -> timedelta:
+    """Return about how long an interval is."""
+    match = _MONTHS.fullmatch(every)
+    if match:
+        return timedelta(days=30 * int(match[1] or 1) * (12 if match[2] == "YS" else 1))
+    return parse_timestep(every)
+
+
+def step_in_words(seconds: int) -> str:
+    """Return "1 day" or "6 hours", as CF writes an interval in cell_methods."""
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        if seconds % length == 0:
+            count = seconds // length
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    raise AssertionError(seconds)
+
+
+def _months(starts: np.ndarray, months: int, calendar: str) -> np.ndarray:
+    dates = cftime.num2date(starts, SINCE, calendar=calendar)
+    first = np.array([((date.year - 2000) * 12 + date.month - 1) // months * months for date in dates], dtype=int)
+    edges = {}
+    for month in {*first.tolist(), *(first + months).tolist()}:
+        date = cftime.datetime(2000 + month // 12, month % 12 + 1, 1, calendar=calendar)
+        edges[month] = int(cftime.date2num(date, SINCE, calendar=calendar))
+    return np.array([[edges[month], edges[month + months]] for month in first.tolist()], dtype=np.int64).reshape(-1, 2)
+
+
+def _text(step: np.ndarray) -> str:
+    seconds = int(step[1] - step[0])
+    return next(f"{seconds // n}{unit}" for unit, n in (("D", 86400), ("h", 3600), ("s", 1)) if seconds % n == 0)

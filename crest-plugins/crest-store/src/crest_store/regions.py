@@ -1,0 +1,68 @@
+"""Regions of history: the fields and places of a stream, cut out of the outputs of a window."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from crest_store.errors import StreamError
+from crest_store.stream import Box, Stream
+
+
+def select(outputs: xr.Dataset, name: str, stream: Stream) -> xr.Dataset:
+    """Return the fields of a stream in its region."""
+    fields = [str(field) for field in outputs.data_vars]
+    if unknown := sorted(set(stream.fields or ()) - set(fields)):
+        raise StreamError(f"stream {name}: fields {unknown} do not exist; the run has {', '.join(fields)}")
+    chosen = (
+        outputs if stream.fields is None else outputs.drop_vars([one for one in fields if one not in stream.fields])
+    )
+    if stream.region is None:
+        return chosen
+    if isinstance(stream.region, Box):
+        return _inside(chosen, name, stream.region)
+    return _cells(chosen, name, stream.region)
+
+
+def _inside(data: xr.Dataset, name: str, box: Box) -> xr.Dataset:
+    """Return the places whose middle lies in the box."""
+    for coordinate in ("lat", "lon"):
+        if coordinate not in data.coords or data[coordinate].ndim != 1:
+            raise StreamError(
+                f"stream {name}: a box needs coordinates lat and lon of one dimension; name cells instead"
+            )
+    lat, lon = (data[one] for one in ("lat", "lon"))
+    east_of, west_of = (_wrapped(lon.values) >= box.west, _wrapped(lon.values) <= box.east)
+    rows = (lat.values >= box.south) & (lat.values <= box.north)
+    columns = east_of & west_of if box.west <= box.east else east_of | west_of
+    if lat.dims == lon.dims:
+        indexers = {lat.dims[0]: np.flatnonzero(rows & columns)}
+    else:
+        indexers = {lat.dims[0]: np.flatnonzero(rows), lon.dims[0]: np.flatnonzero(columns)}
+    if not all(len(index) for index in indexers.values()):
+        raise StreamError(f"stream {name}: {box} holds no place; lat {_range(lat)}, lon {_range(lon)}")
+    return data.isel(indexers)
+
+
+def _cells(data: xr.Dataset, name: str, cells: tuple[str | int, ...]) -> xr.Dataset:
+    """Return cells by their id (coordinate cell_id), or by the coordinate cell, or by number."""
+    if "cell" not in data.dims:
+        raise StreamError(f"stream {name}: cells {list(cells)} need a dimension cell; take a Box")
+    label = next((one for one in ("cell_id", "cell") if one in data.coords), None)
+    names = list(range(data.sizes["cell"])) if label is None else data[label].values.tolist()
+    places = {cell: place for place, cell in enumerate(names)}
+    if missing := [cell for cell in cells if cell not in places]:
+        raise StreamError(f"stream {name}: cells {missing} do not exist; {label or 'numbers'}: {_some(names)}")
+    return data.isel(cell=[places[cell] for cell in cells])
+
+
+def _wrapped(lon: np.ndarray) -> np.ndarray:
+    return np.where(lon > 180, lon - 360, lon)
+
+
+def _range(values: xr.DataArray) -> str:
+    return f"{float(values.min()):g} to {float(values.max()):g}"
+
+
+def _some(names: list) -> str:
+    return ", ".join(map(str, names[:5])) + (", ..." if len(names) > 5 else "")

@@ -1,0 +1,88 @@
+"""Repository: the Icechunk side of a run, a local folder or an object store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import icechunk
+import zarr
+
+from crest_core import CrestError, StoreError
+
+Place = str | Path | icechunk.Storage
+
+
+def storage_of(place: Place) -> tuple[icechunk.Storage, Path | None]:
+    """Return the storage of a place, and its folder where it is on this machine."""
+    if isinstance(place, icechunk.Storage):
+        return place, None
+    if isinstance(place, str) and "://" in place:
+        return _remote(place), None
+    folder = Path(place).expanduser().resolve()
+    if folder.exists() and not folder.is_dir():
+        raise StoreError(f"run {folder} is a file; a run is a folder or an object store URL (s3://, gs://)")
+    icechunk.set_logs_filter("error")  # it warns of concurrent commits, which the lock prevents
+    return icechunk.local_filesystem_storage(str(folder)), folder
+
+
+def exists(storage: icechunk.Storage) -> bool:
+    """Return whether a repository has been created there."""
+    with speaking("looking for the repository"):
+        return icechunk.Repository.exists(storage)
+
+
+def open_existing(storage: icechunk.Storage, name: str) -> icechunk.Repository:
+    """Return the repository of a run; StoreError where there is none."""
+    if not exists(storage):
+        raise StoreError(f"run {name}: there is no run; `crest run` or IcechunkArchive makes one")
+    with speaking(f"run {name}: opening"):
+        return icechunk.Repository.open(storage)
+
+
+def create(storage: icechunk.Storage, name: str) -> icechunk.Repository:
+    """Return a new repository."""
+    with speaking(f"run {name}: creating"):
+        return icechunk.Repository.create(storage)
+
+
+def root_at(repository: icechunk.Repository, snapshot: str) -> zarr.Group:
+    """Return the root of a committed snapshot, read-only."""
+    with speaking(f"snapshot {snapshot}"):
+        return zarr.open_group(repository.readonly_session(snapshot_id=snapshot).store, mode="r")
+
+
+@contextmanager
+def speaking(what: str) -> Iterator[None]:
+    """Turn errors of Icechunk, of checksums and of the disk into StoreErrors with one line of reason."""
+    try:
+        yield
+    except CrestError:
+        raise
+    except icechunk.ConflictError as error:
+        raise StoreError(f"{what}: another driver has committed to this run meanwhile; nothing was written") from error
+    except (icechunk.IcechunkError, OSError, ValueError, KeyError) as error:
+        raise StoreError(f"{what} failed: {reason(error)}") from error
+
+
+def reason(error: BaseException) -> str:
+    """Return what an error says, in one line; Icechunk adds a page of context."""
+    lines = [line.strip(" |x×") for line in str(error).splitlines()]
+    first = next((line for line in lines if line), type(error).__name__)
+    return first if len(first) < 300 else f"{first[:300]}..."
+
+
+def _remote(url: str) -> icechunk.Storage:
+    """Return the object store of a URL; credentials are those of the environment."""
+    parts = urlsplit(url)
+    prefix: Any = parts.path.strip("/") or None
+    if parts.scheme == "s3":
+        return icechunk.s3_storage(bucket=parts.netloc, prefix=prefix, from_env=True)
+    if parts.scheme == "gs":
+        return icechunk.gcs_storage(bucket=parts.netloc, prefix=prefix, from_env=True)
+    raise StoreError(
+        f"run {url}: {parts.scheme}:// is not known; expected a folder, s3://bucket/run or gs://bucket/run"
+    )
