@@ -33,10 +33,10 @@ def conform(
     """Return the variables of `raw` in the convention; what was changed is told in the attribute `changes`.
 
     `variables` maps the source's names to what is handed out. `label` says what the source's times stand for: the
-    start, middle or end of an interval of `step`; a point value belongs to the end of its interval. With step None
-    times keep the source's bounds, or are the times of point values. Times of steps shorter than a day in a zone
-    "UTC-5" become UTC; local days stay local days, and the attribute `time_zone` says so. `flags` holds, by handed-out
-    name, quality codes on the dims of the source: 0 good, 1 missing, 2 rejected, 3 filled.
+    start, middle or end of an interval of `step`; a point value belongs to the end of its interval. Bounds that the
+    source has are kept; with step None and without bounds, times are those of point values. Times of steps shorter
+    than a day in a zone "UTC-5" become UTC; local days stay local days, and the attribute `time_zone` says so. `flags`
+    holds, by handed-out name, quality codes on the dims of the source: 0 good, 1 missing, 2 rejected, 3 filled.
 
     >>> import numpy as np
     >>> days = np.arange("2000-01-01", "2000-01-04", dtype="datetime64[ns]", step=np.timedelta64(1, "D"))
@@ -114,8 +114,9 @@ def _added(
     """Return the result with one more variable, and with its quality if the source tells any."""
     raw = dataset[name]
     changes = [] if name == variable.name else [f"renamed {name} -> {variable.name}"]
-    _check_units(raw, variable)
+    changes += _check_units(raw, variable)
     convert, methods, more = _conversion(variable, step)
+    changes += more
     flag_name = f"{variable.name}_quality"
     flag = dataset[flag_name] if flag_name in dataset else None
     values, quality, counts = screened(raw, variable, convert, flag)
@@ -123,6 +124,10 @@ def _added(
         ("time", ..., *place_dims(map(str, raw.dims))) if "time" in raw.dims else (..., *place_dims(map(str, raw.dims)))
     )
     values = values.transpose(*order)
+    if values.dims != raw.dims:
+        changes.append(
+            f"{variable.name}: dims ({', '.join(map(str, raw.dims))}) -> ({', '.join(map(str, values.dims))})"
+        )
     values.attrs = {**variable.attributes, "units": variable.handed_out}
     if "time" in raw.dims:
         values.attrs["cell_methods"] = methods
@@ -134,24 +139,35 @@ def _added(
         quality = quality.transpose(*order).assign_attrs(quality_attributes(variable.name))
         quality.encoding = {}
         result = result.assign({flag_name: quality})
-    return result.assign({variable.name: values}), [*changes, *more, *counts]
+    return result.assign({variable.name: values}), [*changes, *counts]
 
 
-def _check_units(raw: xr.DataArray, variable: Variable) -> None:
-    """Raise where the source tells other units than those declared."""
-    told = str(raw.attrs.get("units", variable.units))
+def _check_units(raw: xr.DataArray, variable: Variable) -> list[str]:
+    """Raise where the source tells other units than those declared; text that means nothing is overruled."""
+    told = str(raw.attrs.get("units") or variable.units)
     try:
         same = conversion(told, variable.units).is_identity
     except UnitError as error:
+        if not _is_readable(told):
+            return [f"{variable.name}: the source's units {told!r} read as {variable.units!r}"]
         raise DataError(
             f"{variable.name}: the source has the units {told!r}, declared are {variable.units!r} ({error}); "
-            f"declare the source's units"
+            f"declare units={told!r}"
         ) from error
     if not same:
         raise DataError(
             f"{variable.name}: the source has the units {told!r}, declared are {variable.units!r}; declare "
             f"units={told!r}, and to_units={variable.handed_out!r} to have them converted"
         )
+    return []
+
+
+def _is_readable(units: str) -> bool:
+    try:
+        conversion(units, units)
+    except UnitError:
+        return False
+    return True
 
 
 def _conversion(variable: Variable, step: str | None) -> tuple[Conversion, str, list[str]]:

@@ -9,7 +9,7 @@ import xarray as xr
 
 from crest_core import UnitError, conversion
 from crest_data.errors import DataError
-from crest_data.times import to_ticks
+from crest_data.times import bounds_of, to_ticks
 from crest_data.variable import STATISTICS
 
 _PLACES = ("cell", "y", "x")
@@ -22,7 +22,8 @@ def check_convention(dataset: xr.Dataset) -> None:
         if not name.endswith("_quality") and name != "time_bnds":
             faults += _variable(dataset, name)
     if faults:
-        raise DataError("\n".join(["the dataset departs from the convention:", *faults]))
+        head = "the dataset departs from the convention; bring it there with its reader or with conform:"
+        raise DataError("\n".join([head, *faults]))
 
 
 def _places(dataset: xr.Dataset) -> Iterator[str]:
@@ -66,8 +67,8 @@ def _times(dataset: xr.Dataset) -> Iterator[str]:
         yield "time: not ascending, or a time twice"
     if "time_zone" not in dataset.attrs:
         yield "time_zone: the attribute is absent; 'UTC', or what the local days are"
-    bounds = dataset["time"].attrs.get("bounds")
-    if bounds is None:
+    bounds = bounds_of(dataset)
+    if not bounds:
         for name, variable in dataset.data_vars.items():
             if "time" in variable.dims and "cell_methods" in variable.attrs and _statistic(variable) != "point":
                 yield f"{name}: {variable.attrs['cell_methods']!r} without time bounds"

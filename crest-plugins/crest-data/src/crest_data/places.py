@@ -75,7 +75,7 @@ def _plain_coordinates(dataset: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
         values = dataset[name]
         if values.dtype.kind not in "fiu":
             raise DataError(f"{name}: expected numbers in {_UNITS[name]}, got {values.dtype}")
-        units = str(values.attrs.get("units", "degrees")).replace("degree_", "degrees_")
+        units = str(values.attrs.get("units", "degrees")).lower().replace(" ", "_").replace("degree_", "degrees_")
         if units not in (_UNITS[name], "degrees", "degree", "deg"):
             raise DataError(f"{name}: units {units!r}, expected {_UNITS[name]!r}; give the coordinates in degrees")
         if values.dtype == np.float64:
@@ -99,7 +99,7 @@ def _with_dims(dataset: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
     if "lat" in dims and "lon" in dims:
         moved = {"lat": "y", "lon": "x"}
         held = [name for name in ("x", "y") if name in dataset.variables]
-        dataset = dataset.drop_vars(held).rename_dims(moved).drop_indexes(["lat", "lon"])
+        dataset = dataset.drop_vars(held).rename_dims(moved).drop_indexes(["lat", "lon"], errors="ignore")
         return dataset, ["dims lat, lon -> y, x"]
     if {"y", "x"} <= dims:
         return dataset, changes

@@ -29,9 +29,7 @@ def screened(
     kind = raw.dtype if raw.dtype.kind == "f" else np.dtype(np.float64)
     given = xr.zeros_like(raw, dtype=np.uint8) if flag is None else flag
     quality = _apply(lambda data, code: quality_of(data, code, variable, fills, convert), np.uint8, raw, given)
-    values = _apply(
-        lambda data, code: values_of(data, code, variable, fills, convert).astype(kind, copy=False), kind, raw, given
-    )
+    values = _apply(lambda data, code: values_of(data, code, convert).astype(kind, copy=False), kind, raw, quality)
     changes = []
     if raw.chunks is None:
         changes = _counted(raw, quality, variable, fills)
@@ -44,17 +42,14 @@ def quality_of(
     raw: np.ndarray, flag: np.ndarray, variable: Variable, fills: Sequence[float], convert: Conversion
 ) -> np.ndarray:
     """Return the quality of raw values, uint8; DataError on a value that is neither missing nor possible."""
-    missing = _is_one_of(raw, fills) | np.isnan(raw)
+    missing = _is_one_of(raw, fills) | np.isnan(raw) if fills else np.isnan(raw)
     outside = _outside(raw, missing | (flag == REJECTED), variable, convert)
     quality = np.where(missing, np.where(flag == REJECTED, REJECTED, MISSING), flag)
     return np.where(outside & ~missing, REJECTED, quality).astype(np.uint8)
 
 
-def values_of(
-    raw: np.ndarray, flag: np.ndarray, variable: Variable, fills: Sequence[float], convert: Conversion
-) -> np.ndarray:
+def values_of(raw: np.ndarray, quality: np.ndarray, convert: Conversion) -> np.ndarray:
     """Return values in handed-out units, float64, nan where missing or rejected."""
-    quality = quality_of(raw, flag, variable, fills, convert)
     usable = (quality == GOOD) | (quality == FILLED)
     return np.where(usable, convert(np.where(usable, raw, 0).astype(np.float64)), np.nan)
 
@@ -97,7 +92,9 @@ def _outside(raw: np.ndarray, excused: np.ndarray, variable: Variable, convert: 
     values = convert(np.where(excused, 0, raw).astype(np.float64))
     low, high = variable.bounds or (-np.inf, np.inf)
     outside = ~excused & ~((values >= low) & (values <= high) & np.isfinite(values))
-    suspect = ~excused & _is_one_of(raw, FILLS) & (outside | (variable.bounds is None))
+    suspect = np.zeros_like(outside)
+    if variable.bounds is None or outside.any():
+        suspect = ~excused & _is_one_of(raw, FILLS) & (outside | (variable.bounds is None))
     bad = suspect if suspect.any() and not variable.reject else outside
     if not bad.any() or variable.reject:
         return outside | suspect

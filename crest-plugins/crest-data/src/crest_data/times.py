@@ -29,7 +29,8 @@ def label_times(
 ) -> tuple[xr.Dataset, dict[str, str], list[str]]:
     """Return the dataset with labelled times and bounds, global attributes about time, and what was changed.
 
-    Without a step the times keep the bounds that the source has, or stay the times of point values.
+    Bounds that the source has are kept, whatever the label; without them and without a step the times are those of
+    point values.
     """
     if label not in _LABELS:
         raise DataError(f"label {label!r} is not one of {', '.join(_LABELS)}")
@@ -39,18 +40,25 @@ def label_times(
     ticks = to_ticks(dataset["time"].values)
     length = None if step is None else round(_step(step).total_seconds() * 1e6)
     _check_order(dataset["time"].values, ticks, length)
-    moved, told = _shift(label, length, time_zone)
-    edges, gaps = None, {}
-    if length is not None:
-        edges = np.stack([ticks + moved, ticks + moved + length], axis=1)
-        gaps = _gaps(dataset["time"].values, ticks, length)
-    elif (bounds := str(dataset["time"].attrs.get("bounds", ""))) in dataset.variables:
-        edges = to_ticks(dataset[bounds].transpose("time", ...).values) + moved
+    bounds = bounds_of(dataset)
+    told_edges = to_ticks(dataset[bounds].transpose("time", ...).values) if bounds in dataset.variables else None
+    moved, told = _shift("start" if told_edges is not None else label, length, time_zone)
+    edges, gaps = None, {} if length is None else _gaps(dataset["time"].values, ticks, length)
+    if told_edges is not None:
+        edges = told_edges + moved
         dataset, told = dataset.drop_vars(bounds), [*told, *_started(edges, ticks + moved)]
-        _check_bounds(edges, calendar)
+        _check_bounds(edges, calendar, length)
+    elif length is not None:
+        edges = np.stack([ticks + moved, ticks + moved + length], axis=1)
     starts = ticks + moved if edges is None else edges[:, 0]
-    dataset = dataset.assign_coords(_coordinates(starts, edges, calendar))
+    dataset = dataset.assign_coords(time_coordinates(starts, edges, calendar))
     return dataset, {"time_zone": _zone_now(time_zone, length), "calendar": calendar, **gaps}, [*changes, *more, *told]
+
+
+def bounds_of(dataset: xr.Dataset) -> str:
+    """Return the name of the bounds of time, which xarray may have moved to the encoding; "" if none is told."""
+    time = dataset["time"]
+    return str(time.attrs.get("bounds", time.encoding.get("bounds", "")))
 
 
 def calendar_of(times: np.ndarray) -> str:
@@ -129,16 +137,16 @@ def _check_order(times: np.ndarray, ticks: np.ndarray, length: int | None) -> No
         return
     at = int(np.flatnonzero(odd)[0])
     before, now, gap = times[at], times[at + 1], int(gaps[at])
-    where = f"time {_iso(now)} at index {at + 1}"
+    where = f"time {iso(now)} at index {at + 1}"
     if gap == 0:
         clock = "; a clock with daylight saving time repeats an hour: give UTC" if length and length < _DAY else ""
         raise DataError(f"{where} appears twice; keep one{clock}")
     if gap < 0:
         clock = "; a clock with daylight saving time goes back an hour: give UTC" if gap >= -_HOUR else ""
-        raise DataError(f"{where} follows {_iso(before)}: not sorted; sort by time{clock}")
+        raise DataError(f"{where} follows {iso(before)}: not sorted; sort by time{clock}")
     span = timedelta(microseconds=gap)
     raise DataError(
-        f"{where} follows {_iso(before)} by {span}, not a multiple of the step {timedelta(microseconds=length or 0)}; "
+        f"{where} follows {iso(before)} by {span}, not a multiple of the step {timedelta(microseconds=length or 0)}; "
         f"give the true step, or bring the data to it"
     )
 
@@ -173,7 +181,7 @@ def _gaps(times: np.ndarray, ticks: np.ndarray, length: int) -> dict[str, str]:
     steps = np.diff(ticks) // length - 1
     if not steps.any():
         return {}
-    first = _iso(times[int(np.flatnonzero(steps)[0])])
+    first = iso(times[int(np.flatnonzero(steps)[0])])
     return {"gaps": f"{int((steps > 0).sum())} gaps, {int(steps.sum())} steps absent, the first after {first}; kept"}
 
 
@@ -181,21 +189,23 @@ def _started(edges: np.ndarray, ticks: np.ndarray) -> list[str]:
     return [] if (edges[:, 0] == ticks).all() else ["time: label -> start of the interval, as the bounds tell"]
 
 
-def _check_bounds(edges: np.ndarray, calendar: str) -> None:
-    """Raise where an interval is empty or overlaps the one before."""
+def _check_bounds(edges: np.ndarray, calendar: str, length: int | None) -> None:
+    """Raise where an interval is empty, overlaps the one before, or is not of the length asked for."""
     empty = np.flatnonzero(edges[:, 1] <= edges[:, 0])
     overlap = np.flatnonzero(edges[1:, 0] < edges[:-1, 1]) + 1
-    for at, what in [
-        *((int(at), "is empty") for at in empty),
-        *((int(at), "overlaps the one before") for at in overlap),
-    ]:
-        start, end = from_ticks(edges[at], calendar)
+    faults = [(int(at), "is empty") for at in empty] + [(int(at), "overlaps the one before") for at in overlap]
+    if length is not None:
+        other = np.flatnonzero(edges[:, 1] - edges[:, 0] != length)
+        faults += [(int(at), f"does not last the step {timedelta(microseconds=length)}") for at in other]
+    for at, what in faults[:1]:
+        start, end = (iso(time) for time in from_ticks(edges[at], calendar))
         raise DataError(
-            f"time bounds at index {at}: the interval {_iso(start)} to {_iso(end)} {what}; correct the bounds"
+            f"time bounds at index {at}: the interval {start} to {end} {what}; correct the bounds or the step"
         )
 
 
-def _coordinates(starts: np.ndarray, edges: np.ndarray | None, calendar: str) -> dict[str, xr.Variable]:
+def time_coordinates(starts: np.ndarray, edges: np.ndarray | None, calendar: str) -> dict[str, xr.Variable]:
+    """Return the coordinate time, and with edges its bounds."""
     times = from_ticks(starts, calendar)
     encoding = {"units": "seconds since 1970-01-01", "calendar": calendar, "dtype": "int64"}
     attributes = {"standard_name": "time", "axis": "T"}
@@ -209,5 +219,6 @@ def _coordinates(starts: np.ndarray, edges: np.ndarray | None, calendar: str) ->
     }
 
 
-def _iso(time: Any) -> str:
+def iso(time: Any) -> str:
+    """Return a datetime64 or cftime date as ISO text to the second."""
     return str(time.astype("datetime64[s]")) if isinstance(time, np.datetime64) else str(time.isoformat())

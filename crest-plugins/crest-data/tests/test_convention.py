@@ -1,0 +1,327 @@
+"""What conform makes of raw data, and what check_convention says of data that depart."""
+
+import cftime
+import numpy as np
+import pytest
+import xarray as xr
+from crest_data.convention import check_convention, conform
+from crest_data.errors import DataError
+from crest_data.variable import Variable
+
+DAYS = np.arange("2001-01-01", "2001-01-05", dtype="datetime64[D]").astype("datetime64[ns]")
+RAIN = Variable("rain", "mm day-1", standard_name="precipitation_flux")
+
+
+def cells(values=None, times=DAYS, **coords):
+    """Return raw rain at two gauges."""
+    values = np.arange(2.0 * len(times)).reshape(-1, 2) if values is None else values
+    places = {"gauge_id": ["a", "b"], "lat": ("gauge_id", [50.0, 51.0]), "lon": ("gauge_id", [8.0, 190.0])}
+    return xr.Dataset({"P": (("time", "gauge_id"), values)}, {"time": times, **places, **coords})
+
+
+def grid(lat=(50.0, 51.0), lon=(8.0, 9.0, 10.0), dims=("time", "lat", "lon")):
+    sizes = {"time": 4, "lat": len(lat), "lon": len(lon)}
+    values = np.arange(np.prod(list(sizes.values())), dtype=float).reshape([sizes[dim] for dim in dims])
+    return xr.Dataset({"P": (dims, values)}, {"time": DAYS, "lat": list(lat), "lon": list(lon)})
+
+
+def conformed(raw, variable=RAIN, **options):
+    return conform(raw, {"P": variable}, **{"step": "1D", "source": "gauges", **options})
+
+
+def changes(dataset):
+    return dataset.attrs["changes"].splitlines()
+
+
+def test_cells_come_out_in_the_convention():
+    held = conformed(cells(), licence="CC0", citation="Nobody (2000)")
+    assert held["rain"].dims == ("time", "cell")
+    assert held["cell_id"].values.tolist() == ["a", "b"]
+    assert held["lon"].values.tolist() == [8.0, -170.0]
+    assert held["time_bnds"].values.tolist() == np.stack([DAYS, DAYS + np.timedelta64(1, "D")], axis=1).tolist()
+    expected = {"standard_name": "precipitation_flux", "units": "mm day-1", "cell_methods": "time: mean"}
+    assert held["rain"].attrs == expected
+    assert held.attrs["licence"] == "CC0" and held.attrs["citation"] == "Nobody (2000)"
+    assert held.attrs["time_zone"] == "UTC" and held.attrs["calendar"] == "standard"
+    assert changes(held) == ["renamed dim gauge_id -> cell", "lon: 1 values moved to [-180, 180)", "renamed P -> rain"]
+
+
+def test_conform_of_what_conforms_changes_nothing():
+    once = conformed(cells())
+    again = conform(once, {"rain": RAIN}, step="1D", source="gauges")
+    assert again.attrs["changes"] == ""
+    xr.testing.assert_identical(once.drop_attrs(deep=False), again.drop_attrs(deep=False))
+
+
+def test_the_raw_data_are_left_alone():
+    raw = cells()
+    before = raw.copy(deep=True)
+    conformed(raw, Variable("rain", "mm day-1", to_units="kg m-2 s-1", missing=(0.0,)))
+    xr.testing.assert_identical(raw, before)
+
+
+def test_it_survives_a_netcdf_file(tmp_path):
+    held = conformed(grid(lat=(51.0, 50.0)), Variable("rain", "mm day-1", missing=(3.0,)))
+    held.to_netcdf(tmp_path / "rain.nc", engine="h5netcdf")
+    with xr.open_dataset(tmp_path / "rain.nc", engine="h5netcdf", decode_coords="all") as back:
+        check_convention(back.load())
+        xr.testing.assert_equal(back, held)
+
+
+@pytest.mark.parametrize("lazy", [False, True], ids=["in memory", "lazily"])
+def test_a_sorted_grid_has_each_value_at_its_place(lazy):
+    raw = grid(lat=(51.0, 50.0), lon=(0.0, 120.0, 240.0))
+    held = conformed(raw.chunk() if lazy else raw)
+    assert held["lat"].values.tolist() == [50.0, 51.0]
+    assert held["lon"].values.tolist() == [-120.0, 0.0, 120.0]
+    for y, lat in enumerate(held["lat"].values):
+        for x, lon in enumerate(held["lon"].values):
+            expected = raw["P"].sel(lat=lat, lon=lon % 360.0).values
+            assert held["rain"][:, y, x].values.tolist() == expected.tolist()
+    assert (held["rain"].chunks is not None) == lazy
+
+
+def test_a_curvilinear_grid_is_turned_north():
+    lat, lon = np.meshgrid([60.0, 55.0, 50.0], [8.0, 9.0], indexing="ij")
+    values = np.broadcast_to(lat, (4, 3, 2))
+    raw = xr.Dataset(
+        {"P": (("time", "y", "x"), values)}, {"time": DAYS, "lat": (("y", "x"), lat), "lon": (("y", "x"), lon)}
+    )
+    held = conformed(raw)
+    assert held["lat"][:, 0].values.tolist() == [50.0, 55.0, 60.0]
+    assert (held["rain"][0].values == held["lat"].values).all()
+
+
+def test_one_place_becomes_one_cell():
+    raw = xr.Dataset({"P": ("time", np.arange(4.0))}, {"time": DAYS, "lat": 50.0, "lon": 8.0})
+    held = conformed(raw)
+    assert held["rain"].shape == (4, 1) and held["cell_id"].values.tolist() == ["0"]
+    assert changes(held)[:2] == ["one place: added the dim cell", "cell_id: numbered from 0"]
+
+
+def test_layers_stay_between_time_and_places():
+    raw = cells().expand_dims(layer=3, axis=2)
+    assert conformed(raw)["rain"].dims == ("time", "layer", "cell")
+
+
+def test_static_variables_have_no_time():
+    raw = cells()[["P"]].isel(time=0, drop=True)
+    held = conformed(raw, Variable("area", "km2"), step=None)
+    assert held["area"].dims == ("cell",)
+    assert "cell_methods" not in held["area"].attrs and "time_zone" not in held.attrs
+
+
+@pytest.mark.parametrize(
+    ("units", "to_units", "methods", "factor", "after"),
+    [
+        ("mm", "mm day-1", "time: sum", 1.0, "time: mean"),
+        ("mm", "kg m-2 s-1", "time: sum", 1 / 86400, "time: mean"),
+        ("J m-2", "W m-2", "time: sum", 1 / 86400, "time: mean"),
+        ("mm day-1", "kg m-2 s-1", "time: mean", 1 / 86400, "time: mean"),
+        ("m", "kg m-2", "time: sum", 1000.0, "time: sum"),
+        ("kW m-2", "W m-2", "time: maximum", 1000.0, "time: maximum"),
+    ],
+)
+def test_sums_and_depths_become_the_rates_and_masses_asked_for(units, to_units, methods, factor, after):
+    held = conformed(cells(), Variable("rain", units, to_units=to_units, cell_methods=methods))
+    np.testing.assert_allclose(held["rain"].values, cells()["P"].values * factor, rtol=1e-14)
+    assert held["rain"].attrs["units"] == to_units and held["rain"].attrs["cell_methods"] == after
+    assert any(line.startswith(f"rain: {units} -> {to_units}") for line in changes(held))
+
+
+def test_a_mean_is_not_divided_by_the_step_again():
+    with pytest.raises(
+        DataError, match=r"rain: mm -> mm day-1: an amount and a rate differ by a time, and cell_methods"
+    ):
+        conformed(cells(), Variable("rain", "mm", to_units="mm day-1"))
+
+
+def test_units_of_another_kind_are_refused():
+    with pytest.raises(DataError, match=r"rain: 'K' \(\[temperature\]\) cannot be converted to 'mm'"):
+        conformed(cells(), Variable("rain", "K", to_units="mm"))
+
+
+def test_float32_stays_float32_and_integers_become_float64():
+    single = conformed(cells(np.ones((4, 2), dtype=np.float32)), Variable("rain", "mm day-1", to_units="kg m-2 s-1"))
+    whole = conformed(cells(np.ones((4, 2), dtype=np.int16)))
+    assert single["rain"].dtype == np.float32 and whole["rain"].dtype == np.float64
+
+
+@pytest.mark.parametrize("lazy", [False, True], ids=["in memory", "lazily"])
+def test_every_nan_has_its_reason(lazy):
+    values = np.array([[1.0, -9999.0], [np.nan, 700.0], [2.0, 3.0], [4.0, 5.0]])
+    flags = {"rain": xr.DataArray(np.array([[0, 0], [0, 0], [3, 2], [0, 0]], np.uint8), dims=("time", "gauge_id"))}
+    raw = cells(values)
+    variable = Variable("rain", "mm day-1", missing=(-9999.0,), bounds=(0.0, 600.0), reject=True)
+    held = conformed(raw.chunk() if lazy else raw, variable, flags=flags)
+    assert held["rain_quality"].values.tolist() == [[0, 1], [1, 2], [3, 2], [0, 0]]
+    np.testing.assert_array_equal(held["rain"].values, [[1, np.nan], [np.nan, np.nan], [2, np.nan], [4, 5]])
+    assert held["rain"].attrs["ancillary_variables"] == "rain_quality"
+    assert held["rain_quality"].attrs["flag_meanings"] == "good missing rejected filled"
+    if lazy:
+        assert "rain: -9999 -> missing (read lazily, not counted)" in changes(held)
+    else:
+        assert changes(held)[-2:] == ["rain: -9999 -> missing, 1 values", "rain: 2 values rejected"]
+
+
+def test_flags_follow_their_values_when_a_grid_is_turned():
+    raw = grid(lat=(51.0, 50.0))
+    flag = xr.zeros_like(raw["P"], dtype=np.uint8)
+    flag.loc[{"lat": 51.0, "lon": 9.0}] = 2
+    held = conformed(raw, flags={"rain": flag})
+    assert (held["rain_quality"].isel(y=1, x=1) == 2).all() and held["rain_quality"].sum() == 8
+
+
+@pytest.mark.parametrize("lazy", [False, True], ids=["in memory", "lazily"])
+def test_an_impossible_value_is_an_error_with_its_index(lazy):
+    values = np.ones((4, 2))
+    values[2, 1] = -3.0
+    raw = cells(values)
+    said = r"rain: -3 mm day-1 at index \[2, 1\] \(1 such values\): expected finite values within \[0, 600\] mm day-1"
+    with pytest.raises(DataError, match=said):
+        conformed(raw.chunk() if lazy else raw, Variable("rain", "mm day-1", bounds=(0.0, 600.0))).load()
+
+
+@pytest.mark.parametrize(
+    ("label", "step", "first"),
+    [("start", "1D", "2001-01-01T00"), ("end", "1D", "2000-12-31T00"), ("middle", "1D", "2000-12-31T12")],
+)
+def test_labels_become_the_start_of_the_interval(label, step, first):
+    held = conformed(cells(), label=label, step=step)
+    assert held["time"].values[0] == np.datetime64(first)
+    assert held["time_bnds"].values[0, 0] == np.datetime64(first)
+    assert any("-> start of the interval" in line for line in changes(held)) == (label != "start")
+
+
+def test_hours_of_a_fixed_zone_become_utc_and_local_days_stay():
+    hours = np.arange("2001-01-01T00", "2001-01-01T04", dtype="datetime64[h]").astype("datetime64[ns]")
+    hourly = conformed(cells(times=hours), step="1h", time_zone="UTC-5")
+    assert hourly["time"].values[0] == np.datetime64("2001-01-01T05") and hourly.attrs["time_zone"] == "UTC"
+    assert "time: UTC-5 -> UTC" in changes(hourly)
+    daily = conformed(cells(), time_zone="local standard time, UTC-5")
+    assert daily["time"].values[0] == DAYS[0] and daily.attrs["time_zone"] == "local standard time, UTC-5"
+
+
+def test_bounds_of_the_source_are_kept_and_label_its_times():
+    middle = DAYS[:2] + np.timedelta64(15, "D")
+    edges = np.array([["2001-01-01", "2001-02-01"], ["2001-02-01", "2001-03-01"]], dtype="datetime64[ns]")
+    raw = cells(times=middle).assign(time_bnds=(("time", "bnds"), edges))
+    raw["time"] = np.array(["2001-01-16", "2001-02-15"], dtype="datetime64[ns]")
+    raw["time"].attrs["bounds"] = "time_bnds"
+    held = conformed(raw, step=None)
+    assert held["time"].values.tolist() == edges[:, 0].tolist()
+    assert held["time_bnds"].values.tolist() == edges.tolist()
+    assert "time: label -> start of the interval, as the bounds tell" in changes(held)
+
+
+def test_bounds_that_contradict_the_step_are_an_error():
+    edges = np.stack([DAYS, DAYS + np.timedelta64(6, "h")], axis=1)
+    raw = cells().assign(time_bnds=(("time", "bnds"), edges))
+    raw["time"].attrs["bounds"] = "time_bnds"
+    with pytest.raises(DataError, match="2001-01-01T00:00:00 to 2001-01-01T06:00:00 does not last the step 1 day"):
+        conformed(raw)
+
+
+def test_gaps_are_kept_and_told():
+    held = conformed(cells(times=DAYS[[0, 1, 3]]))
+    assert held.attrs["gaps"] == "1 gaps, 1 steps absent, the first after 2001-01-02T00:00:00; kept"
+    assert held.sizes["time"] == 3
+
+
+def test_point_values_at_odd_times_need_no_interval():
+    times = np.array(["2001-01-01T10:12", "2001-01-03T09:47"], dtype="datetime64[ns]")
+    held = conformed(cells(times=times), Variable("rain", "mm day-1", cell_methods="time: point"), step=None)
+    assert "time_bnds" not in held and held["time"].values.tolist() == times.tolist()
+
+
+def test_means_without_any_interval_are_an_error():
+    with pytest.raises(DataError, match="rain: 'time: mean' without time bounds"):
+        conformed(cells(), step=None)
+
+
+@pytest.mark.parametrize("calendar", ["noleap", "360_day"])
+def test_other_calendars_are_kept_and_declared(calendar):
+    times = xr.date_range("2001-02-27", periods=4, calendar=calendar, use_cftime=True)
+    held = conformed(cells(times=times))
+    assert held.attrs["calendar"] == calendar == held["time"].dt.calendar
+    assert held["time_bnds"].values[1, 1] == held["time"].values[2]
+
+
+def test_standard_dates_of_cftime_become_datetime64():
+    times = [cftime.DatetimeGregorian(2001, 1, day) for day in (1, 2, 3, 4)]
+    assert conformed(cells(times=times))["time"].dtype == np.dtype("datetime64[ns]")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: d.drop_vars("lat"), "lat: the coordinate is absent"),
+        (lambda d: d.assign_coords(lon=d["lon"] + 360.0), r"lon: 368 is not within \[-180, 180\)"),
+        (
+            lambda d: d.assign(rain=d["rain"].T),
+            r"rain: dims \('cell', 'time'\), expected time first and the places last",
+        ),
+        (lambda d: d.assign(rain=d["rain"].astype(int)), "rain: int64, expected floats with nan for missing"),
+        (lambda d: d.isel(time=[1, 0]), "time: not ascending, or a time twice"),
+        (lambda d: d.drop_attrs(deep=False), "time_zone: the attribute is absent"),
+        (lambda d: d.drop_attrs(deep=False), "source: the attribute is absent"),
+        (lambda d: d.drop_vars("time_bnds"), "time_bnds: named as the bounds of time, but absent"),
+        (lambda d: d.drop_vars("cell_id"), "cell_id: expected a coordinate of text on cell"),
+        (lambda d: d.rename(cell="gauge"), r"dims: expected cell, or y and x, got \['bnds', 'gauge', 'time'\]"),
+        (lambda d: d.drop_vars("rain"), "it holds no variable"),
+    ],
+)
+def test_every_deviation_is_said(change, said):
+    with pytest.raises(DataError, match=said):
+        check_convention(change(conformed(cells())))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "said"),
+    [
+        ({"units": None}, "rain: no units"),
+        ({"units": "C"}, "rain: units 'C': 'C' is ambiguous"),
+        ({"cell_methods": "time: typical"}, "rain: cell_methods 'time: typical', expected 'time: mean' or the like"),
+        ({"_FillValue": -1.0}, "rain: holds fill values or packed numbers"),
+        ({"ancillary_variables": "rain_quality"}, "rain_quality: named by rain, but absent"),
+    ],
+)
+def test_every_attribute_that_departs_is_said(attributes, said):
+    held = conformed(cells())
+    held["rain"].attrs = {key: text for key, text in {**held["rain"].attrs, **attributes}.items() if text is not None}
+    with pytest.raises(DataError, match=said):
+        check_convention(held)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"name": "Rain"}, "variable name 'Rain': expected lower-case letters"),
+        ({"name": "rain_quality"}, "no ending '_quality'"),
+        ({"units": "furlong2 day"}, None),
+        ({"units": "blub"}, "rain: units 'blub' are not understood"),
+        ({"cell_methods": "mean"}, "rain: cell_methods 'mean'; expected 'time: ' and one of mean, sum"),
+        ({"bounds": (1.0, 0.0)}, r"rain: bounds \(1.0, 0.0\); expected the lower one first"),
+        ({"reject": True}, "rain: reject=True needs bounds"),
+        ({"positive": "north"}, "rain: positive 'north'; expected 'up', 'down' or ''"),
+    ],
+)
+def test_a_variable_that_contradicts_itself_is_refused(arguments, said):
+    if said is None:
+        assert Variable(**{"name": "rain", "units": "mm", **arguments})
+        return
+    with pytest.raises(DataError, match=said):
+        Variable(**{"name": "rain", "units": "mm", **arguments})
+
+
+def test_labels_flags_and_names_are_checked():
+    with pytest.raises(DataError, match="label 'centre' is not one of start, middle, end"):
+        conformed(cells(), label="centre")
+    with pytest.raises(DataError, match="step: timestep '1 month' is not a whole number"):
+        conformed(cells(), step="1 month")
+    with pytest.raises(
+        DataError, match=r"flags are given for \['snow'\], which are not among the variables \['rain'\]"
+    ):
+        conformed(cells(), flags={"snow": cells()["P"]})
+    with pytest.raises(DataError, match=r"the names \['rain'\] are each given to two variables"):
+        conform(cells().assign(Q=cells()["P"]), {"P": RAIN, "Q": RAIN}, step="1D", source="x")
