@@ -1,0 +1,50 @@
+"""CAMELS-US in one netCDF file: Maurer-extended forcing, streamflow and snow on (basin, time), read when needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import xarray as xr
+
+from crest_data.convention import conform
+from crest_data.readers import camels_us_variables as camels
+from crest_data.readers.camels_us_attributes import with_attributes
+from crest_data.readers.choice import chosen
+from crest_data.readers.netcdf_file import opened
+from crest_data.readers.site_series import with_history
+
+_VARIABLES = {"prcp": camels.PRECIPITATION, "tmax": camels.TEMPERATURE_MAX, "tmin": camels.TEMPERATURE_MIN,
+              "vp": camels.VAPOUR_PRESSURE, "dayl": camels.DAY_LENGTH, "qobs": camels.STREAMFLOW,
+              "swe_uaz": camels.SNOW}  # fmt: skip
+
+
+def read_camels_us_netcdf(
+    path: str | Path,
+    *,
+    ids: Sequence[str] | None = None,
+    srad: str = "daylight",
+    attributes: str | Path | None = None,
+) -> xr.Dataset:
+    """Return forcing, streamflow and snow of basins (time, cell), and their attributes, lazily.
+
+    The source's radiation is a mean over daylight; srad="24h" gives the mean over the day. `attributes` is a CSV
+    table by gauge_id, or the folder of the archive's camels_*.txt; without it the basins have no coordinates.
+    """
+    file = Path(path)
+    raw = opened(file, needs=[*_VARIABLES, "srad", "basin", "time"])
+    held = [str(one) for one in raw["basin"].values]
+    basins = chosen(ids, held, kind="basin", path=file)
+    raw = raw.isel(basin=[held.index(one) for one in basins])
+    raw = raw.drop_indexes("basin").rename_vars(basin="cell_id").rename_dims(basin="cell")
+    raw, radiation, changes = camels.with_shortwave(raw, "srad", "dayl", srad)
+    variables = {**_VARIABLES, "srad": radiation}
+    if attributes is not None:
+        raw, static, more = with_attributes(raw, Path(attributes))
+        variables, changes = {**variables, **static}, [*changes, *more]
+    told = str(raw.attrs.get("source", ""))
+    dataset = conform(
+        raw, variables, step="1D", time_zone=camels.TIME_ZONE, licence=camels.LICENCE, citation=camels.CITATION,
+        source=f"{file.name}: {told}" if told else file.name,
+    )  # fmt: skip
+    return with_history(dataset, changes)

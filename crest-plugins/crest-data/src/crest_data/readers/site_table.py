@@ -1,0 +1,55 @@
+"""Attributes of sites, a row each: numbers become static variables with units, text becomes coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from crest_data.errors import DataError
+from crest_data.readers.choice import near
+from crest_data.readers.text_table import checked_numbers, read_table
+from crest_data.variable import Variable
+
+
+def read_sites(path: Path, *, key: str, separator: str = ",", text: Sequence[str] = ()) -> pd.DataFrame:
+    """Return a table of attributes by site; the key is text as it stands, with its leading zeros."""
+    table = read_table(path, separator=separator, text=[key, *text])
+    table.require([key])
+    ids = table.frame[key].astype(str).str.strip()
+    if (twice := np.flatnonzero(ids.duplicated().to_numpy())).size:
+        at = int(twice[0])
+        raise DataError(f"{path}, line {table.lines[at]}: {key} {ids.iloc[at]!r} appears twice; keep one")
+    checked_numbers(table, [key, *text])
+    return table.frame.drop(columns=key).set_index(ids)
+
+
+def with_sites(
+    raw: xr.Dataset, sites: pd.DataFrame, variables: Mapping[str, Variable], *, path: Path, places: Mapping[str, str]
+) -> tuple[xr.Dataset, dict[str, Variable], list[str]]:
+    """Return raw data with the attributes of its cells, the variables that these are, and what was left out.
+
+    `places` maps columns to "lat" and "lon". Numbers of unknown units are left out.
+    """
+    cells = [str(cell) for cell in raw["cell_id"].values]
+    for cell in cells:
+        if cell not in sites.index:
+            raise DataError(f"{path}: no row for {cell!r}{near(cell, sites.index)}")
+    rows = sites.loc[cells]
+    found: dict[str, Variable] = {}
+    unknown = []
+    for name in map(str, sites.columns):
+        if name in places:
+            raw = raw.assign_coords({places[name]: ("cell", rows[name].to_numpy(dtype=np.float64))})
+        elif name in variables:
+            raw = raw.assign({name: ("cell", rows[name].to_numpy(dtype=np.float64))})
+            found[name] = variables[name]
+        elif rows[name].dtype.kind not in "fiu":
+            raw = raw.assign_coords({name: ("cell", rows[name].fillna("").str.strip().to_numpy().astype(str))})
+        else:
+            unknown.append(name)
+    changes = [f"{path.name}: left out, units unknown: {', '.join(unknown)}"] if unknown else []
+    return raw, found, changes
