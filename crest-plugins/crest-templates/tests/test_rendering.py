@@ -90,6 +90,21 @@ def test_crest_check_is_red_where_an_edit_breaks_the_balance_of_the_template(tmp
     text = source.read_text(encoding="utf-8")
     assert conforms(text) == (True, [])
     assert conforms(text.replace("swe = snow - melt", "swe = snow - 0.9 * melt")) == (False, ["conservation.water"])
+    assert conforms(text.replace("melt = snow * share", "melt = 0.9 * snow * share")) == (True, [])
+
+
+def test_the_edit_and_the_tests_that_contributing_names_are_those_of_the_template(tmp_path):
+    folder = render(Package("my-model"), tmp_path)
+    source = (folder / "src" / "my_model" / "component.py").read_text(encoding="utf-8")
+    assert source.count("        swe = snow - melt\n") == source.count("        melt = snow * share\n") == 1
+    tests = (folder / "tests" / "test_model.py").read_text(encoding="utf-8")
+    assert re.findall(r"^def (test_\w+)", tests, re.M) == [
+        "test_what_falls_rains_melts_or_lies",
+        "test_in_hard_frost_all_of_it_lies_as_snow",
+        "test_a_run_that_was_stopped_goes_on_as_if_nothing_had_happened",
+        "test_the_gradient_with_respect_to_temperature_is_right",
+        "test_calibration_finds_the_factor_that_made_the_observations",
+    ]
 
 
 def test_the_hash_of_the_weights_is_that_of_the_file(rendered):
