@@ -29,7 +29,7 @@ class IcechunkArchive:
         self,
         path: repositories.Place,
         *,
-        history: Mapping[str, Stream] | None = None,
+        history: Mapping[str, Stream | Mapping[str, Any]] | None = None,
         keep: int = 3,
         keep_every: int = 0,
         branch: str = "main",
@@ -85,6 +85,11 @@ class IcechunkArchive:
         with repositories.speaking(f"history of run {self.path}"):
             root = self._root()
             return history.open_stream(root, stream if stream is not None else next(iter(self._streams(root))))
+
+    def cycles(self) -> list[int]:
+        """Return the cycles that a run can go on from; none where nothing is committed yet."""
+        storage, _ = repositories.storage_of(self.path)
+        return restart.cycles(self._root()) if self._repository or repositories.exists(storage) else []
 
     def back_to(self, cycle: int) -> None:
         """Go on from the end of a kept cycle: the next commit takes the place of all that came after it."""

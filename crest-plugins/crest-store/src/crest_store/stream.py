@@ -82,11 +82,12 @@ class Stream:
         return Stream(fields, text["every"], text["statistic"], place, text["chunk"])
 
 
-def check_streams(streams: Mapping[str, Stream]) -> dict[str, Stream]:
-    """Return streams by name, with names that folders and attributes can carry."""
+def check_streams(streams: Mapping[str, Stream | Mapping[str, Any]]) -> dict[str, Stream]:
+    """Return streams by name, also from what `described` gives, with names that folders and attributes can carry."""
     if not streams:
         raise StreamError("history={} keeps nothing; None keeps all outputs of each step")
     for name in streams:
         if not _NAME.fullmatch(name):
             raise StreamError(f"stream {name!r}: expected a name [a-z][a-z0-9_]*, such as 'monthly'")
-    return dict(streams)
+    described = {name: one for name, one in streams.items() if not isinstance(one, Stream)}
+    return {**streams, **{name: Stream.from_description(one) for name, one in described.items()}}
