@@ -47,7 +47,10 @@ def merge(*datasets: xr.Dataset) -> xr.Dataset:
     names = [str(name) for dataset in datasets for name in dataset.data_vars]
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise DataError(f"{twice} are in several datasets; rename or drop one of each")
-    merged = xr.merge(datasets, join="exact", compat="no_conflicts", combine_attrs="override")
+    try:
+        merged = xr.merge(datasets, join="exact", compat="equals", combine_attrs="override")
+    except ValueError as error:
+        raise DataError(f"the datasets hold coordinates that differ: {error}; drop or rename one") from error
     shared = {
         key: text for key, text in datasets[0].attrs.items() if all(one.attrs.get(key) == text for one in datasets)
     }
@@ -61,8 +64,9 @@ def _joined(datasets: Iterable[xr.Dataset]) -> dict[str, str]:
     joined = {
         key: ("\n" if key == "changes" else "; ").join(dict.fromkeys(found)) for key, found in texts.items() if found
     }
-    zones = [one.attrs["time_zone"] for one in datasets if "time" in one.dims]
-    return {"changes": "", **joined, **({"time_zone": zones[0]} if zones else {})}
+    moving = [one.attrs for one in datasets if "time" in one.dims]
+    of_time = {key: moving[0][key] for key in ("time_zone", "calendar") if moving and key in moving[0]}
+    return {"changes": "", **joined, **of_time}
 
 
 def _name(number: int, dataset: xr.Dataset) -> str:

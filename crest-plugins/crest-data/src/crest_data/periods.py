@@ -11,7 +11,7 @@ from crest_core import Clock, TimeError, parse_time
 from crest_data.deviations import check_convention
 from crest_data.errors import DataError
 from crest_data.handshake import handshake
-from crest_data.times import bounds_of, calendar_of, from_ticks, iso, time_coordinates, to_ticks
+from crest_data.times import bounds_of, calendar_of, from_ticks, gaps_of, iso, time_coordinates, to_ticks
 
 
 def select_period(dataset: xr.Dataset, start: Any, end: Any) -> xr.Dataset:
@@ -33,7 +33,10 @@ def select_period(dataset: xr.Dataset, start: Any, end: Any) -> xr.Dataset:
         raise DataError(
             f"the period {start} to {end}: {cut} is in a gap or inside an interval; choose times of the data"
         )
-    return dataset.isel(time=np.flatnonzero(chosen))
+    selected = dataset.isel(time=np.flatnonzero(chosen))
+    selected.attrs = {key: text for key, text in dataset.attrs.items() if key != "gaps"}
+    lengths = np.unique(inside[:, 1] - inside[:, 0])
+    return selected.assign_attrs(gaps_of(selected["time"].values, int(lengths[0])) if lengths.size == 1 else {})
 
 
 def persist(dataset: xr.Dataset, start: Any, end: Any, step: str) -> xr.Dataset:

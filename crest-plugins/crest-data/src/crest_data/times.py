@@ -43,7 +43,7 @@ def label_times(
     bounds = bounds_of(dataset)
     told_edges = to_ticks(dataset[bounds].transpose("time", ...).values) if bounds in dataset.variables else None
     moved, told = _shift("start" if told_edges is not None else label, length, time_zone)
-    edges, gaps = None, {} if length is None else _gaps(dataset["time"].values, ticks, length)
+    edges, gaps = None, {} if length is None else gaps_of(dataset["time"].values, length)
     if told_edges is not None:
         edges = told_edges + moved
         dataset, told = dataset.drop_vars(bounds), [*told, *_started(edges, ticks + moved)]
@@ -117,8 +117,8 @@ def _plain(dataset: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
         plain = index.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[ns]")
         return dataset.assign_coords(time=("time", plain, coordinate.attrs)), [f"time: {index.tz} -> UTC"]
     values = coordinate.values
-    dates = values.dtype.kind == "M" or (values.size and all(isinstance(one, cftime.datetime) for one in values))
-    if not dates:
+    dates = values.dtype.kind == "M" or all(isinstance(one, cftime.datetime) for one in values)
+    if not values.size or not dates:
         units = coordinate.attrs.get("units", "no units")
         raise DataError(
             f"time: expected dates, got {len(values)} of {values.dtype} with {units}; open the file with "
@@ -177,8 +177,9 @@ def _zone_now(time_zone: str, length: int | None) -> str:
     return "UTC" if _offset(time_zone) and length is not None and length < _DAY else time_zone
 
 
-def _gaps(times: np.ndarray, ticks: np.ndarray, length: int) -> dict[str, str]:
-    steps = np.diff(ticks) // length - 1
+def gaps_of(times: np.ndarray, length: int) -> dict[str, str]:
+    """Return the attribute that tells of steps [microseconds] that are absent; {} if none is."""
+    steps = np.diff(to_ticks(times)) // length - 1
     if not steps.any():
         return {}
     first = iso(times[int(np.flatnonzero(steps)[0])])
