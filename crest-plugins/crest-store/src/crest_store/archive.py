@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Self
 
-import icechunk
 import xarray as xr
 import zarr
 
@@ -16,6 +16,9 @@ from crest_store.intervals import nominal, to_seconds
 from crest_store.reduction import Partial, reduce
 from crest_store.restart import Checkpoint
 from crest_store.stream import Stream, check_streams
+from crest_store.writer import Writer
+
+_BRANCH = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
 class IcechunkArchive:
@@ -39,7 +42,7 @@ class IcechunkArchive:
         self.path, self.branch = path, branch
         self.keep, self.keep_every = keep, keep_every
         self._asked = None if history is None else check_streams(history)
-        self._repository: icechunk.Repository | None = None
+        self._writer: Writer | None = None
         self._back: int | None = None
 
     def __enter__(self) -> Self:
@@ -50,15 +53,16 @@ class IcechunkArchive:
         self.close()
 
     def close(self) -> None:
-        """Let another driver write."""
-        self._repository = None
+        """Let another process write; the next call opens the run again."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
 
     def commit(self, outputs: xr.Dataset, state: Tensors, attributes: Mapping[str, Any]) -> None:
         """Append the outputs of a window, its restart and its record in one commit."""
-        repository = self._opened(create=True)
+        writer = self._opened(create=True)
         with repositories.speaking(f"cycle of {attributes.get('start')} of run {self.path}"):
-            head = repository.lookup_branch(self.branch)
-            session = repository.writable_session(self.branch)
+            session = writer.repository.writable_session(self.branch)
             root = zarr.open_group(session.store, mode="a")
             base = self._base(root)
             streams = self._streams(root)
@@ -68,14 +72,13 @@ class IcechunkArchive:
             after = self._append(root, base, streams, outputs, dict(attributes))
             restart.write(root, after, state)
             restart.retain(root, after.cycle, self.keep, self.keep_every)
-            snapshot = session.flush(f"cycle {after.cycle}", {"cycle": after.cycle})
-            repository.reset_branch(self.branch, snapshot, from_snapshot_id=head)
+            writer.commit(session, after.cycle)
         self._back = None
 
     def load(self, cycle: int | None = None) -> tuple[Tensors, dict[str, Any]]:
         """Return the state at the end of a kept cycle and its attributes; the last by default."""
         with repositories.speaking(f"restart of run {self.path}"):
-            root = self._root()
+            root = self._opened().root()
             wanted = cycle if cycle is not None else self._back
             checkpoint, state = restart.read(root, _newest(root) if wanted is None else wanted)
             return state, checkpoint.attributes
@@ -83,7 +86,7 @@ class IcechunkArchive:
     def open(self, stream: str | None = None) -> xr.Dataset:
         """Return a stream of history as it is committed, read when needed; by default the first one."""
         with repositories.speaking(f"history of run {self.path}"):
-            root = self._root()
+            root = self._opened().root()
             return history.open_stream(root, stream if stream is not None else next(iter(self._streams(root))))
 
     def cycles(self) -> list[int]:
@@ -93,23 +96,29 @@ class IcechunkArchive:
 
     def back_to(self, cycle: int) -> None:
         """Go on from the end of a kept cycle: the next commit takes the place of all that came after it."""
-        root = self._root()
-        if cycle not in restart.cycles(root):
-            restart.read(root, cycle)
+        with repositories.speaking(f"cycle {cycle} of run {self.path}"):
+            restart.read(self._opened().root(), cycle)
         self._back = cycle
 
-    def _opened(self, create: bool = False) -> icechunk.Repository:
-        if self._repository is None:
-            storage, _ = repositories.storage_of(self.path)
-            if create and not repositories.exists(storage):
-                self._repository = repositories.create(storage, str(self.path))
-            else:
-                self._repository = repositories.open_existing(storage, str(self.path))
-        return self._repository
+    def branch_from(self, cycle: int, name: str) -> None:
+        """Make a branch that ends with a kept cycle and shares its data; go on with IcechunkArchive(branch=name)."""
+        writer = self._opened()
+        if not _BRANCH.fullmatch(name):
+            raise StoreError(f"branch {name!r}: expected a name [a-z0-9][a-z0-9_-]*, such as 'dry-year'")
+        with repositories.speaking(f"branch {name} of run {self.path}"):
+            if name in (known := writer.repository.list_branches()):
+                raise StoreError(f"run {self.path} has a branch {name!r}; branches: {', '.join(sorted(known))}")
+            session = writer.repository.writable_session(self.branch)
+            root = zarr.open_group(session.store, mode="a")
+            base, _ = restart.read(root, cycle)
+            if cycle != _newest(root):
+                _cut(root, base)
+            writer.commit(session, cycle, branch=name)
 
-    def _root(self) -> zarr.Group:
-        repository = self._opened()
-        return repositories.root_at(repository, repository.lookup_branch(self.branch))
+    def _opened(self, create: bool = False) -> Writer:
+        if self._writer is None:
+            self._writer = Writer(self.path, self.branch, create=create)
+        return self._writer
 
     def _base(self, root: zarr.Group) -> Checkpoint:
         """Return what the next cycle goes on from."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +49,21 @@ def create(storage: icechunk.Storage, name: str) -> icechunk.Repository:
     """Return a new repository."""
     with speaking(f"run {name}: creating"):
         return icechunk.Repository.create(storage)
+
+
+def create_in(folder: Path) -> None:
+    """Make a repository in a folder that holds other files of the run: aside first, then moved in, the branch last.
+
+    A kill on the way leaves a folder without a run, in which the next call makes one.
+    """
+    aside = folder / "crest" / "new"
+    shutil.rmtree(aside, ignore_errors=True)
+    create(icechunk.local_filesystem_storage(str(aside)), str(folder))
+    files = [path.relative_to(aside) for path in aside.rglob("*") if path.is_file()]
+    for file in sorted(files, key=lambda file: (file.parts[0] == "refs", file)):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(aside / file, folder / file)
+    shutil.rmtree(aside)
 
 
 def root_at(repository: icechunk.Repository, snapshot: str) -> zarr.Group:

@@ -1,0 +1,142 @@
+"""Ledger: what has been acknowledged, a line a commit with the sums of its new files, appended and synchronised.
+
+Each line ends with its own sha256, and there are two copies: a damaged line is seen, and read from the other copy. A
+line is written before the branch is moved: a branch never points to what the ledger does not know.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from crest_core import StoreError, write_atomically
+from crest_store.durable import Sums
+from crest_store.errors import DamageError
+
+COPIES = ("crest/ledger", "crest/ledger.copy")
+
+
+@dataclass(frozen=True)
+class Line:
+    """What happened to a branch: "commit", "reset", "expiring", "expired", "collecting" or "collected"."""
+
+    kind: str
+    branch: str = "main"
+    snapshot: str = ""
+    parent: str = ""
+    cycle: int = 0
+    files: Sums = field(default_factory=dict)  # new, or with other content
+    gone: tuple[str, ...] = ()  # snapshots or files that were deleted
+
+
+class Ledger:
+    """The lines so far, read from both copies; `damage` names what was wrong with one of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.lines: list[Line] = []
+        self.damage: list[str] = []
+        self._read()
+
+    def append(self, line: Line) -> None:
+        """Add a line to both copies and bring it to the disk; after an error both are as they were."""
+        text, paths = _to_text(len(self.lines), line), [self.folder / name for name in COPIES]
+        sizes = [path.stat().st_size if path.exists() else 0 for path in paths]
+        try:
+            for path in paths:
+                with open(path, "ab") as file:
+                    file.write(text)
+                    file.flush()
+                    os.fsync(file.fileno())
+        except OSError as error:
+            for path, size in zip(paths, sizes, strict=True):
+                if path.exists():
+                    os.truncate(path, size)
+            raise StoreError(f"{path} cannot be written: {error}") from error
+        self.lines.append(line)
+
+    def repair(self) -> None:
+        """Write both copies anew where they differ: after damage, or a kill while a line was written."""
+        text = b"".join(_to_text(number, line) for number, line in enumerate(self.lines))
+        for name in COPIES:
+            path = self.folder / name
+            if not path.exists() or path.read_bytes() != text:
+                write_atomically(path, text)
+
+    @property
+    def files(self) -> Sums:
+        """Sums of all files that should be there."""
+        found: Sums = {}
+        for line in self.lines:
+            found.update(line.files)
+            if line.kind == "collected":
+                for name in line.gone:
+                    found.pop(name, None)
+        return found
+
+    @property
+    def chains(self) -> dict[str, list[Line]]:
+        """By branch, the commits that lead to its end, oldest first."""
+        chains: dict[str, list[Line]] = {}
+        for line in self.lines:
+            chain = chains.get(line.branch, [])
+            if line.kind == "commit":
+                chains[line.branch] = [*_up_to(chain, line.parent), line]
+            elif line.kind == "reset":
+                chains[line.branch] = _up_to(chain, line.snapshot)
+            elif line.kind == "expired":
+                for branch, commits in chains.items():
+                    chains[branch] = [commit for commit in commits if commit.snapshot not in line.gone]
+        return chains
+
+    def _read(self) -> None:
+        copies = [_parsed(self.folder / name) for name in COPIES]
+        length = max((number + 1 for lines, _ in copies for number in lines), default=0)
+        for number in range(length):
+            found = [lines[number] for lines, _ in copies if number in lines]
+            if not found:
+                paths = " and ".join(str(self.folder / name) for name in COPIES)
+                raise DamageError(
+                    f"line {number + 1} of {paths} is damaged in both: what was written since cannot be verified; "
+                    f"bring one of them back from a backup"
+                )
+            self.lines.append(found[0])
+        for name, (lines, problem) in zip(COPIES, copies, strict=True):
+            lost = length - len(lines)
+            if lost or (problem and length):
+                self.damage.append(f"{self.folder / name} {problem or f'lacks {lost} lines'}; the other copy is whole")
+
+
+def _up_to(chain: list[Line], snapshot: str) -> list[Line]:
+    places = [place for place, line in enumerate(chain) if line.snapshot == snapshot]
+    return chain[: places[0] + 1] if places else []
+
+
+def _to_text(number: int, line: Line) -> bytes:
+    text = json.dumps({"number": number, **asdict(line)}, sort_keys=True).encode()
+    return text + b" " + sha256(text).hexdigest().encode() + b"\n"
+
+
+def _parsed(path: Path) -> tuple[dict[int, Line], str]:
+    """Return the lines of one copy that are whole, by number, and what is wrong with it."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return {}, "is missing"
+    except OSError as error:
+        return {}, f"cannot be read: {error}"
+    lines, problem = {}, "" if content else "is empty"
+    *whole, rest = content.split(b"\n")
+    for place, row in enumerate(whole):
+        text, _, digest = row.rpartition(b" ")
+        if sha256(text).hexdigest().encode() != digest:
+            problem = f"has a damaged line {place + 1}"
+            continue
+        values = json.loads(text)
+        sums = {name: (one[0], one[1]) for name, one in values.pop("files").items()}
+        number = values.pop("number")
+        lines[number] = Line(files=sums, gone=tuple(values.pop("gone")), **values)
+    return lines, problem

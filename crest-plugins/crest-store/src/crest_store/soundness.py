@@ -1,0 +1,75 @@
+"""Soundness: the newest commit of a branch whose files are as they were written."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+
+import icechunk
+
+from crest_core import StoreError, write_atomically
+from crest_store import durable
+from crest_store import repository as repositories
+from crest_store.durable import Sums
+from crest_store.errors import DamageError, DamageWarning
+from crest_store.ledger import Ledger, Line
+
+
+def newest_sound(
+    repository: icechunk.Repository, folder: Path, ledger: Ledger, branch: str, *, whole: bool
+) -> tuple[Line, list[str]]:
+    """Return the newest commit without damage, and the damage of those after it.
+
+    `whole` looks at all files that a commit wrote, its restart among them; else at what a reader needs to begin.
+    """
+    found: list[str] = []
+    chain, sums = ledger.chains.get(branch, []), ledger.files
+    for line in reversed(chain):
+        if line.cycle == 0 and len(chain) > 1:
+            break
+        damaged = damage_of(repository, folder, line, sums, whole=whole)
+        if not damaged:
+            return line, found
+        found += [one for one in damaged if one not in found]
+    if not chain:
+        known = ", ".join(sorted(ledger.chains)) or "none"
+        raise StoreError(f"run {folder}: branch {branch!r} does not exist; branches: {known}")
+    raise DamageError(f"run {folder}: no cycle of branch {branch} is whole: {'; '.join(found)}; take a backup")
+
+
+def damage_of(repository: icechunk.Repository, folder: Path, line: Line, sums: Sums, *, whole: bool) -> list[str]:
+    """Return what is wrong with the files of one commit."""
+    snapshot = f"snapshots/{line.snapshot}"
+    own = {name: sums[name] for name in line.files if name in sums} if whole else {}
+    damaged = durable.damage(folder, own | {snapshot: sums[snapshot]})
+    if damaged:
+        return damaged
+    with repositories.speaking(f"{folder / snapshot}"):
+        needed = [f"manifests/{one.id}" for one in repository.lookup_snapshot(line.snapshot).manifests]
+    unknown = [f"{folder / name} is not in the ledger" for name in needed if name not in sums]
+    return unknown + durable.damage(folder, {name: sums[name] for name in needed if name in sums and name not in own})
+
+
+def mend_reference(folder: Path, branch: str, snapshot: str, parents: set[str]) -> None:
+    """Let a branch point to a snapshot; warn where it was neither there nor at one of its `parents`."""
+    path, text = reference(folder, branch), json.dumps({"snapshot": snapshot}, separators=(",", ":")).encode()
+    try:
+        content = path.read_bytes()
+    except OSError:
+        content = b""
+    if content == text:
+        return
+    if content not in [json.dumps({"snapshot": one}, separators=(",", ":")).encode() for one in parents]:
+        tell(f"{path} does not name the last commit of branch {branch}; it is written anew from the ledger")
+    write_atomically(path, text)
+
+
+def reference(folder: Path, branch: str) -> Path:
+    """Return the file that says where a branch ends."""
+    return folder / "refs" / f"branch.{branch}" / "ref.json"
+
+
+def tell(text: str) -> None:
+    """Warn of damage."""
+    warnings.warn(text, DamageWarning, stacklevel=3)

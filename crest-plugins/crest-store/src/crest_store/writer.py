@@ -1,0 +1,130 @@
+"""Writer: the one that may write a run; its commits are on the disk and in the ledger before the branch moves."""
+
+from __future__ import annotations
+
+import icechunk
+import zarr
+
+from crest_core import StoreError
+from crest_store import durable, soundness
+from crest_store import repository as repositories
+from crest_store.errors import DamageError
+from crest_store.ledger import Ledger, Line
+from crest_store.lock import Lock
+
+_OWN = {*durable.FOLDERS, "config.yaml", "crest", "refs"}
+
+
+class Writer:
+    """A run opened for writing: locked, verified and mended where it lies in a folder of this machine.
+
+    An object store has no lock and no ledger: it keeps and checks objects itself, and refuses the second of two commits
+    at a time.
+    """
+
+    def __init__(self, place: repositories.Place, branch: str, *, create: bool) -> None:
+        self.name, self.branch = str(place), branch
+        storage, self.folder = repositories.storage_of(place)
+        if not create and not repositories.exists(storage):
+            repositories.open_existing(storage, self.name)
+        self._lock: Lock | None = None
+        self.ledger: Ledger | None = None
+        if self.folder is None:
+            self.repository = self._open(storage)
+            return
+        if self.folder.is_dir() and (others := {one.name for one in self.folder.iterdir()} - _OWN):
+            some = ", ".join(sorted(others)[:3])
+            raise StoreError(f"folder {self.folder} holds other files ({some}); give a run a folder of its own")
+        try:
+            (self.folder / "crest").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"run {self.folder} cannot be made: {error}") from error
+        self._lock = Lock(self.folder / "crest" / "lock", str(self.folder))
+        try:
+            self.ledger = Ledger(self.folder)
+            self._begin(storage)
+            self._recover()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let another process write."""
+        if self._lock is not None:
+            self._lock.release()
+
+    def head(self) -> str:
+        """Return the last snapshot of the branch."""
+        return self.repository.lookup_branch(self.branch)
+
+    def root(self) -> zarr.Group:
+        """Return the root as it is committed, read-only."""
+        return repositories.root_at(self.repository, self.head())
+
+    def commit(self, session: icechunk.Session, cycle: int, branch: str | None = None) -> str:
+        """Commit what a session holds, on this branch or as the first commit of another one; return the snapshot."""
+        head, target = self.head(), branch or self.branch
+        text = {"cycle": cycle}
+        snapshot = session.flush(f"cycle {cycle}", text) if session.has_uncommitted_changes else head
+        if self.folder is None or self.ledger is None:
+            self._move(target, snapshot, head)
+            return snapshot
+        now = durable.listing(self.folder)
+        files = durable.persist(self.folder, now - self._seen)
+        self.ledger.append(Line("commit", target, snapshot, head, cycle, files))
+        try:
+            self._move(target, snapshot, head)
+            path = soundness.reference(self.folder, target)
+            durable.sums(path, sync=True)
+            durable.sync_folder(path.parent)
+        except (icechunk.IcechunkError, OSError):
+            self.ledger.append(Line("reset", target, head))
+            raise
+        self._seen = now
+        return snapshot
+
+    def _move(self, branch: str, snapshot: str, head: str) -> None:
+        if branch == self.branch:
+            self.repository.reset_branch(branch, snapshot, from_snapshot_id=head)
+        else:
+            self.repository.create_branch(branch, snapshot)
+
+    def _open(self, storage: icechunk.Storage) -> icechunk.Repository:
+        if repositories.exists(storage):
+            return repositories.open_existing(storage, self.name)
+        return repositories.create(storage, self.name)
+
+    def _begin(self, storage: icechunk.Storage) -> None:
+        """Open the repository with references that can be read; begin a ledger for a new one."""
+        assert self.ledger is not None and self.folder is not None
+        for problem in self.ledger.damage:
+            soundness.tell(problem)
+        if self.ledger.lines:
+            self.ledger.repair()
+            for branch, chain in self.ledger.chains.items():
+                soundness.mend_reference(self.folder, branch, chain[-1].snapshot, {chain[-1].parent})
+            self.repository = repositories.open_existing(storage, self.name)
+            self._seen = durable.listing(self.folder)
+            return
+        if not repositories.exists(storage):
+            repositories.create_in(self.folder)
+        self.repository = repositories.open_existing(storage, self.name)
+        with repositories.speaking(f"run {self.name}: its beginning"):
+            root = self.repository.lookup_branch("main")
+            if len(list(self.repository.ancestry(snapshot_id=root))) > 1:
+                raise DamageError(
+                    f"run {self.name} has commits and no ledger ({self.folder / 'crest'}): nothing of it can be "
+                    f"verified; bring the ledger back, or read it with open_run and write to another path"
+                )
+            self._seen = durable.listing(self.folder)
+            self.ledger.append(Line("commit", "main", root, "", 0, durable.persist(self.folder, self._seen)))
+
+    def _recover(self) -> None:
+        """Go back to the newest commit without damage."""
+        assert self.ledger is not None and self.folder is not None
+        line, damage = soundness.newest_sound(self.repository, self.folder, self.ledger, self.branch, whole=True)
+        if damage:
+            soundness.tell(f"run {self.name} goes back to cycle {line.cycle}, the last one whole: {'; '.join(damage)}")
+            parents = {one.snapshot for one in self.ledger.chains[self.branch]}
+            self.ledger.append(Line("reset", self.branch, line.snapshot))
+            soundness.mend_reference(self.folder, self.branch, line.snapshot, parents)
