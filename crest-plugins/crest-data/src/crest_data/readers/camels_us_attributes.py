@@ -33,4 +33,4 @@ def with_attributes(raw: xr.Dataset, path: Path) -> tuple[xr.Dataset, dict[str, 
 
 def _table(file: Path) -> pd.DataFrame:
     separator = ";" if file.name.removesuffix(".gz").endswith(".txt") else ","
-    return read_sites(file, key="gauge_id", separator=separator, text=TEXT_ATTRIBUTES)
+    return read_sites(file, key="gauge_id", separator=separator, numbers={*ATTRIBUTES, *_PLACES}, text=TEXT_ATTRIBUTES)

@@ -27,7 +27,7 @@ def regular(
     absent = axis[~axis.isin(times)]
     if absent.empty:
         return frame, []
-    said = f"{len(absent)} times are absent, the first {absent[0]}"
+    said = f"{len(absent)} times are absent, the first {_said(absent[0])}"
     if not fill_gaps:
         raise DataError(f"{table.path}: {said}; repair the file, or ask for fill_gaps=True to have them as nan")
     return frame.reindex(axis), [f"{table.path.name}: {said}; inserted as nan"]
@@ -44,7 +44,7 @@ def stacked(series: Mapping[str, pd.DataFrame], *, step: str) -> tuple[xr.Datase
         if not frame.index.isin(axis).all():
             raise DataError(f"{cell}: its times, from {frame.index[0]}, are not those of the others, from {first}")
         if len(frame) != len(axis):
-            changes.append(f"{cell}: covers {frame.index[0]} to {frame.index[-1]}, nan before and after")
+            changes.append(f"{cell}: covers {_said(frame.index[0])} to {_said(frame.index[-1])}, nan before and after")
         if lacking := [name for name in columns if name not in frame]:
             changes.append(f"{cell}: has no {', '.join(lacking)}, nan")
     wide = {cell: frame.reindex(axis) for cell, frame in series.items()}
@@ -64,6 +64,11 @@ def with_history(dataset: xr.Dataset, before: list[str], remarks: list[str] | No
     return dataset.assign_attrs({"changes": "\n".join(lines), **told})
 
 
+def _said(time: pd.Timestamp) -> str:
+    """Return a time as people write it: a day without its midnight."""
+    return f"{time:%Y-%m-%d}" if time == time.normalize() else f"{time:%Y-%m-%d %H:%M}"
+
+
 def _column(frame: pd.DataFrame, name: str, empty: np.ndarray) -> np.ndarray:
     return frame[name].to_numpy(dtype=np.float64) if name in frame else empty
 
@@ -73,4 +78,4 @@ def _check_order(table: Table, times: pd.DatetimeIndex) -> None:
     for bad, what, remedy in ((gaps == 0, "appears twice", "keep one"), (gaps < 0, "is not sorted", "sort the file")):
         if bad.any():
             at = int(np.flatnonzero(bad)[0]) + 1
-            raise DataError(f"{table.path}, line {table.lines[at]}: the time {times[at]} {what}; {remedy}")
+            raise DataError(f"{table.path}, line {table.lines[at]}: the time {_said(times[at])} {what}; {remedy}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +11,29 @@ import xarray as xr
 
 from crest_data.errors import DataError
 from crest_data.readers.choice import near
-from crest_data.readers.text_table import checked_numbers, read_table
+from crest_data.readers.text_table import NO_VALUE, read_table
 from crest_data.variable import Variable
 
 
-def read_sites(path: Path, *, key: str, separator: str = ",", text: Sequence[str] = ()) -> pd.DataFrame:
-    """Return a table of attributes by site; the key is text as it stands, with its leading zeros."""
-    table = read_table(path, separator=separator, text=[key, *text])
+def read_sites(
+    path: Path, *, key: str, numbers: Collection[str], separator: str = ",", text: Collection[str] = ()
+) -> pd.DataFrame:
+    """Return a table of attributes by site; the key is text as it stands, with its leading zeros.
+
+    Columns of `numbers` hold numbers, those of `text` do not; of others, those are numbers that are so throughout.
+    """
+    table = read_table(path, separator=separator, numbers=numbers)
     table.require([key])
-    ids = table.frame[key].astype(str).str.strip()
+    ids = table.frame[key].str.strip()
     if (twice := np.flatnonzero(ids.duplicated().to_numpy())).size:
         at = int(twice[0])
         raise DataError(f"{path}, line {table.lines[at]}: {key} {ids.iloc[at]!r} appears twice; keep one")
-    checked_numbers(table, [key, *text])
-    return table.frame.drop(columns=key).set_index(ids)
+    sites = table.frame.drop(columns=key).set_index(ids)
+    for name in sites.columns:
+        if name not in numbers and name not in text:
+            guess = pd.to_numeric(sites[name].where(~sites[name].isin(NO_VALUE)), errors="coerce")
+            sites[name] = guess if not (guess.isna() & ~sites[name].isin(NO_VALUE)).any() else sites[name]
+    return sites
 
 
 def with_sites(

@@ -58,12 +58,13 @@ def read_table(
     skip: int = 0,
     names: Sequence[str] = (),
     text: Collection[str] = (),
+    numbers: Collection[str] | None = None,
     lower: bool = False,
 ) -> Table:
     """Return the table of a text file, packed by gzip or not; columns in `text` stay text, all others are numbers.
 
-    `separator` None is any blank space. `skip` lines come before the header; with `names` there is no header. With
-    `lower` the names of columns are put in lower case.
+    With `numbers` only these are. `separator` None is any blank space. `skip` lines come before the header; with
+    `names` there is no header. With `lower` the names of columns are put in lower case.
     """
     lines = text_lines(path)
     rows = [(number, line) for number, line in enumerate(lines, 1) if number > skip and line.strip()]
@@ -73,6 +74,7 @@ def read_table(
     header = [name.lower() for name in header] if lower else header
     if twice := [name for name in dict.fromkeys(header) if header.count(name) > 1]:
         raise DataError(f"{path}: the column {twice[0]!r} appears twice in the header")
+    text = text if numbers is None else [name for name in header if name not in numbers]
     _check_widths(path, rows, separator, len(header))
     frame = pd.read_csv(
         StringIO("\n".join(line for _, line in rows)),
