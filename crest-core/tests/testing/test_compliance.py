@@ -15,7 +15,7 @@ from crest_core import (
     simulate,
 )
 from crest_core.testing import Stress, TorchBucket, weather
-from crest_core.testing.compliance import PREFIX, STEPS, complying, complying_if_asked
+from crest_core.testing.compliance import STEPS, complying, complying_if_asked
 
 RAIN, EVAPORATION = TorchBucket.inputs
 TIMES = Clock("2001-01-01", "2001-06-01", "1D").times
@@ -183,39 +183,6 @@ def test_sequences_windows_and_static_fields_are_looked_at():
         complying(graph),
     ):
         graph(state, {"rain": rain[2:], "height": torch.full((2,), 500.0)}, TIMES[:10])
-
-
-class Hillslope(SequenceComponent):
-    """Runs sequences, and counts their steps."""
-
-    inputs = (RAIN, FieldSpec(name="height", units="m", standard_name="surface_altitude", static=True))
-    outputs = (FieldSpec(name="runoff", units="mm day-1", standard_name="runoff_flux"),)
-    steps, added = 0, 0.0
-
-    def sequence(self, state, inputs, times):
-        self.steps += len(times)
-        return {"runoff": inputs["precipitation"] + self.added * self.steps + 0.0 * inputs["height"]}, {}
-
-
-def run_long(hill):
-    graph = Graph({"hill": hill})
-    graph.eval()
-    rain = {"precipitation": torch.ones(len(TIMES), 400), "height": torch.ones(400)}
-    with torch.no_grad(), complying(graph):
-        graph({}, rain, TIMES)
-
-
-def test_only_the_first_steps_of_a_sequence_are_made_again():
-    hill = Hillslope()
-    run_long(hill)
-    assert len(TIMES) < hill.steps <= len(TIMES) + 2 * PREFIX
-
-
-def test_a_sequence_that_gives_another_answer_is_told():
-    hill = Hillslope()
-    hill.added = 1.0
-    with pytest.raises(ComponentError, match="hill at 2001-01-01 00:00:00: the same call gives another runoff"):
-        run_long(hill)
 
 
 def test_times_that_jump_are_told():

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from math import inf, isfinite
+from sys import float_info
 from time import perf_counter
 from typing import Any
 
@@ -23,7 +24,8 @@ from crest_core.component import Component, Tensors
 from crest_core.errors import ComponentError
 from crest_core.graph import Graph
 from crest_core.plugins import switched_on
-from crest_core.testing.comparison import bits, form, place
+from crest_core.testing.comparison import bits, place
+from crest_core.testing.forms import look_at_forms
 from crest_fields.clock import parse_timestep
 from crest_fields.errors import TimeError
 from crest_fields.fields import FieldSpec
@@ -38,6 +40,7 @@ NUMBERS = 100_000  # once in so many numbers that sequences took and gave: their
 SLACK = 1e-6  # of the width of the bounds, rounding of float32
 VARIABLE = "CREST_COMPLIANCE"
 _ZERO = timedelta(0)
+_NOWHERE = (inf, -inf)
 
 
 @dataclass
@@ -95,6 +98,7 @@ class _Watch:
         """Place in the order of calls: what is wrong in a step is told of the first that had it."""
         self.states, self.inputs, self.outputs = component.states, component.inputs, component.outputs
         self.names = [tuple(spec.name for spec in group) for group in (self.states, self.inputs, self.outputs)]
+        self.limits = [(spec.name, *_limits(spec)) for spec in (*self.inputs, *self.states, *self.outputs)]
         self.step = _step_of(component)
         self.inside = False
         self.last: Any = None
@@ -142,7 +146,7 @@ class _Watch:
         record.seconds += perf_counter() - began
         if [value._version for value in arguments] != versions or (len(state), len(inputs)) != counts:
             raise ComponentError(f"{record.name} at {when} changed its arguments; compute new tensors and dicts")
-        if set(outputs) != set(given) or set(after) != set(states):
+        if outputs.keys() != {*given} or after.keys() != {*states}:
             raise ComponentError(
                 f"{record.name} at {when}: expected the outputs {sorted(given)} and the states {sorted(states)}, got "
                 f"{sorted(outputs)} and {sorted(after)}"
@@ -150,17 +154,15 @@ class _Watch:
         results = [after[name] for name in states] + [outputs[name] for name in given]
         forms = (stepping, *[(value.shape, value.dtype) for value in (*arguments, *results)])
         if forms not in self.seen:
-            self._look_at_forms(arguments, results, when, 0 if stepping else 1)
+            look_at_forms(f"{record.name} at {when}", self.component, arguments, results, 0 if stepping else 1)
             self.seen.add(forms)
         self._again(call, (state, inputs, times), (arguments, results), when, stepping)
         record.calls += 1
         record.steps += 1 if stepping else len(times)
         values = arguments[len(states) :] + results
         if not stepping:
-            for index, spec in enumerate((*self.inputs, *self.states, *self.outputs)):
-                one = spec.static or 0 <= index - len(needed) < len(states)  # has no time axis
-                block, when_of = (values[index].unsqueeze(0), times[-1:]) if one else (values[index], times)
-                _raise(self._look_at(spec, block, when_of, 0, False))
+            if not self._all_within(values):
+                _raise(self._look_at_each(values, times))
         else:
             self.kept.append((times, values))
             if len(self.kept) == STEPS:
@@ -184,26 +186,30 @@ class _Watch:
             )
         self.last = last
 
-    def _look_at_forms(self, arguments: Sequence[Tensor], results: Sequence[Tensor], when: Any, time: int) -> None:
-        """Raise where number type or shape is not what the fields say; the sizes of dims must agree between fields."""
-        sizes: dict[str, int] = dict(self.component.dim_sizes)
-        groups = (
-            ("state", self.states, 0), ("input", self.inputs, time),
-            ("new state", self.states, 0), ("output", self.outputs, time),
-        )  # fmt: skip
-        values = iter((*arguments, *results))
-        for word, specs, before in groups:
-            for spec in specs:
-                value = next(values)
-                axes = len(spec.dims) + (0 if spec.static else before) + (word == "input" and spec.window > 1)
-                if not isinstance(value, Tensor) or not value.is_floating_point() or value.dim() < axes:
-                    who = f"{self.record.name} at {when}: {word} {spec.name}"
-                    raise ComponentError(f"{who} is {form(value)}, expected real numbers with the dims {spec.dims}")
-                own = value.shape[value.dim() - len(spec.dims) :]
-                for name, size in zip(spec.dims, own, strict=True):
-                    if sizes.setdefault(name, size) != size:
-                        who = f"{self.record.name} at {when}: {word} {spec.name}"
-                        raise ComponentError(f"{who} is {form(value)}; {name} is {sizes[name]} in other fields")
+    def _all_within(self, values: Sequence[Tensor]) -> bool:
+        """Return whether all values of a sequence are finite and within bounds, and note their ranges; the usual case.
+
+        Few calls of torch a field, for at one cell these cost what counts.
+        """
+        ranges = self.record.ranges
+        for (name, low, high), value in zip(self.limits, values, strict=True):
+            if not value.numel():
+                return False
+            ends = torch.aminmax(value.detach())
+            smallest, largest = ends[0].item(), ends[1].item()
+            if not (low <= smallest and largest <= high):
+                return False
+            known = ranges.get(name, _NOWHERE)
+            if smallest < known[0] or largest > known[1]:
+                ranges[name] = min(known[0], smallest), max(known[1], largest)
+        return True
+
+    def _look_at_each(self, values: Sequence[Tensor], times: Sequence[Any]) -> Iterator[Problem]:
+        """Look at the fields of a sequence one by one, and yield what is wrong."""
+        for index, spec in enumerate((*self.inputs, *self.states, *self.outputs)):
+            one = spec.static or 0 <= index - len(self.inputs) < len(self.states)  # has no time axis
+            block, when_of = (values[index].unsqueeze(0), times[-1:]) if one else (values[index], times)
+            yield from self._look_at(spec, block, when_of, 0, False)
 
     def _look_at(
         self, spec: FieldSpec, values: Tensor, times: Sequence[Any], first: int, result: bool
@@ -213,13 +219,12 @@ class _Watch:
             return
         values = values.detach()
         smallest, largest = (float(end) for end in torch.aminmax(values))
-        low, high = spec.bounds or (-inf, inf)
-        slack = SLACK * (high - low) if isfinite(high - low) else 0.0
-        if isfinite(smallest) and isfinite(largest) and low - slack <= smallest and largest <= high + slack:
+        low, high = _limits(spec)
+        if low <= smallest and largest <= high:
             known = self.record.ranges.get(spec.name, (smallest, largest))
             self.record.ranges[spec.name] = min(known[0], smallest), max(known[1], largest)
             return
-        good = torch.isfinite(values) & (values >= low - slack) & (values <= high + slack)
+        good = torch.isfinite(values) & (values >= low) & (values <= high)
         index = [int(i) for i in (~good).nonzero()[0]]
         expected = f"finite and within {spec.bounds}" if spec.bounds else "a finite number"
         text = (
@@ -263,6 +268,13 @@ class _Watch:
                 raise ComponentError(
                     f"{self.record.name} at {when}: the same call gives another {name}; put all memory into the state"
                 )
+
+
+def _limits(spec: FieldSpec) -> tuple[float, float]:
+    """Return the bounds of a field with some room for rounding; what is not finite lies outside in any case."""
+    low, high = spec.bounds or (-inf, inf)
+    slack = SLACK * (high - low) if isfinite(high - low) else 0.0
+    return max(low - slack, -float_info.max), min(high + slack, float_info.max)
 
 
 def _raise(problems: Iterable[Problem]) -> None:
