@@ -9,8 +9,10 @@ _HOME = {
     "DamageWarning": "errors",
     "IcechunkArchive": "archive",
     "LockError": "errors",
+    "Run": "run",
     "Stream": "stream",
     "StreamError": "errors",
+    "open_run": "run",
 }
 __all__ = sorted(_HOME)
 

@@ -15,6 +15,7 @@ from crest_store import repository as repositories
 from crest_store.intervals import nominal, to_seconds
 from crest_store.reduction import Partial, reduce
 from crest_store.restart import Checkpoint
+from crest_store.run import open_run
 from crest_store.stream import Stream, check_streams
 from crest_store.writer import Writer
 
@@ -80,19 +81,26 @@ class IcechunkArchive:
         with repositories.speaking(f"restart of run {self.path}"):
             root = self._opened().root()
             wanted = cycle if cycle is not None else self._back
-            checkpoint, state = restart.read(root, _newest(root) if wanted is None else wanted)
+            checkpoint, state = restart.read(root, restart.newest(root) if wanted is None else wanted)
             return state, checkpoint.attributes
 
     def open(self, stream: str | None = None) -> xr.Dataset:
         """Return a stream of history as it is committed, read when needed; by default the first one."""
         with repositories.speaking(f"history of run {self.path}"):
-            root = self._opened().root()
-            return history.open_stream(root, stream if stream is not None else next(iter(self._streams(root))))
+            root = self._committed()
+            return history.open_stream(root, history.first_stream(root) if stream is None else stream)
+
+    def streams(self) -> list[str]:
+        """Return the names of the history streams, the first one first."""
+        with repositories.speaking(f"history of run {self.path}"):
+            return history.stream_names(self._committed())
 
     def cycles(self) -> list[int]:
         """Return the cycles that a run can go on from; none where nothing is committed yet."""
-        storage, _ = repositories.storage_of(self.path)
-        return restart.cycles(self._root()) if self._repository or repositories.exists(storage) else []
+        if self._writer is None and not repositories.exists(repositories.storage_of(self.path)[0]):
+            return []
+        with repositories.speaking(f"restarts of run {self.path}"):
+            return restart.cycles(self._committed())
 
     def back_to(self, cycle: int) -> None:
         """Go on from the end of a kept cycle: the next commit takes the place of all that came after it."""
@@ -111,7 +119,7 @@ class IcechunkArchive:
             session = writer.repository.writable_session(self.branch)
             root = zarr.open_group(session.store, mode="a")
             base, _ = restart.read(root, cycle)
-            if cycle != _newest(root):
+            if cycle != restart.newest(root):
                 _cut(root, base)
             writer.commit(session, cycle, branch=name)
 
@@ -119,6 +127,10 @@ class IcechunkArchive:
         if self._writer is None:
             self._writer = Writer(self.path, self.branch, create=create)
         return self._writer
+
+    def _committed(self) -> zarr.Group:
+        """Return the root as it is committed; a reader needs no lock."""
+        return open_run(self.path, self.branch).root if self._writer is None else self._writer.root()
 
     def _base(self, root: zarr.Group) -> Checkpoint:
         """Return what the next cycle goes on from."""
@@ -133,9 +145,9 @@ class IcechunkArchive:
         if stored is None:
             streams = self._asked or {"outputs": Stream()}
             if not root.read_only:
-                root.attrs["streams"] = {name: one.described() for name, one in streams.items()}
+                root.attrs["streams"] = [{"name": name, **one.described()} for name, one in streams.items()]
             return streams
-        streams = {name: Stream.from_description(one) for name, one in stored.items()}
+        streams = {one["name"]: Stream.from_description(one) for one in stored}
         if self._asked is not None and self._asked != streams:
             differing = sorted(n for n in {*streams, *self._asked} if streams.get(n) != self._asked.get(n))
             raise StoreError(
@@ -181,13 +193,6 @@ def _rows_in(seconds: int, stream: Stream, steps: int) -> int:
     if not stream.every:
         return steps
     return max(1, round(seconds / nominal(stream.every).total_seconds()))
-
-
-def _newest(root: zarr.Group) -> int:
-    cycles = restart.cycles(root)
-    if not cycles:
-        raise StoreError("the run has no committed cycle yet")
-    return cycles[-1]
 
 
 def _cut(root: zarr.Group, base: Checkpoint) -> None:

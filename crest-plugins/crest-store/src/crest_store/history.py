@@ -37,8 +37,22 @@ def append(root: zarr.Group, stream: str, rows: Rows, calendar: str, chunk: int,
             arrays.append(group, name, values)
     about: dict[str, Any] = {str(key): value for key, value in attributes.items() if key not in ("start", "time")}
     begun = group.attrs.get("time_coverage_start", attributes["start"])
-    group.attrs.update(about | {"time_coverage_start": begun, "time_coverage_end": attributes["time"]})
+    group.update_attributes(about | {"time_coverage_start": begun, "time_coverage_end": attributes["time"]})
     return length(root, stream)
+
+
+def stream_names(root: zarr.Group) -> list[str]:
+    """Return the names of the streams, the first one first."""
+    stored: Any = root.attrs.get("streams", {})
+    return [one["name"] for one in stored]
+
+
+def first_stream(root: zarr.Group) -> str:
+    """Return the stream that is meant where none is named."""
+    names = stream_names(root)
+    if not names:
+        raise StoreError("the run has no committed cycle yet")
+    return names[0]
 
 
 def length(root: zarr.Group, stream: str) -> int:
@@ -80,7 +94,7 @@ def _create(group: zarr.Group, rows: Rows, times: dict[str, np.ndarray], calenda
         attributes = {key: _plain(value) for key, value in rows.attributes[name].items()}
         arrays.write(group, name, values, dims=rows.dims[name], attributes=attributes, rows=chunk)
     names = [*auxiliary, *(name for name in times if name != "time")]
-    group.attrs.update({"coordinates": " ".join(names)})
+    group.update_attributes({"coordinates": " ".join(names)})
 
 
 def _long(chunk: int) -> int:

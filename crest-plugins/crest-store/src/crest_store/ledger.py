@@ -84,9 +84,9 @@ class Ledger:
         for line in self.lines:
             chain = chains.get(line.branch, [])
             if line.kind == "commit":
-                chains[line.branch] = [*_up_to(chain, line.parent), line]
+                chains[line.branch] = [*up_to(chain, line.parent), line]
             elif line.kind == "reset":
-                chains[line.branch] = _up_to(chain, line.snapshot)
+                chains[line.branch] = up_to(chain, line.snapshot)
             elif line.kind == "expired":
                 for branch, commits in chains.items():
                     chains[branch] = [commit for commit in commits if commit.snapshot not in line.gone]
@@ -110,7 +110,8 @@ class Ledger:
                 self.damage.append(f"{self.folder / name} {problem or f'lacks {lost} lines'}; the other copy is whole")
 
 
-def _up_to(chain: list[Line], snapshot: str) -> list[Line]:
+def up_to(chain: list[Line], snapshot: str) -> list[Line]:
+    """Return a chain of commits up to a snapshot; nothing where it is none of them."""
     places = [place for place, line in enumerate(chain) if line.snapshot == snapshot]
     return chain[: places[0] + 1] if places else []
 

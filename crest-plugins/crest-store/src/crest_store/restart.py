@@ -35,7 +35,7 @@ def write(root: zarr.Group, checkpoint: Checkpoint, state: Tensors) -> None:
         for name, one in checkpoint.partials.items()
     }
     group = root.create_group(f"restart/{checkpoint.cycle}")
-    group.attrs.update(
+    group.update_attributes(
         {
             "cycle": checkpoint.cycle,
             "attributes": checkpoint.attributes,
@@ -74,6 +74,14 @@ def read(root: zarr.Group, cycle: int) -> tuple[Checkpoint, Tensors]:
 def cycles(root: zarr.Group) -> list[int]:
     """Return the cycles that have a restart."""
     return sorted(int(name) for name in _group(root, "restart").group_keys()) if "restart" in root else []
+
+
+def newest(root: zarr.Group) -> int:
+    """Return the last cycle that has a restart."""
+    found = cycles(root)
+    if not found:
+        raise StoreError("the run has no committed cycle yet")
+    return found[-1]
 
 
 def retain(root: zarr.Group, newest: int, keep: int, every: int) -> None:

@@ -13,18 +13,20 @@ from crest_store import durable
 from crest_store import repository as repositories
 from crest_store.durable import Sums
 from crest_store.errors import DamageError, DamageWarning
-from crest_store.ledger import Ledger, Line
+from crest_store.ledger import Ledger, Line, up_to
 
 
 def newest_sound(
-    repository: icechunk.Repository, folder: Path, ledger: Ledger, branch: str, *, whole: bool
+    repository: icechunk.Repository, folder: Path, ledger: Ledger, branch: str, *, whole: bool, end: str = ""
 ) -> tuple[Line, list[str]]:
     """Return the newest commit without damage, and the damage of those after it.
 
-    `whole` looks at all files that a commit wrote, its restart among them; else at what a reader needs to begin.
+    `whole` looks at all files that a commit wrote, its restart among them; else at what a reader needs to begin. `end`
+    is a snapshot to begin with, where it is one of the branch.
     """
     found: list[str] = []
     chain, sums = ledger.chains.get(branch, []), ledger.files
+    chain = up_to(chain, end) or chain
     for line in reversed(chain):
         if line.cycle == 0 and len(chain) > 1:
             break
@@ -49,6 +51,14 @@ def damage_of(repository: icechunk.Repository, folder: Path, line: Line, sums: S
         needed = [f"manifests/{one.id}" for one in repository.lookup_snapshot(line.snapshot).manifests]
     unknown = [f"{folder / name} is not in the ledger" for name in needed if name not in sums]
     return unknown + durable.damage(folder, {name: sums[name] for name in needed if name in sums and name not in own})
+
+
+def end_of(folder: Path, branch: str) -> str:
+    """Return the snapshot that a branch points to; "" where that cannot be read."""
+    try:
+        return str(json.loads(reference(folder, branch).read_bytes())["snapshot"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def mend_reference(folder: Path, branch: str, snapshot: str, parents: set[str]) -> None:

@@ -64,12 +64,14 @@ class Stream:
 
     def described(self) -> dict[str, Any]:
         """Return the stream as JSON values."""
-        region = {"box": asdict(self.region)} if isinstance(self.region, Box) else self.region
+        region: dict[str, Any] | None = None if self.region is None else {"cells": self.region}
+        if isinstance(self.region, Box):
+            region = {"box": asdict(self.region)}
         return {
             "fields": None if self.fields is None else list(self.fields),
             "every": self.every,
             "statistic": self.statistic,
-            "region": region if isinstance(region, dict) or region is None else {"cells": list(region)},
+            "region": region,
             "chunk": self.chunk,
         }
 
@@ -79,7 +81,7 @@ class Stream:
         region = text["region"] or {}
         place = Box(**region["box"]) if "box" in region else tuple(region["cells"]) if region else None
         fields = None if text["fields"] is None else tuple(text["fields"])
-        return Stream(fields, text["every"], text["statistic"], place, text["chunk"])
+        return Stream(fields, text["every"] or "", text["statistic"] or "", place, text["chunk"])
 
 
 def check_streams(streams: Mapping[str, Stream | Mapping[str, Any]]) -> dict[str, Stream]:
@@ -89,5 +91,4 @@ def check_streams(streams: Mapping[str, Stream | Mapping[str, Any]]) -> dict[str
     for name in streams:
         if not _NAME.fullmatch(name):
             raise StreamError(f"stream {name!r}: expected a name [a-z][a-z0-9_]*, such as 'monthly'")
-    described = {name: one for name, one in streams.items() if not isinstance(one, Stream)}
-    return {**streams, **{name: Stream.from_description(one) for name, one in described.items()}}
+    return {name: one if isinstance(one, Stream) else Stream.from_description(one) for name, one in streams.items()}

@@ -28,6 +28,7 @@ class Writer:
         if not create and not repositories.exists(storage):
             repositories.open_existing(storage, self.name)
         self._lock: Lock | None = None
+        self._seen: set[str] = set()
         self.ledger: Ledger | None = None
         if self.folder is None:
             self.repository = self._open(storage)

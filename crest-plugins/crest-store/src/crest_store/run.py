@@ -1,0 +1,105 @@
+"""Run: what is committed, for readers; nothing is changed, and no writer is waited for."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import icechunk
+import xarray as xr
+import zarr
+
+from crest_core import StoreError, Tensors
+from crest_store import history, record, restart, soundness
+from crest_store import repository as repositories
+from crest_store.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Run:
+    """One committed state of a run: later commits do not change it; `open_run` again to see them."""
+
+    name: str
+    branch: str
+    snapshot: str
+    repository: icechunk.Repository
+
+    def cycles(self) -> list[int]:
+        """Return the cycles that are committed; not all of them have a restart."""
+        return [one["cycle"] for one in self._records()]
+
+    def restarts(self) -> list[int]:
+        """Return the cycles that a run can go on from."""
+        with self._speaking("restarts"):
+            return restart.cycles(self.root)
+
+    def streams(self) -> list[str]:
+        """Return the names of the history streams, the first one first."""
+        with self._speaking("streams"):
+            return history.stream_names(self.root)
+
+    def history(self, stream: str | None = None) -> xr.Dataset:
+        """Return a stream (the first one by default) as a CF Dataset that is read when needed."""
+        with self._speaking("history"):
+            return history.open_stream(self.root, history.first_stream(self.root) if stream is None else stream)
+
+    def restart(self, cycle: int | None = None) -> tuple[Tensors, dict[str, Any]]:
+        """Return the state at the end of a kept cycle (the last by default) and its attributes."""
+        with self._speaking("restart"):
+            checkpoint, state = restart.read(self.root, restart.newest(self.root) if cycle is None else cycle)
+            return state, checkpoint.attributes
+
+    def record(self, cycle: int | None = None) -> dict[str, Any]:
+        """Return the record of a cycle (the last by default): its times, hashes, versions and seed."""
+        records = {one["cycle"]: one for one in self._records()}
+        if not records or cycle not in {None, *records}:
+            raise StoreError(f"run {self.name}: cycle {cycle} is not committed; it has {len(records)} cycles")
+        return records[max(records) if cycle is None else cycle]
+
+    def branches(self) -> list[str]:
+        """Return the names of the branches."""
+        with self._speaking("branches"):
+            return sorted(self.repository.list_branches())
+
+    @property
+    def root(self) -> zarr.Group:
+        """The arrays of the run, read-only."""
+        return repositories.root_at(self.repository, self.snapshot)
+
+    def _records(self) -> list[dict[str, Any]]:
+        with self._speaking("record"):
+            return record.read(self.root)
+
+    def _speaking(self, what: str) -> Any:
+        return repositories.speaking(f"{what} of run {self.name}")
+
+
+def open_run(path: repositories.Place, branch: str = "main") -> Run:
+    """Return the last committed state of a run; of one with damaged files the last one that is whole, with a warning.
+
+    The files that describe the run are compared with the ledger, the arrays with their checksums when they are read.
+    """
+    storage, folder = repositories.storage_of(path)
+    repository = repositories.open_existing(storage, str(path))
+    if folder is None or not (folder / "crest").is_dir():
+        with repositories.speaking(f"run {path}: branch {branch}"):
+            return Run(str(path), branch, repository.lookup_branch(branch), repository)
+    return Run(str(path), branch, _sound(repository, folder, branch), repository)
+
+
+def _sound(repository: icechunk.Repository, folder: Path, branch: str) -> str:
+    """Return the last snapshot that is whole; a second look tells damage from a writer at work."""
+    for patience in (0.2, 0.0):
+        ledger = Ledger(folder)
+        end = soundness.end_of(folder, branch)
+        line, damage = soundness.newest_sound(repository, folder, ledger, branch, whole=False, end=end)
+        if end not in [one.snapshot for one in ledger.chains[branch]]:
+            damage.append(f"{soundness.reference(folder, branch)} names no commit")
+        if not damage:
+            break
+        time.sleep(patience)
+    for problem in [*ledger.damage, *damage]:
+        soundness.tell(f"run {folder} is read at cycle {line.cycle}, the last one whole: {problem}")
+    return line.snapshot
