@@ -27,6 +27,13 @@ def listing(folder: Path) -> set[str]:
     }
 
 
+def sweep(folder: Path) -> None:
+    """Delete files that were begun and not finished: nobody else writes now."""
+    for kind in FOLDERS:
+        for file in (folder / kind).glob("*#*"):
+            file.unlink(missing_ok=True)
+
+
 def persist(folder: Path, names: Iterable[str]) -> Sums:
     """Bring files and their folders to the disk; return their sums."""
     files = sorted(names)
@@ -60,19 +67,19 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def damage(folder: Path, expected: Sums) -> list[str]:
-    """Return a line for each file that does not hold what was written."""
-    found = []
+def damage(folder: Path, expected: Sums) -> dict[str, str]:
+    """Return by file what is wrong with those that do not hold what was written."""
+    found = {}
     for name, (digest, size) in sorted(expected.items()):
         try:
             now, bytes_now = sums(folder / name)
         except FileNotFoundError:
-            found.append(f"{folder / name} is missing ({size} bytes were written)")
+            found[name] = f"{folder / name} is missing ({size} bytes were written)"
         except OSError as error:
-            found.append(f"{folder / name} cannot be read: {error}")
+            found[name] = f"{folder / name} cannot be read: {error}"
         else:
             if bytes_now != size:
-                found.append(f"{folder / name} has {bytes_now} bytes, {size} were written")
+                found[name] = f"{folder / name} has {bytes_now} bytes, {size} were written"
             elif now != digest:
-                found.append(f"{folder / name} ({size} bytes) has sha256 {now[:12]}, written was {digest[:12]}")
+                found[name] = f"{folder / name} ({size} bytes) has sha256 {now[:12]}, written was {digest[:12]}"
     return found

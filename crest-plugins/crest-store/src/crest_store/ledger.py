@@ -21,7 +21,7 @@ COPIES = ("crest/ledger", "crest/ledger.copy")
 
 @dataclass(frozen=True)
 class Line:
-    """What happened to a branch: "commit", "reset", "expiring", "expired", "collecting" or "collected"."""
+    """What happened: "commit", "reset" of a branch, "expired" commits, "collecting" or "collected" files."""
 
     kind: str
     branch: str = "main"
@@ -29,7 +29,7 @@ class Line:
     parent: str = ""
     cycle: int = 0
     files: Sums = field(default_factory=dict)  # new, or with other content
-    gone: tuple[str, ...] = ()  # snapshots or files that were deleted
+    gone: tuple[str, ...] = ()  # expired: snapshots; reset, collected: files that nobody needs
 
 
 class Ledger:
@@ -38,11 +38,14 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.lines: list[Line] = []
+        self._torn = False
         self.damage: list[str] = []
         self._read()
 
     def append(self, line: Line) -> None:
         """Add a line to both copies and bring it to the disk; after an error both are as they were."""
+        if self._torn:
+            self.repair()
         text, paths = _to_text(len(self.lines), line), [self.folder / name for name in COPIES]
         sizes = [path.stat().st_size if path.exists() else 0 for path in paths]
         try:
@@ -52,9 +55,11 @@ class Ledger:
                     file.flush()
                     os.fsync(file.fileno())
         except OSError as error:
-            for path, size in zip(paths, sizes, strict=True):
-                if path.exists():
-                    os.truncate(path, size)
+            self._torn = True  # until both are as they were
+            for one, size in zip(paths, sizes, strict=True):
+                if one.exists():
+                    os.truncate(one, size)
+            self._torn = False
             raise StoreError(f"{path} cannot be written: {error}") from error
         self.lines.append(line)
 
@@ -65,6 +70,7 @@ class Ledger:
             path = self.folder / name
             if not path.exists() or path.read_bytes() != text:
                 write_atomically(path, text)
+        self._torn = False
 
     @property
     def files(self) -> Sums:
@@ -72,7 +78,7 @@ class Ledger:
         found: Sums = {}
         for line in self.lines:
             found.update(line.files)
-            if line.kind == "collected":
+            if line.kind in ("collected", "reset"):
                 for name in line.gone:
                     found.pop(name, None)
         return found
@@ -87,6 +93,8 @@ class Ledger:
                 chains[line.branch] = [*up_to(chain, line.parent), line]
             elif line.kind == "reset":
                 chains[line.branch] = up_to(chain, line.snapshot)
+                if not chains[line.branch]:  # a branch whose first commit failed
+                    del chains[line.branch]
             elif line.kind == "expired":
                 for branch, commits in chains.items():
                     chains[branch] = [commit for commit in commits if commit.snapshot not in line.gone]

@@ -67,9 +67,13 @@ def create_in(folder: Path) -> None:
 
 
 def root_at(repository: icechunk.Repository, snapshot: str) -> zarr.Group:
-    """Return the root of a committed snapshot, read-only."""
+    """Return the root of a committed snapshot, read-only; an empty one of the snapshot that a repository begins with."""
     with speaking(f"snapshot {snapshot}"):
-        return zarr.open_group(repository.readonly_session(snapshot_id=snapshot).store, mode="r")
+        store = repository.readonly_session(snapshot_id=snapshot).store
+        try:
+            return zarr.open_group(store, mode="r")
+        except zarr.errors.GroupNotFoundError:
+            return zarr.open_group({}, mode="w")
 
 
 @contextmanager

@@ -91,15 +91,15 @@ def open_run(path: repositories.Place, branch: str = "main") -> Run:
 
 def _sound(repository: icechunk.Repository, folder: Path, branch: str) -> str:
     """Return the last snapshot that is whole; a second look tells damage from a writer at work."""
-    for patience in (0.2, 0.0):
+    for patience in (0.1, 0.3, 0.0):
         ledger = Ledger(folder)
         end = soundness.end_of(folder, branch)
         line, damage = soundness.newest_sound(repository, folder, ledger, branch, whole=False, end=end)
         if end not in [one.snapshot for one in ledger.chains[branch]]:
-            damage.append(f"{soundness.reference(folder, branch)} names no commit")
-        if not damage:
+            damage["refs"] = f"{soundness.reference(folder, branch)} names no commit"
+        if not damage and not ledger.damage:
             break
         time.sleep(patience)
-    for problem in [*ledger.damage, *damage]:
+    for problem in [*ledger.damage, *damage.values()]:
         soundness.tell(f"run {folder} is read at cycle {line.cycle}, the last one whole: {problem}")
     return line.snapshot

@@ -18,13 +18,13 @@ from crest_store.ledger import Ledger, Line, up_to
 
 def newest_sound(
     repository: icechunk.Repository, folder: Path, ledger: Ledger, branch: str, *, whole: bool, end: str = ""
-) -> tuple[Line, list[str]]:
-    """Return the newest commit without damage, and the damage of those after it.
+) -> tuple[Line, dict[str, str]]:
+    """Return the newest commit without damage, and the damage of those after it by file.
 
     `whole` looks at all files that a commit wrote, its restart among them; else at what a reader needs to begin. `end`
     is a snapshot to begin with, where it is one of the branch.
     """
-    found: list[str] = []
+    found: dict[str, str] = {}
     chain, sums = ledger.chains.get(branch, []), ledger.files
     chain = up_to(chain, end) or chain
     for line in reversed(chain):
@@ -33,15 +33,15 @@ def newest_sound(
         damaged = damage_of(repository, folder, line, sums, whole=whole)
         if not damaged:
             return line, found
-        found += [one for one in damaged if one not in found]
+        found |= damaged
     if not chain:
         known = ", ".join(sorted(ledger.chains)) or "none"
         raise StoreError(f"run {folder}: branch {branch!r} does not exist; branches: {known}")
-    raise DamageError(f"run {folder}: no cycle of branch {branch} is whole: {'; '.join(found)}; take a backup")
+    raise DamageError(f"run {folder}: no cycle of branch {branch} is whole: {'; '.join(found.values())}; take a backup")
 
 
-def damage_of(repository: icechunk.Repository, folder: Path, line: Line, sums: Sums, *, whole: bool) -> list[str]:
-    """Return what is wrong with the files of one commit."""
+def damage_of(repository: icechunk.Repository, folder: Path, line: Line, sums: Sums, *, whole: bool) -> dict[str, str]:
+    """Return by file what is wrong with those of one commit."""
     snapshot = f"snapshots/{line.snapshot}"
     own = {name: sums[name] for name in line.files if name in sums} if whole else {}
     damaged = durable.damage(folder, own | {snapshot: sums[snapshot]})
@@ -49,8 +49,8 @@ def damage_of(repository: icechunk.Repository, folder: Path, line: Line, sums: S
         return damaged
     with repositories.speaking(f"{folder / snapshot}"):
         needed = [f"manifests/{one.id}" for one in repository.lookup_snapshot(line.snapshot).manifests]
-    unknown = [f"{folder / name} is not in the ledger" for name in needed if name not in sums]
-    return unknown + durable.damage(folder, {name: sums[name] for name in needed if name in sums and name not in own})
+    unknown = {name: f"{folder / name} is not in the ledger" for name in needed if name not in sums}
+    return unknown | durable.damage(folder, {name: sums[name] for name in needed if name in sums and name not in own})
 
 
 def end_of(folder: Path, branch: str) -> str:
@@ -62,15 +62,17 @@ def end_of(folder: Path, branch: str) -> str:
 
 
 def mend_reference(folder: Path, branch: str, snapshot: str, parents: set[str]) -> None:
-    """Let a branch point to a snapshot; warn where it was neither there nor at one of its `parents`."""
-    path, text = reference(folder, branch), json.dumps({"snapshot": snapshot}, separators=(",", ":")).encode()
+    """Let a branch point to a snapshot; warn where it was neither there nor at one of its `parents` ("": nowhere)."""
+    path, text = reference(folder, branch), _reference_text(snapshot)
     try:
         content = path.read_bytes()
+    except FileNotFoundError:
+        content = _reference_text("")
     except OSError:
         content = b""
     if content == text:
         return
-    if content not in [json.dumps({"snapshot": one}, separators=(",", ":")).encode() for one in parents]:
+    if content not in map(_reference_text, parents):
         tell(f"{path} does not name the last commit of branch {branch}; it is written anew from the ledger")
     write_atomically(path, text)
 
@@ -78,6 +80,11 @@ def mend_reference(folder: Path, branch: str, snapshot: str, parents: set[str]) 
 def reference(folder: Path, branch: str) -> Path:
     """Return the file that says where a branch ends."""
     return folder / "refs" / f"branch.{branch}" / "ref.json"
+
+
+def _reference_text(snapshot: str) -> bytes:
+    """Return what Icechunk writes into the file of a branch."""
+    return json.dumps({"snapshot": snapshot}, separators=(",", ":")).encode()
 
 
 def tell(text: str) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import icechunk
 import zarr
 
 from crest_core import StoreError
-from crest_store import durable, soundness
+from crest_store import aside, durable, soundness
 from crest_store import repository as repositories
 from crest_store.errors import DamageError
 from crest_store.ledger import Ledger, Line
@@ -84,6 +86,19 @@ class Writer:
         self._seen = now
         return snapshot
 
+    def collect(self) -> icechunk.GCSummary:
+        """Delete the files that no commit needs, and write down which are gone."""
+        if self.folder is None or self.ledger is None:
+            return self.repository.garbage_collect(datetime.now(UTC) - timedelta(hours=1))
+        if self.ledger.lines[-1].kind != "collecting":
+            self.ledger.append(Line("collecting"))
+        later = datetime.now(UTC) + timedelta(minutes=1)  # files of this second, too: nobody else writes
+        done = self.repository.garbage_collect(later)
+        self._seen = durable.listing(self.folder)
+        gone = tuple(sorted(name for name in self.ledger.files if name not in self._seen))
+        self.ledger.append(Line("collected", gone=gone))
+        return done
+
     def _move(self, branch: str, snapshot: str, head: str) -> None:
         if branch == self.branch:
             self.repository.reset_branch(branch, snapshot, from_snapshot_id=head)
@@ -103,8 +118,13 @@ class Writer:
         if self.ledger.lines:
             self.ledger.repair()
             for branch, chain in self.ledger.chains.items():
-                soundness.mend_reference(self.folder, branch, chain[-1].snapshot, {chain[-1].parent})
+                before = {chain[-1].parent} | ({""} if len(chain) == 1 else set())
+                soundness.mend_reference(self.folder, branch, chain[-1].snapshot, before)
+            aside.restore(self.folder, self.ledger)
+            durable.sweep(self.folder)
             self.repository = repositories.open_existing(storage, self.name)
+            if self.ledger.lines[-1].kind == "collecting":
+                self.collect()
             self._seen = durable.listing(self.folder)
             return
         if not repositories.exists(storage):
@@ -125,7 +145,8 @@ class Writer:
         assert self.ledger is not None and self.folder is not None
         line, damage = soundness.newest_sound(self.repository, self.folder, self.ledger, self.branch, whole=True)
         if damage:
-            soundness.tell(f"run {self.name} goes back to cycle {line.cycle}, the last one whole: {'; '.join(damage)}")
+            why = "; ".join(damage.values())
+            soundness.tell(f"run {self.name} goes back to cycle {line.cycle}, the last one whole: {why}")
             parents = {one.snapshot for one in self.ledger.chains[self.branch]}
-            self.ledger.append(Line("reset", self.branch, line.snapshot))
+            self.ledger.append(Line("reset", self.branch, line.snapshot, gone=tuple(damage)))
             soundness.mend_reference(self.folder, self.branch, line.snapshot, parents)

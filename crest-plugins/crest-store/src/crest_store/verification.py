@@ -1,0 +1,50 @@
+"""Verification: every file of a run against the ledger, every array against its checksums."""
+
+from __future__ import annotations
+
+import icechunk
+import numpy as np
+
+from crest_store import arrays, durable, soundness
+from crest_store import repository as repositories
+from crest_store.errors import DamageError
+from crest_store.ledger import Ledger
+
+
+def verify(place: repositories.Place, branch: str = "main") -> list[str]:
+    """Return a line for each damaged file or array of a run; nothing where all is as it was written.
+
+    In a folder every file that the ledger knows is read; in an object store every array of the branch.
+    """
+    storage, folder = repositories.storage_of(place)
+    if folder is None or not (folder / "crest").is_dir():
+        repository = repositories.open_existing(storage, str(place))
+        return unreadable(repository, repository.lookup_branch(branch))
+    try:
+        ledger = Ledger(folder)
+    except DamageError as error:
+        return [str(error)]
+    if not ledger.lines:
+        return [f"{folder / 'crest'} has no ledger: nothing can be verified"]
+    found = [*ledger.damage, *durable.damage(folder, ledger.files).values()]
+    for name, chain in ledger.chains.items():
+        end = soundness.end_of(folder, name)
+        if end not in {chain[-1].snapshot, chain[-1].parent}:
+            found.append(f"{soundness.reference(folder, name)} names {end or 'no commit'}, not {chain[-1].snapshot}")
+    return found
+
+
+def unreadable(repository: icechunk.Repository, snapshot: str) -> list[str]:
+    """Return the arrays of a snapshot that fail their checksums or cannot be read, and why."""
+    found = []
+    with repositories.speaking(f"snapshot {snapshot}"):
+        for array in arrays.all_arrays(repositories.root_at(repository, snapshot)):
+            for place in np.ndindex(array.cdata_shape):
+                block = tuple(
+                    slice(number * size, (number + 1) * size) for number, size in zip(place, array.chunks, strict=True)
+                )
+                try:
+                    array[block]
+                except (icechunk.IcechunkError, OSError, ValueError, RuntimeError) as error:
+                    found.append(f"{array.path} chunk {place}: {repositories.reason(error)}")
+    return found
