@@ -20,6 +20,7 @@ PLUGIN = """
         register("cwd", "os:getcwd")
         register("pair", "samples.more:pair")
         register("documented", "samples.more:Documented")
+        register("hiding", "samples.more:Hiding")
 
     @hookimpl
     def register_data_sources(register):
@@ -56,6 +57,17 @@ MORE = """
             super().__init__()
             values = {"share": 0.5, "k": torch.arange(1.0, 4.0), "height": torch.arange(100.0)}
             self.more = PhysicalParameters(self.parameter_specs, values)
+
+    class Hiding(Stress):
+        # counts its steps outside its state
+        def __init__(self):
+            super().__init__()
+            self.steps = 0
+
+        def step(self, state, inputs, time):
+            self.steps += 1
+            outputs, state = super().step(state, inputs, time)
+            return {name: value * (1.0 + 1e-6 * self.steps) for name, value in outputs.items()}, state
 
     class Needy(TorchBucket):
         inputs = property(lambda self: TorchBucket.inputs)
@@ -111,7 +123,7 @@ def models(tmp_path, monkeypatch):
     install(site, "samples", FILES)
     install(site, "odd", ODD)
     monkeypatch.syspath_prepend(site)
-    monkeypatch.setenv("CREST_PLUGINS", "samples,crest-run")
+    monkeypatch.setenv("CREST_PLUGINS", "samples,crest-run,crest-store")
     registry.cache_clear()
     yield site
     registry.cache_clear()

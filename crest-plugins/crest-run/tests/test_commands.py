@@ -35,7 +35,7 @@ def test_the_commands_are_listed_without_importing_anything_heavy(models):
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(models), os.environ.get("PYTHONPATH", "")])}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    for command in ("info", "plan", "run", "schema"):
+    for command in ("info", "plan", "rerun", "run", "schema", "verify"):
         assert command in done.stdout.split()
     for heavy in ("torch", "xarray", "pint", "pydantic", "yaml"):
         assert f"'{heavy}'" not in done.stdout.splitlines()[-1]
@@ -124,7 +124,7 @@ def test_run_output_continues_a_restart_in_place(crest, file, tmp_path):
 def test_run_without_a_place_for_results_does_not_run(crest, file):
     status, out, err = crest("run", file)
     assert (status, out) == (2, "")
-    assert "run.yaml:1: output: results have no file; add the key path, or --output" in err
+    assert "run.yaml:1: output: results have no file; add path or store, or --output" in err
 
 
 def test_schema_is_json_schema(crest):

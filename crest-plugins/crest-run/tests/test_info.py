@@ -73,5 +73,8 @@ def test_info_of_an_unknown_name_lists_near_ones(crest):
     status, out, err = crest("info", "buckt")
     assert (status, out) == (2, "")
     assert err.startswith("crest: 'buckt' is not installed; did you mean 'bucket'")
-    assert "installed: black-bucket, bucket, cwd, documented, folder, info, lstm, needy, own, pair, plan, run" in err
+    assert (
+        "installed: black-bucket, bucket, cwd, documented, folder, hiding, icechunk, info, lstm, needy, own, pair"
+        in err
+    )
     assert err.count("\n") == 1

@@ -4,13 +4,18 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
+    "GoingOn": "archive",
     "RunFile": "runfile",
     "RunFileError": "errors",
     "build_graph": "build",
     "execute": "execution",
     "load_run": "runfile",
     "open_forcing": "execution",
+    "open_results": "archive",
     "plugin_dictionary": "build",
+    "rerun": "repetition",
+    "simulate_run": "execution",
+    "verify_restart": "verify",
 }
 __all__ = sorted(_HOME)
 __version__ = "0.1.0"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from crest_core import CrestError
+from crest_run.archive import GoingOn
 from crest_run.build import build_graph
 from crest_run.errors import RunFileError
 from crest_run.execution import execute
@@ -51,25 +52,37 @@ def plan(
 def run(
     file: _File,
     output: Annotated[Path | None, typer.Option(metavar="NC", help="Results; overrules output.path.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last cycle of output.store.")] = False,
+    cycle: Annotated[int | None, typer.Option("--from", min=1, metavar="CYCLE", help="Go on from this cycle.")] = None,
+    branch: Annotated[str, typer.Option(metavar="NAME", help="Go on in a branch: a new one, or with --resume.")] = "",
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
 ) -> None:
     """Run a run file and write results, restart and record.
 
-    With --output, restart and record are named after it: those of another output stay.
+    With --output, restart and record are named after it: those of another output stay. A run with the key output.store
+    commits them together at the end of each window (a cycle); killed, it goes on with --resume.
 
     \b
     crest run run.yaml
     crest run run.yaml --output results.nc --quiet
+    crest run run.yaml --resume
+    crest run run.yaml --from 12
+    crest run wetter.yaml --from 12 --branch wetter
+    crest run wetter.yaml --resume --branch wetter
     """
     content = load_run(file)
     if output:
         content = content.model_copy(update={"output": _beside(output, content)})
-    path = content.output.path
+    path = content.output.store.path if content.output.store else content.output.path
     if path is None:
-        raise RunFileError(f"{content.where('output')}: results have no file; add the key path, or --output FILE")
-    results = execute(content, progress=False if quiet else None)
+        raise RunFileError(f"{content.where('output')}: results have no file; add path or store, or --output FILE")
+    going_on = GoingOn(cycle, branch or "main", bool(branch) and not resume)
+    results = execute(
+        content, going_on=going_on if resume or branch or cycle else None, progress=False if quiet else None
+    )
     if not quiet:
-        print(summary(results, path, restart=content.output.restart, record=content.output.record))
+        stored = content.output.store is not None
+        print(summary(results, path, restart=content.output.restart, record=content.output.record, stored=stored))
 
 
 def schema() -> None:
@@ -89,7 +102,7 @@ def _beside(path: Path, content: RunFile) -> OutputSection:
     A restart that is continued in place (`resume` is the same file) stays where it is.
     """
     section = content.output
-    changes = {"path": path}
+    changes: dict[str, Path | None] = {"path": path, "store": None}
     stays = [kept.resolve() for kept in (content.resume,) if kept]
     if section.path is None or path.resolve() != section.path.resolve():
         for key, own in (("restart", section.restart), ("record", section.record)):

@@ -13,7 +13,18 @@ from contextlib import contextmanager
 import torch
 import xarray as xr
 
-from crest_core import ForcingError, PeriodError, SafetensorsStore, TimeError, registry, simulate, write_atomically
+from crest_core import (
+    Archive,
+    ForcingError,
+    PeriodError,
+    SafetensorsStore,
+    Store,
+    TimeError,
+    registry,
+    simulate,
+    write_atomically,
+)
+from crest_run.archive import GoingOn, open_archive
 from crest_run.build import build_graph, call
 from crest_run.errors import RunFileError
 from crest_run.runfile import RunFile
@@ -35,34 +46,58 @@ def open_forcing(run: RunFile) -> xr.Dataset:
         return dataset
 
 
-def execute(run: RunFile, *, progress: bool | None = None) -> xr.Dataset:
-    """Return the results of a run, and write what its section output asks for.
+def simulate_run(
+    run: RunFile,
+    *,
+    store: Store | None = None,
+    archive: Archive | None = None,
+    resume: Store | Archive | None = None,
+    end: str | None = None,
+    progress: bool | None = None,
+) -> xr.Dataset:
+    """Return the results of a run file in a graph of its own; nothing is written but to `store` and `archive`.
 
-    With the key resume the run goes on at the restart's time; period.start tells where the experiment began.
+    `resume` overrules the key resume; `end` overrules period.end.
     """
-    check_targets(run)
-    output, period = run.output, run.period
-    graph = build_graph(run)
+    period, graph = run.period, build_graph(run)
+    if resume is None and run.resume:
+        resume = SafetensorsStore(run.resume)
     with open_forcing(run) as forcing, _located(run):
-        results = simulate(
+        return simulate(
             graph,
             forcing,
-            start=period.start if period and not run.resume else None,  # a run that resumes starts at its restart
-            end=period.end if period else None,
+            start=period.start if period and resume is None else None,  # a run that resumes starts at its restart
+            end=end or (period.end if period else None),
             calendar=run.calendar,
             window=run.window,
-            resume=SafetensorsStore(run.resume) if run.resume else None,
-            store=SafetensorsStore(output.restart) if output.restart else None,
-            outputs=output.fields or None,
+            resume=resume,
+            store=store,
+            archive=archive,
+            outputs=run.output.fields or None,
             dtype=getattr(torch, run.dtype),
             seed=run.seed,
+            record={"run_file": run.model_dump_json(by_alias=True)},
             progress=progress,
         )
+
+
+def execute(run: RunFile, *, going_on: GoingOn | None = None, progress: bool | None = None) -> xr.Dataset:
+    """Return the results of a run, and write what its section output asks for.
+
+    With the key resume the run goes on at the restart's time; period.start tells where the experiment began. `going_on`
+    says from which cycle of output.store.
+    """
+    check_targets(run)
+    output = run.output
+    if output.store or going_on:
+        with open_archive(run, going_on) as (archive, resume):
+            return simulate_run(run, archive=archive, resume=resume, progress=progress)
+    results = simulate_run(run, store=SafetensorsStore(output.restart) if output.restart else None, progress=progress)
     if output.path:
         write_atomically(output.path, results.to_netcdf(engine="h5netcdf"))
     if output.record:
         record = {**results.attrs, "versions": json.loads(results.attrs["versions"])}
-        record |= {"seed": run.seed, "run": run.model_dump(mode="json", by_alias=True)}
+        record |= {"seed": run.seed, "run": json.loads(record.pop("run_file"))}
         write_atomically(output.record, json.dumps(record, indent=2, default=str).encode())
     return results
 

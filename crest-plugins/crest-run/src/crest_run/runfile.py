@@ -134,8 +134,52 @@ class PeriodSection(Section):
     """The end, itself excluded."""
 
 
+class BoxSection(Section):
+    """A region between two latitudes and two longitudes [degrees]; west > east crosses the date line."""
+
+    south: float
+    """Southern edge [degrees_north]."""
+    north: float
+    """Northern edge [degrees_north]."""
+    west: float
+    """Western edge [degrees_east]."""
+    east: float
+    """Eastern edge [degrees_east]."""
+
+
+class StreamSection(Section):
+    """One stream of history in a store."""
+
+    fields: list[str] = []
+    """Names of the outputs in it; all where the list is empty."""
+    every: str = ""
+    """Interval, as 6h, 1D, 5D, 1MS (calendar months) or 1YS; each step where it is left out."""
+    statistic: Literal["", "mean", "sum", "min", "max", "instant"] = ""
+    """Statistic over the interval."""
+    box: BoxSection | None = None
+    """Only the places in this region."""
+    cells: list[str | int] = []
+    """Only these places, by their ids or numbers from 0."""
+
+
+class StoreSection(Section):
+    """A store of history, restarts and record, committed together at the end of each window."""
+
+    path: FilePath
+    """Folder of the store."""
+    history: dict[str, StreamSection] = {}
+    """Streams by name; all outputs of each step where there is none."""
+    keep: Annotated[int, Field(ge=1)] = 3
+    """Number of the newest cycles whose restarts are kept."""
+    keep_every: Annotated[int, Field(ge=0)] = 0
+    """The restart of every so many cycles is kept for ever; 0: of none."""
+
+
 class OutputSection(Section):
     """What a run leaves behind."""
+
+    store: StoreSection | None = None
+    """Store that a run is written to while it runs, and from which it goes on."""
 
     path: FilePath | None = None
     """NetCDF file of the results."""
@@ -145,6 +189,14 @@ class OutputSection(Section):
     """The state after the last step, a .safetensors file."""
     record: FilePath | None = None
     """Versions, hashes and seed of the run, a .json file."""
+
+    @model_validator(mode="after")
+    def _one(self) -> OutputSection:
+        beside = next((key for key in ("path", "restart", "record") if getattr(self, key) is not None), None)
+        if self.store and beside:
+            text = "the store holds results, restart and record; leave out {key}"
+            raise PydanticCustomError("forcing", text, {"key": beside})
+        return self
 
 
 class RunFile(Section):

@@ -8,7 +8,7 @@ from typing import Any
 import xarray as xr
 
 
-def summary(results: xr.Dataset, path: Path, *, restart: Path | None, record: Path | None) -> str:
+def summary(results: xr.Dataset, path: Path, *, restart: Path | None, record: Path | None, stored: bool = False) -> str:
     """Return files, time span, the shape and units of each field, and how to open the results.
 
     >>> time = xr.Variable("time", xr.date_range("2001-01-01", periods=2).values)
@@ -31,6 +31,8 @@ def summary(results: xr.Dataset, path: Path, *, restart: Path | None, record: Pa
         lines.append(f"{restart}: the state at the end, to go on from (the key resume)")
     if record:
         lines.append(f"{record}: versions, hashes, seed and the run itself")
+    if stored:
+        return "\n".join([*lines, f"next: crest store info {path}, crest plot {path} FIELD"])
     return "\n".join([*lines, f'next, in Python: xarray.open_dataset("{path}")'])
 
 

@@ -12,7 +12,7 @@ from crest_run.runfile import RunFile
 
 def check_targets(run: RunFile) -> None:
     """Make the folders of what a run writes; raises where a file cannot be written, or is one that the run reads."""
-    targets = {key: path for key, path in run.output if key != "fields" and path is not None}
+    targets = {key: path for key, path in run.output if isinstance(path, Path)}
     taken = _read(run)
     for key, path in targets.items():
         with run.at("output", key):

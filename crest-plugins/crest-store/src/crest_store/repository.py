@@ -67,13 +67,11 @@ def create_in(folder: Path) -> None:
 
 
 def root_at(repository: icechunk.Repository, snapshot: str) -> zarr.Group:
-    """Return the root of a committed snapshot, read-only; an empty one of the snapshot that a repository begins with."""
+    """Return the root of a committed snapshot, read-only; an empty one where nothing is committed yet."""
     with speaking(f"snapshot {snapshot}"):
-        store = repository.readonly_session(snapshot_id=snapshot).store
-        try:
-            return zarr.open_group(store, mode="r")
-        except zarr.errors.GroupNotFoundError:
+        if repository.lookup_snapshot(snapshot).parent_id is None:
             return zarr.open_group({}, mode="w")
+        return zarr.open_group(repository.readonly_session(snapshot_id=snapshot).store, mode="r")
 
 
 @contextmanager

@@ -1,0 +1,79 @@
+"""The store of a run: where its cycles are committed, and from which of them it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from crest_core import Archive, registry
+from crest_run.errors import RunFileError
+from crest_run.runfile import RunFile, StoreSection, StreamSection
+
+KIND = "icechunk"  # as crest-store registers it
+
+
+@dataclass(frozen=True)
+class GoingOn:
+    """From where a run with a store goes on: its last cycle or an earlier one.
+
+    `branch` names the branch to go on with; `new` makes it there first, so that the run itself stays as it is.
+    """
+
+    cycle: int | None = None
+    branch: str = "main"
+    new: bool = False
+
+
+@contextmanager
+def open_archive(run: RunFile, going_on: GoingOn | None) -> Iterator[tuple[Archive, Archive | None]]:
+    """Open the store of a run for this driver alone: yields it, and what to resume from (None: the run begins).
+
+    A run that goes on in a store without any cycle begins, so that a run that was killed early can be repeated.
+    """
+    section = run.output.store
+    if section is None:
+        raise RunFileError(f"{run.where('output')}: going on from a cycle needs the key store; add it, or use resume")
+    go = going_on or GoingOn()
+    with ExitStack() as opened:
+        with run.at("output", "store"):  # not around the run itself, whose errors are of other places
+            if go.new:
+                with _target()(section.path) as trunk:
+                    trunk.branch_from(go.cycle or max(trunk.cycles(), default=0), go.branch)
+            settings = {"keep": section.keep, "keep_every": section.keep_every, "branch": go.branch}
+            archive = opened.enter_context(_target()(section.path, history=_streams(section), **settings))
+            cycles = archive.cycles()
+            if cycles and not going_on:
+                raise RunFileError(
+                    f"{section.path} holds a run up to cycle {cycles[-1]}; --resume goes on with it, --from CYCLE goes "
+                    f"back to an earlier one, --branch NAME leaves it as it is; or give another path"
+                )
+            if go.cycle is not None and not go.new:
+                archive.back_to(go.cycle)
+        yield archive, archive if cycles else None
+
+
+def open_results(path: str | Path, branch: str = "main") -> dict[str, xr.Dataset]:
+    """Return the streams of history of a store by name, read when needed."""
+    archive = _target()(path, branch=branch)
+    streams: dict[str, xr.Dataset] = {name: archive.open(name) for name in archive.streams()}
+    return streams
+
+
+def _target() -> Any:
+    return registry().load("archives", KIND)
+
+
+def _streams(section: StoreSection) -> dict[str, Any] | None:
+    return {name: _stream(stream) for name, stream in section.history.items()} or None
+
+
+def _stream(section: StreamSection) -> dict[str, Any]:
+    """Return a stream as the archive reads it."""
+    region = {"box": section.box.model_dump()} if section.box else {"cells": section.cells} if section.cells else None
+    content = section.model_dump(include={"every", "statistic"})
+    return content | {"fields": section.fields or None, "region": region, "chunk": 0}

@@ -1,0 +1,133 @@
+"""Repeat a run from its record, and compare."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+import xarray as xr
+from pydantic import ValidationError
+
+from crest_core import CrestError
+from crest_run.archive import open_results
+from crest_run.errors import RunFileError
+from crest_run.execution import execute
+from crest_run.runfile import OutputSection, RunFile
+
+_FACTS = ("graph_hash", "parameter_hash", "forcing_hash", "seed")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a repetition gave beside the recorded run: by stream and variable, and what it was made of.
+
+    `largest` holds None where a variable is equal bit for bit, else the largest absolute difference in its units, nan
+    where the two cannot be compared (another shape, a value that is missing in one only). `changed` names versions and
+    hashes with (recorded, now).
+    """
+
+    largest: Mapping[str, float | None]
+    changed: Mapping[str, tuple[str, str]]
+
+    @property
+    def equal(self) -> bool:
+        return all(value is None for value in self.largest.values())
+
+
+def rerun(output: str | Path, *, progress: bool | None = None) -> Comparison:
+    """Return how a repetition of the run that wrote `output`, a NetCDF file or a store, compares with it.
+
+    The run is repeated in a temporary folder; `output` is only read.
+    """
+    output = Path(output)
+    with _opened(output) as before, TemporaryDirectory() as folder:
+        facts = next(iter(before.values())).attrs
+        run = _recorded(output, facts)
+        if run.output.store:
+            store = run.output.store.model_copy(update={"path": Path(folder) / "store"})
+            execute(
+                run.model_copy(update={"output": run.output.model_copy(update={"store": store})}), progress=progress
+            )
+            with _opened(store.path) as now:
+                return _compare(before, now)
+        section = OutputSection(fields=run.output.fields)
+        now = {"": execute(run.model_copy(update={"output": section}), progress=progress)}
+        return _compare(before, now)
+
+
+@contextmanager
+def _opened(output: Path) -> Iterator[dict[str, xr.Dataset]]:
+    """Open what a run wrote, by stream; a NetCDF file has one without name."""
+    if output.is_dir():
+        yield open_results(output)
+        return
+    try:
+        with xr.open_dataset(output) as dataset:
+            yield {"": dataset}
+    except (OSError, ValueError) as error:
+        raise RunFileError(f"{output}: expected a NetCDF file or a store that CREST wrote: {error}") from error
+
+
+def _recorded(output: Path, attributes: Mapping[str, Any]) -> RunFile:
+    try:
+        return RunFile.model_validate(json.loads(attributes["run_file"]))
+    except KeyError:
+        raise RunFileError(f"{output} has no attribute run_file; only results of `crest run` can be repeated") from None
+    except (ValueError, ValidationError) as error:
+        raise RunFileError(f"{output}: its attribute run_file is no run file of this version: {error}") from error
+
+
+def _compare(before: Mapping[str, xr.Dataset], now: Mapping[str, xr.Dataset]) -> Comparison:
+    largest = {}
+    for stream, dataset in before.items():
+        for name in map(str, dataset.data_vars):
+            other = now[stream].data_vars.get(name) if stream in now else None
+            largest[f"{stream}.{name}".lstrip(".")] = _largest(dataset[name], other)
+    old, new = (next(iter(one.values())).attrs for one in (before, now))
+    changed = {key: (str(old.get(key)), str(new.get(key))) for key in _FACTS if old.get(key) != new.get(key)}
+    versions = [json.loads(one.get("versions", "{}")) for one in (old, new)]
+    for name in sorted({*versions[0], *versions[1]}):
+        if (was := versions[0].get(name, "absent")) != (is_ := versions[1].get(name, "absent")):
+            changed[name] = (was, is_)
+    return Comparison(largest, changed)
+
+
+def _largest(before: xr.DataArray, now: xr.DataArray | None) -> float | None:
+    if now is None or before.shape != now.shape or before.dtype != now.dtype:
+        return float("nan")
+    old, new = before.values, now.values
+    if old.tobytes() == new.tobytes():
+        return None
+    if old.dtype.kind not in "fiu":
+        return float("nan")
+    return float(np.max(np.where(np.isnan(old) & np.isnan(new), 0.0, np.abs(old.astype(float) - new))))
+
+
+def command(
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="NetCDF file, or folder of a store.")],
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+) -> None:
+    """Repeat a run from its record and compare every variable, bit for bit.
+
+    Says which versions, parameters or forcing changed since. OUTPUT is only read. Exit status 1 where anything differs.
+
+    \b
+    crest rerun results.nc
+    crest rerun runs/drought
+    """
+    found = rerun(output, progress=False if quiet else None)
+    for name, value in found.largest.items():
+        print(f"{name}: {'equal bit for bit' if value is None else f'largest difference {value:g}'}")
+    for name, (was, now) in found.changed.items():
+        print(f"{name} was {was}, is {now}")
+    if not found.equal:
+        if not found.changed:
+            raise CrestError(f"{output} differs though nothing that is recorded changed; was the file edited?")
+        raise typer.Exit(1)

@@ -1,0 +1,179 @@
+"""Runs with a store: cycles, going on, verification of restarts, and repetition of a run from its record."""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+from crest_run import GoingOn, RunFileError, execute, load_run, open_results, rerun, verify_restart
+
+RUN = """\
+graph:
+  components:
+    soil: {use: bucket}
+    evaporation: {use: stress}
+  connections:
+    - {from: soil.storage, to: evaporation.storage, lagged: true, initial: 50.0}
+forcing: {source: weather, with: {days: 40}}
+window: 10D
+"""
+STORE = "output: {store: {path: store, keep: 9}}\n"
+MONTHLY = """\
+output:
+  store:
+    path: store
+    history:
+      daily: {fields: [storage]}
+      five_days: {fields: [runoff], every: 5D, statistic: mean, cells: [1]}
+"""
+
+
+@pytest.fixture
+def run(models, tmp_path):
+    """Write a run file and load it."""
+
+    def run(text=RUN + STORE, name="run.yaml"):
+        (tmp_path / name).write_text(text)
+        return load_run(tmp_path / name)
+
+    return run
+
+
+def same(one, other):
+    """Whether two datasets hold the same variables bit for bit."""
+    return set(one.data_vars) == set(other.data_vars) and all(
+        one[name].values.tobytes() == other[name].values.tobytes() for name in one.data_vars
+    )
+
+
+def test_a_run_with_a_store_holds_what_a_run_in_memory_gives(run):
+    stored = execute(run())
+    assert same(stored.load(), execute(run(RUN)))
+    assert json.loads(stored.attrs["run_file"])["window"] == "10D"
+
+
+def test_a_run_that_was_interrupted_goes_on_and_ends_the_same(run):
+    straight = execute(run(RUN))
+    execute(run(RUN + "period: {start: 2001-01-01, end: 2001-01-25}\n" + STORE))
+    assert same(execute(run(RUN + STORE), going_on=GoingOn()).load(), straight)
+
+
+def test_a_run_goes_back_to_an_earlier_cycle_in_place(run):
+    straight = execute(run()).load()
+    wetter = run(RUN.replace("{use: bucket}", "{use: bucket, parameters: {}}") + STORE)
+    assert same(execute(wetter, going_on=GoingOn(cycle=2)).load(), straight)
+    with pytest.raises(Exception, match="cycle 77 has no restart; kept are 1, 2, 3, 4, 5"):
+        execute(wetter, going_on=GoingOn(cycle=77))
+
+
+def test_streams_of_history_are_as_the_file_says(run, tmp_path):
+    daily = execute(run(RUN + MONTHLY))
+    assert list(daily.data_vars) == ["storage"]
+    whole, streams = execute(run(RUN)), open_results(tmp_path / "store")
+    assert list(streams) == ["daily", "five_days"]
+    mean = streams["five_days"]["runoff"]
+    assert mean.sizes == {"time": 8, "cell": 1}
+    assert str(mean["time"].values[1]).startswith("2001-01-05"), "cut at multiples of 5 days since 2000"
+    np.testing.assert_allclose(mean[1, 0], whole["runoff"][4:9, 1].mean(), rtol=1e-6)
+
+
+def test_a_branch_leaves_the_run_as_it_is(run, crest, tmp_path):
+    straight = execute(run()).load()
+    run(RUN.replace("days: 40", "days: 40, seed: 2") + STORE, name="other.yaml")
+    status, out, _ = crest("run", tmp_path / "other.yaml", "--from", 2, "--branch", "other")
+    assert status == 0
+    assert f"next: crest store info {tmp_path}/store" in out
+    assert same(open_results(tmp_path / "store")["outputs"], straight)
+    branch = open_results(tmp_path / "store", "other")["outputs"]
+    assert branch.sizes == straight.sizes
+    first = {"time": slice(0, 14)}
+    assert same(branch.isel(first), straight.isel(first)) and not same(branch, straight)
+    status, _, err = crest("run", tmp_path / "other.yaml", "--branch", "other")
+    assert "has a branch 'other'" in err
+    assert status == 1
+
+
+def test_a_store_that_holds_a_run_is_not_written_over(run):
+    execute(run())
+    with pytest.raises(RunFileError, match=r"run.yaml:9: output.store: .*holds a run up to cycle 5; --resume"):
+        execute(run())
+
+
+def test_going_on_in_an_empty_store_begins(run):
+    assert execute(run(), going_on=GoingOn()).sizes["time"] == 40
+
+
+def test_going_on_needs_a_store(run):
+    with pytest.raises(RunFileError, match="going on from a cycle needs the key store"):
+        execute(run(RUN), going_on=GoingOn())
+
+
+def test_a_store_takes_the_place_of_the_other_files(run):
+    with pytest.raises(RunFileError, match=r"output: the store holds results, restart and record; leave out path"):
+        run(RUN + "output: {path: out.nc, store: {path: store}}\n")
+
+
+def test_verify_finds_equal_restarts_equal(run, crest, tmp_path):
+    trials = verify_restart(run(RUN), cuts=3)
+    assert [trial.window for trial in trials] == ["", "", ""]
+    assert [trial.time for trial in trials] == [f"2001-{day}T00:00:00" for day in ("01-05", "01-25", "02-04")]
+    status, out, _ = crest("verify", "restart", tmp_path / "run.yaml", "--cuts", 1)
+    assert (status, out) == (0, "restart at 2001-01-05T00:00:00: equal bit for bit\n")
+    assert not (tmp_path / "store").exists()
+
+
+def test_verify_finds_memory_that_is_not_in_the_state(run, crest, tmp_path):
+    run(RUN.replace("stress", "hiding"))
+    status, out, _ = crest("verify", "restart", tmp_path / "run.yaml", "--cuts", 1)
+    assert status == 1
+    assert "restart at 2001-01-05T00:00:00: differs in the window that ends at 2001-01-15T00:00:00: " in out
+    assert "keep all memory of a component in its state" in out
+
+
+def test_verify_needs_more_than_one_window(run):
+    with pytest.raises(Exception, match=r"window: the run is one window of 365D; verify with a shorter one"):
+        verify_restart(run(RUN.replace("10D", "365D")))
+
+
+@pytest.mark.parametrize("output", ["output: {path: out.nc}\n", STORE])
+def test_a_run_is_repeated_from_its_output(run, crest, tmp_path, output):
+    execute(run(RUN + output))
+    target = tmp_path / ("out.nc" if "out.nc" in output else "store")
+    found = rerun(target)
+    assert found.equal and not found.changed
+    assert crest("rerun", target)[:2] == (0, "".join(f"{name}: equal bit for bit\n" for name in found.largest))
+
+
+def test_a_repetition_says_what_changed(run, crest, tmp_path):
+    execute(run(RUN + "output: {path: out.nc}\n"))
+    with xr.open_dataset(tmp_path / "out.nc") as dataset:
+        old = dataset.load()
+    content = json.loads(old.attrs["run_file"])
+    content["forcing"]["with"]["seed"] = 2
+    old.attrs["run_file"] = json.dumps(content)
+    old.to_netcdf(tmp_path / "old.nc", engine="h5netcdf")
+    status, out, _ = crest("rerun", tmp_path / "old.nc")
+    assert status == 1
+    assert "storage: largest difference" in out and "forcing_hash was" in out
+    assert "graph_hash" not in out
+
+
+def test_an_edited_output_differs_though_nothing_changed(run, crest, tmp_path):
+    execute(run(RUN + "output: {path: out.nc}\n"))
+    with xr.open_dataset(tmp_path / "out.nc") as dataset:
+        old = dataset.load()
+    old["runoff"][3] = np.nan
+    old.to_netcdf(tmp_path / "old.nc", engine="h5netcdf")
+    status, out, err = crest("rerun", tmp_path / "old.nc")
+    assert status == 2
+    assert "runoff: largest difference nan" in out
+    assert "differs though nothing that is recorded changed; was the file edited?" in err
+
+
+def test_only_results_of_crest_can_be_repeated(models, tmp_path):
+    xr.Dataset({"a": ("x", [1.0])}).to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    with pytest.raises(RunFileError, match="has no attribute run_file; only results of `crest run`"):
+        rerun(tmp_path / "a.nc")
+    (tmp_path / "b.nc").write_text("no file")
+    with pytest.raises(RunFileError, match="expected a NetCDF file or a store that CREST wrote"):
+        rerun(tmp_path / "b.nc")
