@@ -49,7 +49,7 @@ def test_cells_come_out_in_the_convention():
 def test_conform_of_what_conforms_changes_nothing():
     once = conformed(cells())
     again = conform(once, {"rain": RAIN}, step="1D", source="gauges")
-    assert again.attrs["changes"] == ""
+    assert again.attrs["changes"] == once.attrs["changes"]
     xr.testing.assert_identical(once.drop_attrs(deep=False), again.drop_attrs(deep=False))
 
 
@@ -162,6 +162,20 @@ def test_every_nan_has_its_reason(lazy):
         assert "rain: -9999 -> missing (read lazily, not counted)" in changes(held)
     else:
         assert changes(held)[-2:] == ["rain: -9999 -> missing, 1 values", "rain: 2 values rejected"]
+
+
+def test_flags_leave_the_bounds_of_time_as_they_are():
+    edges = np.stack([DAYS, DAYS + np.timedelta64(1, "D")], axis=1)
+    raw = cells().assign(time_bnds=(("time", "bnds"), edges))
+    raw["time"].attrs["bounds"] = "time_bnds"
+    held = conformed(raw, step=None, flags={"rain": xr.zeros_like(raw["P"], dtype=np.uint8)})
+    assert held["time_bnds"].values.tolist() == edges.tolist()
+
+
+def test_flags_of_other_coordinates_are_refused():
+    for other in (cells()["P"].isel(time=[0, 1]), cells()["P"].assign_coords(gauge_id=["a", "c"])):
+        with pytest.raises(DataError, match="rain_quality: the flags are not on the coordinates of the data"):
+            conformed(cells(), flags={"rain": other.astype(np.uint8)})
 
 
 def test_flags_follow_their_values_when_a_grid_is_turned():

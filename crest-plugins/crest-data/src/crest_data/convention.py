@@ -58,7 +58,9 @@ def conform(
         changes += more
     facts = {"source": source, "licence": licence, "citation": citation} | about
     attributes = {"Conventions": "CF-1.11", **{key: text for key, text in facts.items() if text}}
-    result = result.assign_attrs({**attributes, "changes": "\n".join(changes)})
+    earlier = [str(raw.attrs["changes"])] if raw.attrs.get("changes") else []
+    result.attrs = {key: text for key, text in raw.attrs.items() if key not in ("gaps", "time_zone", "calendar")}
+    result = result.assign_attrs({**attributes, "changes": "\n".join([*earlier, *changes])})
     check_convention(result)
     return result
 
@@ -77,10 +79,9 @@ def _selected(raw: xr.Dataset, variables: Mapping[str, Variable], flags: Mapping
         raise DataError(f"flags are given for {unknown}, which are not among the variables {names}")
     bounds = [name for name in held if raw[name].attrs.get("bounds") in held]
     kept = [*variables, *(raw[name].attrs["bounds"] for name in bounds), *_coordinates_as_data(raw)]
-    dataset = raw[list(dict.fromkeys(kept))].assign_attrs({})
-    with xr.set_options(arithmetic_join="exact"):
-        for name, flag in flags.items():
-            dataset = _with_flag(dataset, f"{name}_quality", flag)
+    dataset = raw[list(dict.fromkeys(kept))]
+    for name, flag in flags.items():
+        dataset = _with_flag(dataset, f"{name}_quality", flag)
     return dataset
 
 
@@ -97,7 +98,8 @@ def _coordinates_as_data(raw: xr.Dataset) -> list[str]:
 
 def _with_flag(dataset: xr.Dataset, name: str, flag: xr.DataArray) -> xr.Dataset:
     try:
-        return dataset.merge({name: flag.rename(name)}, join="exact", combine_attrs="drop")
+        xr.align(dataset, flag, join="exact")
+        return dataset.assign({name: flag.variable})
     except ValueError as error:
         raise DataError(f"{name}: the flags are not on the coordinates of the data: {error}") from error
 

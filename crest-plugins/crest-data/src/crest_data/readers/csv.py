@@ -1,0 +1,70 @@
+"""Text tables with a column of times and columns of variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+
+from crest_data.errors import DataError
+from crest_data.readers.columns import conform_columns
+from crest_data.readers.local_file import local_file
+from crest_data.readers.text_table import Table, read_table
+from crest_data.variable import Variable
+
+
+def read_csv(
+    path: str | Path,
+    variables: Mapping[str, Variable],
+    *,
+    places: Mapping[str, tuple[float, float]],
+    step: str | None,
+    time: str = "time",
+    time_format: str = "",
+    cell: str = "",
+    separator: str | None = ",",
+    skip: int = 0,
+    label: str = "start",
+    time_zone: str = "UTC",
+    source: str = "",
+    licence: str = "",
+    citation: str = "",
+) -> xr.Dataset:
+    """Return columns of a text table in the convention; `variables` has what each column is.
+
+    `time` is the column of dates, ISO or as `time_format` says in the words of strftime; dates with an offset become
+    UTC. `places` has (latitude, longitude) by id, of the one place or of each in the column `cell`. `skip` lines come
+    before the header. Empty cells and NA are missing; any other text for a number is an error with its line.
+    """
+    path = local_file(path)
+    table = read_table(path, separator=separator, skip=skip, numbers=list(variables))
+    table.require([time, *([cell] if cell else []), *variables])
+    return conform_columns(
+        table.frame, _dates(table, time, time_format), variables, path=path, cell=cell, places=places, step=step,
+        label=label, time_zone=time_zone, source=source, licence=licence, citation=citation,
+    )  # fmt: skip
+
+
+def _dates(table: Table, column: str, form: str) -> pd.DatetimeIndex:
+    """Return the dates of a column, in UTC if they tell their offset."""
+    if form:
+        return table.times(column, form)
+    text = table.frame[column].astype(str)
+    offset = text.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$", regex=True) & text.str.contains(":")
+    where = f"{table.path}, line {{}}, column {column!r}"
+    if offset.any() and not offset.all():
+        at = int((offset != offset.iloc[0]).to_numpy().argmax())
+        raise DataError(
+            f"{where.format(table.lines[at])}: {text.iloc[at]!r} tells its offset from UTC and others do not, or the "
+            f"other way; write all dates alike"
+        )
+    dates = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=bool(offset.any()))
+    if dates.isna().any():
+        at = int(dates.isna().to_numpy().argmax())
+        raise DataError(
+            f"{where.format(table.lines[at])}: {text.iloc[at]!r} is no ISO date; give time_format= in the "
+            f"words of strftime"
+        )
+    return pd.DatetimeIndex(dates).as_unit("ns")

@@ -1,0 +1,58 @@
+"""netCDF files with CF attributes, netCDF-3 and netCDF-4."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from crest_data.readers.gridded import MAX_BYTES, Reading, Wanted, check_sizes, conform_cf, names_of, told
+from crest_data.readers.local_file import expect_kind, local_file
+
+
+def read_netcdf(
+    path: str | Path,
+    variables: Wanted = None,
+    *,
+    step: str | None = None,
+    label: str = "start",
+    time_zone: str = "",
+    cell_methods: str = "",
+    chunks: Mapping[str, int] | None = None,
+    max_bytes: int = MAX_BYTES,
+    licence: str = "",
+    citation: str = "",
+) -> xr.Dataset:
+    """Return a local netCDF file in the convention, by its CF attributes.
+
+    `variables` are the source's names, or by these names Variables that overrule what the file does not tell; None is
+    every field. `step` and `label` say what times without bounds stand for, `cell_methods` what variables are that
+    do not tell, `time_zone` the zone where the file tells none (else UTC). With `chunks` the file is read lazily
+    through dask, else whole, up to `max_bytes`.
+    """
+    path = local_file(path)
+    expect_kind(path, "netCDF-4", "netCDF-3")
+    reading = Reading(step, label, time_zone, cell_methods, licence=licence, citation=citation)
+    return read_decoded(path, variables, reading, {"engine": "netcdf4"}, chunks, max_bytes)
+
+
+def read_decoded(
+    path: Path,
+    variables: Wanted,
+    reading: Reading,
+    options: Mapping[str, Any],
+    chunks: Mapping[str, int] | None,
+    max_bytes: int,
+) -> xr.Dataset:
+    """Return what xarray opens with `options`, in the convention; sizes are checked before anything is read."""
+    with told(path), xr.open_dataset(path, decode_times=False, create_default_indexes=False, **options) as closed:
+        names = names_of(closed, variables)
+        check_sizes(closed, names, lazy=chunks is not None, max_bytes=max_bytes, path=path)
+    with told(path):
+        raw = xr.open_dataset(path, chunks=chunks, **options)
+    if chunks is not None:
+        return conform_cf(raw, variables, reading, path)
+    with raw, told(path):
+        return conform_cf(raw, variables, reading, path).load()
