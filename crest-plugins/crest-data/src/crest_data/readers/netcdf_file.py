@@ -12,7 +12,7 @@ from crest_data.readers.choice import near
 
 
 def opened(path: Path, *, needs: Sequence[str]) -> xr.Dataset:
-    """Return a netCDF file with arrays that are read when needed; DataError if it is damaged or lacks a variable."""
+    """Return a netCDF file, coordinates at once, arrays when needed; DataError if it is damaged or lacks a variable."""
     try:
         dataset = xr.open_dataset(path, chunks={}, engine="h5netcdf")
     except FileNotFoundError as error:
@@ -24,4 +24,5 @@ def opened(path: Path, *, needs: Sequence[str]) -> xr.Dataset:
         raise DataError(
             f"{path}: no variable {', '.join(map(repr, absent))}; it holds {', '.join(held)}{near(absent[0], held)}"
         )
-    return dataset
+    dataset = dataset.set_coords([name for name in ("lat", "lon") if name in held])
+    return dataset.assign_coords({name: coordinate.compute() for name, coordinate in dataset.coords.items()})
