@@ -99,6 +99,14 @@ def test_one_place_becomes_one_cell():
     assert changes(held)[:2] == ["one place: added the dim cell", "cell_id: numbered from 0"]
 
 
+def test_one_time_becomes_a_dim_of_one():
+    held = conformed(cells().isel(time=1))
+    assert held["rain"].values.tolist() == [[2.0, 3.0]] and held["time"].values.tolist() == [DAYS[1].astype(int)]
+    assert "one time: added the dim" in changes(held)
+    with pytest.raises(DataError, match=r"\['time', 'valid_time'\] may each be the time; drop all but that"):
+        conformed(cells().isel(time=1).assign_coords(valid_time=DAYS[2]))
+
+
 def test_layers_stay_between_time_and_places():
     raw = cells().expand_dims(layer=3, axis=2)
     assert conformed(raw)["rain"].dims == ("time", "layer", "cell")
@@ -176,6 +184,13 @@ def test_flags_of_other_coordinates_are_refused():
     for other in (cells()["P"].isel(time=[0, 1]), cells()["P"].assign_coords(gauge_id=["a", "c"])):
         with pytest.raises(DataError, match="rain_quality: the flags are not on the coordinates of the data"):
             conformed(cells(), flags={"rain": other.astype(np.uint8)})
+
+
+def test_flags_in_the_words_of_the_source_are_refused():
+    with pytest.raises(DataError, match="rain: a flag is 9; expected 0 good, 1 missing, 2 rejected or 3 filled"):
+        conformed(cells(), flags={"rain": xr.full_like(cells()["P"], 9, dtype=np.uint8)})
+    with pytest.raises(DataError, match="rain_quality: flags of float64; expected whole numbers"):
+        conformed(cells(), flags={"rain": cells()["P"]})
 
 
 def test_flags_follow_their_values_when_a_grid_is_turned():

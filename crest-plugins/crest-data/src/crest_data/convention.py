@@ -12,7 +12,7 @@ from crest_data.deviations import check_convention
 from crest_data.errors import DataError
 from crest_data.places import place, place_dims
 from crest_data.quality import quality_attributes, screened
-from crest_data.times import label_times
+from crest_data.times import label_times, one_time
 from crest_data.variable import WATER_DENSITY, Variable
 
 __all__ = ["check_convention", "conform"]
@@ -48,6 +48,8 @@ def conform(
     """
     dataset = _selected(raw, variables, flags or {})
     dataset, changes = place(dataset)
+    dataset, more = one_time(dataset)
+    changes += more
     about: dict[str, str] = {}
     if _moves(dataset, variables):
         dataset, about, more = label_times(dataset, step=step, label=label, time_zone=time_zone)
@@ -97,6 +99,10 @@ def _coordinates_as_data(raw: xr.Dataset) -> list[str]:
 
 
 def _with_flag(dataset: xr.Dataset, name: str, flag: xr.DataArray) -> xr.Dataset:
+    if flag.dtype.kind not in "iu":
+        raise DataError(
+            f"{name}: flags of {flag.dtype}; expected whole numbers, 0 good, 1 missing, 2 rejected, 3 filled"
+        )
     try:
         xr.align(dataset, flag, join="exact")
         return dataset.assign({name: flag.variable})

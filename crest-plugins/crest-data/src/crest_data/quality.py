@@ -42,6 +42,11 @@ def quality_of(
     raw: np.ndarray, flag: np.ndarray, variable: Variable, fills: Sequence[float], convert: Conversion
 ) -> np.ndarray:
     """Return the quality of raw values, uint8; DataError on a value that is neither missing nor possible."""
+    if (flag > FILLED).any():
+        raise DataError(
+            f"{variable.name}: a flag is {int(flag.max())}; expected 0 good, 1 missing, 2 rejected or 3 filled: translate "
+            f"the source's own flags"
+        )
     missing = _is_one_of(raw, fills) | np.isnan(raw) if fills else np.isnan(raw)
     outside = _outside(raw, missing | (flag == REJECTED), variable, convert)
     quality = np.where(missing, np.where(flag == REJECTED, REJECTED, MISSING), flag)

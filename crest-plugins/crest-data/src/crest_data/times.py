@@ -55,6 +55,17 @@ def label_times(
     return dataset, {"time_zone": _zone_now(time_zone, length), "calendar": calendar, **gaps}, [*changes, *more, *told]
 
 
+def one_time(dataset: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
+    """Return the dataset with a dim of the one date that it is of; as it is if it has several, or none."""
+    dims = {str(dim).lower() for dim in dataset.dims}
+    dates = [str(name) for name, held in dataset.coords.items() if str(name).lower() in _NAMES and not held.ndim]
+    if dims & {*_NAMES} or not dates:
+        return dataset, []
+    if len(dates) > 1:
+        raise DataError(f"{dates} may each be the time; drop all but that of the values")
+    return dataset.expand_dims(dates[0]), [f"one {dates[0]}: added the dim"]
+
+
 def bounds_of(dataset: xr.Dataset) -> str:
     """Return the name of the bounds of time, which xarray may have moved to the encoding; "" if none is told."""
     time = dataset["time"]

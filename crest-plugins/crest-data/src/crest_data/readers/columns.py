@@ -43,7 +43,7 @@ def conform_columns(
     ids = list(places)
     order = _rows(frame[cell].astype(str).to_numpy() if cell else np.full(len(frame), ids[0]), times, ids, path)
     coords = {
-        "time": times[order[:, 0]],
+        "time": times[order[:, 0]].rename("time"),
         "cell": ids,
         "lat": ("cell", [float(places[one][0]) for one in ids]),
         "lon": ("cell", [float(places[one][1]) for one in ids]),

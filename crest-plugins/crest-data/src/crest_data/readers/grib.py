@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import xarray as xr
 
+from crest_data.errors import DataError
 from crest_data.readers.gridded import MAX_BYTES, Reading, Wanted, check_sizes, conform_cf, names_of, told
 from crest_data.readers.local_file import expect_kind, local_file
 
@@ -37,8 +39,20 @@ def read_grib(
     raw = open_grib(path, filter_by_keys, chunks)
     names = names_of(raw, variables)
     check_sizes(raw, names, lazy=chunks is not None, max_bytes=max_bytes, path=path)
-    held = conform_cf(raw, variables, Reading(step, label, licence=licence, citation=citation), path)
-    return held if chunks is not None else held.load()
+    with grib_errors(path):
+        held = conform_cf(raw, variables, Reading(step, label, licence=licence, citation=citation), path)
+        return held if chunks is not None else held.load()
+
+
+@contextmanager
+def grib_errors(path: Path) -> Iterator[None]:
+    """Take errors of eccodes for errors of the data, and name the file."""
+    from eccodes import CodesInternalError  # type: ignore[import-untyped]
+
+    try:
+        yield
+    except CodesInternalError as error:
+        raise DataError(f"{path}: cannot be read ({error}); is it cut off or damaged?") from error
 
 
 def open_grib(
@@ -49,10 +63,12 @@ def open_grib(
     options = {
         "indexpath": "", "time_dims": ["valid_time"], "filter_by_keys": dict(filter_by_keys or {}), "errors": "raise",
     }  # fmt: skip
-    with told(path):
+    with told(path), grib_errors(path):
         raw = xr.open_dataset(path, engine="cfgrib", backend_kwargs=options, chunks=chunks)
     raw = raw.drop_vars([name for name in _SCALARS if name in raw.coords and not raw[name].ndim])
     for variable in raw.data_vars.values():
         kind = _METHODS.get(str(variable.attrs.get("GRIB_stepType")), "unknown")
         variable.attrs["cell_methods"] = f"time: {kind}"
+    if "valid_time" in raw.coords and "valid_time" not in raw.dims:  # a single time
+        raw = raw.expand_dims("valid_time")
     return raw.rename(number="member") if "number" in raw.dims else raw
