@@ -74,7 +74,10 @@ def test_a_netcdf_file_of_catchments_is_read_when_needed(tmp_path):
         (["DatesR,rain", "2000-02-28,1"], r"columns of airGR \(P, Ptot, .*; it holds DatesR, rain"),
         ([ROWS[0], ROWS[1], ROWS[1]], "line 3: the time 2000-02-28 appears twice"),
         ([ROWS[0], ROWS[1], ROWS[3]], "1 times are absent, the first 2000-02-29"),
-        ([ROWS[0], ROWS[1].replace("8.64", "-99"), *ROWS[2:]], "precipitation_flux: -99 mm day-1 at index"),
+        (
+            [ROWS[0], ROWS[1].replace("8.64", "-99"), *ROWS[2:]],
+            "line 2, column 'P': -99 mm .*expected 0 to 1 kg",
+        ),
     ],
 )
 def test_a_bad_table_is_an_error_that_says_where(tmp_path, rows, words):

@@ -61,6 +61,7 @@ def test_a_basin_is_in_the_convention_with_known_values(tmp_path):
     assert data["precipitation_flux"].attrs["units"] == "kg m-2 s-1"
     np.testing.assert_allclose(data["air_temperature_max"].values[:, 0], [278.15, 279.15, 280.15])
     assert data["air_temperature_max"].attrs["cell_methods"] == "time: maximum"
+    assert "streamflow" not in read_camels_us(tmp_path, streamflow=False)
     assert [str(one)[:10] for one in data["time"].values] == ["2000-02-28", "2000-02-29", "2000-03-01"]
     assert data["cell_id"].values.tolist() == ["01022500"]
     assert data["lat"].values.tolist() == [44.60] and data["lon"].values.tolist() == [-67.93]
@@ -157,7 +158,10 @@ def replaced(number, old, new):
         (replaced(5, "\t12\t", "\t13\t"), r"column 'hr' holds \[12, 13\]; expected one hour"),
         (replaced(4, "Tmin(C)", "Tmax(C)"), r"the column 'tmax\(c\)' appears twice in the header"),
         (lambda all: all[:4], "no data after line 4; the file is empty or cut off"),
-        (replaced(5, "\t0.00\t200", "\t-5.00\t200"), "precipitation_flux: -5 mm day-1 at index"),
+        (
+            replaced(5, "\t0.00\t200", "\t-5.00\t200"),
+            r"line 5, column 'prcp.*': -5 mm day-1 .*expected 0 to 1 kg",
+        ),
     ],
 )
 def test_a_bad_forcing_file_is_an_error_that_says_where(tmp_path, edit, words):
@@ -222,3 +226,13 @@ def test_the_original_files_of_two_basins_agree_with_pandas():
     flow = data["streamflow"].isel(cell=0).sel(time="1980-01-01").item()
     assert flow * 86400.0 == pytest.approx(395.0 * 0.028316846592 * 86400.0 / 587675987.0 * 1000.0)
     assert int((data["streamflow_quality"].isel(cell=0) == 1).sum()) == 92
+
+
+def test_attributes_that_are_not_there_or_told_twice_are_errors(tmp_path):
+    folder = write(tmp_path)
+    with pytest.raises(DataError, match="no files camels_\\*.txt of attributes here"):
+        read_camels_us(folder, attributes=folder / "usgs_streamflow")
+    tables = write_attributes(tmp_path)
+    (tables / "camels_more.txt").write_text("gauge_id;elev_mean\n01022500;5\n")
+    with pytest.raises(DataError, match="the attribute 'elev_mean' is in two files; keep one"):
+        read_camels_us(folder, attributes=tables)

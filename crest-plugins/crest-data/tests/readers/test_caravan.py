@@ -120,10 +120,13 @@ def test_an_unknown_gauge_is_an_error_that_names_one_like_it(tmp_path):
             lambda all: [all[0], all[1].replace("2000-02-28", "28.2.2000"), *all[2:]],
             "line 2, column 'date': '28.2.2000'",
         ),
-        (lambda all: [all[0], all[1].replace("8.64", "-8.64"), *all[2:]], "precipitation_flux: -8.64 mm at index"),
+        (
+            lambda all: [all[0], all[1].replace("8.64", "-8.64"), *all[2:]],
+            "column 'total_precipitation_sum': -8.64 mm",
+        ),
         (
             lambda all: [all[0], all[1].replace("8.64", "-999"), *all[2:]],
-            "precipitation_flux: -999 .*looks like a fill",
+            "column 'total_precipitation_sum': -999 mm .* looks like a fill",
         ),
     ],
 )
@@ -165,3 +168,13 @@ def test_original_files_agree_with_pandas():
     static = read_caravan(folder, ids=["camelslx_054"])
     table = pd.read_csv(folder / "attributes_caravan_camelslx.csv", index_col="gauge_id")
     assert static["aridity"].item() == table.loc["camelslx_054", "aridity"]
+
+
+def test_an_attribute_of_unknown_units_is_left_out_and_text_is_a_coordinate(tmp_path):
+    write(tmp_path)
+    table = next(tmp_path.rglob("attributes_other_camels.csv"))
+    head, row = table.read_text().splitlines()
+    table.write_text(f"{head},wells,river\n{row},7,Narraguagus\n")
+    data = read_caravan(tmp_path)
+    assert "left out, units unknown: wells" in data.attrs["changes"]
+    assert data["river"].values.tolist() == ["Narraguagus"]

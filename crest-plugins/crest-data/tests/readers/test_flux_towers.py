@@ -72,7 +72,7 @@ def test_a_netcdf_file_of_sites_is_read_when_needed(tmp_path):
         ([ROWS[0].replace("date", "day"), *ROWS[1:]], "no column 'date'; it holds day"),
         ([ROWS[0], ROWS[1], ROWS[1]], "line 3: the time 2000-02-28 appears twice"),
         ([ROWS[0], ROWS[1], ROWS[3]], "1 times are absent, the first 2000-02-29"),
-        ([ROWS[0], ROWS[1].replace(",25,", ",2500,"), *ROWS[2:]], "soil_moisture_1: 2500 % at index"),
+        ([ROWS[0], ROWS[1].replace(",25,", ",2500,"), *ROWS[2:]], "line 2, column 'swc1': 2500 %"),
     ],
 )
 def test_a_bad_table_is_an_error_that_says_where(tmp_path, rows, words):

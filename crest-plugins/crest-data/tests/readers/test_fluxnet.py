@@ -156,8 +156,8 @@ def test_a_wrong_place_name_or_choice_is_an_error(tmp_path):
         (edited(DAILY, 2, "20000228", "200002"), "line 2, column 'TIMESTAMP': '200002' is no date of the form %Y%m%d"),
         ([*DAILY[:2], *DAILY[1:]], "line 3: the time 2000-02-28 appears twice"),
         ([*DAILY[:2], DAILY[3]], "1 times are absent, the first 2000-02-29"),
-        (edited(DAILY, 2, "8.64", "-8.64"), "precipitation_flux: -8.64 mm at index"),
-        (edited(DAILY, 2, ",25,", ",2500,"), "soil_moisture_1: 2500 % at index"),
+        (edited(DAILY, 2, "8.64", "-8.64"), "line 2, column 'P_F': -8.64 mm .*expected 0 to 1 kg m-2 s-1"),
+        (edited(DAILY, 2, ",25,", ",2500,"), "line 2, column 'SWC_F_MDS_1': 2500 % .*expected 0 to 1 1"),
         (
             edited(DAILY, 2, "5.0,1,", "5.0,2,"),
             "TA_F_QC: 2, expected a fraction from 0 to 1; is this a file",
@@ -202,3 +202,18 @@ def test_the_original_workbook_agrees_with_pandas():
     assert "soil_moisture_1: -9999 -> missing, 104 values" in data.attrs["changes"]
     carbon = plain["NEE_VUT_REF"].where(plain["NEE_VUT_REF_QC"] >= 0.5)
     np.testing.assert_allclose(data["net_ecosystem_exchange"].values[:, 0] * 86400.0 * 1000.0, carbon)
+
+
+def test_an_empty_doubled_or_absent_workbook_is_an_error(tmp_path):
+    file = tmp_path / "FLX_US-AR1_FLUXNET2015_SUBSET_DD_2000-2000_1-3.xlsx"
+    with pytest.raises(DataError, match="xlsx: there is no such file"):
+        read_fluxnet(file)
+    book = Workbook()
+    book.active.append(["TIMESTAMP", "TA_F", "TA_F"])
+    book.save(file)
+    with pytest.raises(DataError, match="no data after row 1; the sheet is empty"):
+        read_fluxnet(file)
+    book.active.append([20000228, 1, 2])
+    book.save(file)
+    with pytest.raises(DataError, match="the column 'TA_F' appears twice in the header"):
+        read_fluxnet(file)

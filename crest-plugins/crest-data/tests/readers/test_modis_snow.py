@@ -66,7 +66,7 @@ def test_percent_is_converted_when_it_is_said(tmp_path):
         ),
         ([ROWS[0], ROWS[1], ROWS[1]], "line 3: the time 2000-02-28 appears twice"),
         ([ROWS[0], ROWS[1], ROWS[3]], "1 times are absent, the first 2000-02-29"),
-        ([ROWS[0], ROWS[1].replace("0.25", "-1"), *ROWS[2:]], "snow_cover_fraction: -1 1 at index"),
+        ([ROWS[0], ROWS[1].replace("0.25", "-1"), *ROWS[2:]], "line 2, column 'SCA1': -1 1 .*expected 0 to 1"),
         ([ROWS[0], ROWS[1].replace("0.25", "255"), *ROWS[2:]], "reach 255, more than 1; expected 0 to 100 percent"),
     ],
 )

@@ -188,3 +188,21 @@ def test_a_time_in_a_file_that_is_not_that_of_its_name_is_an_error(tmp_path):
     file = write_level4(tmp_path, "20170401T013000", units="days since 2000-01-01")
     with pytest.raises(DataError, match=r"\[days since 2000-01-01\]; expected one, in seconds since 2000-01-01"):
         read_smap(file)
+
+
+def test_times_that_are_no_three_hours_apart_and_an_absent_file_are_errors(tmp_path):
+    write_level4(tmp_path, "20170401T013000"), write_level4(tmp_path, "20170401T033000")
+    with pytest.raises(DataError, match="the files' times are not 3h apart, from 2017-04-01 01:30:00"):
+        read_smap(tmp_path)
+    with pytest.raises(DataError, match="there is no such file"):
+        read_smap(tmp_path / "SMAP_L3_SM_P_20150401_R18290_001.h5")
+
+
+def test_a_field_of_another_shape_than_the_grid_is_an_error(tmp_path):
+    file = write_level3(tmp_path, "20150401")
+    with h5py.File(file, "a") as hdf:
+        group = hdf["Soil_Moisture_Retrieval_Data_AM"]
+        del group["soil_moisture"]
+        group["soil_moisture"] = np.zeros((2, 2), np.float32)
+    with pytest.raises(DataError, match=r"soil_moisture has the shape \(2, 2\), the grid \(3, 2\)"):
+        read_smap(file)

@@ -13,6 +13,7 @@ from crest_data.errors import DataError
 from crest_data.readers import airgr_variables as airgr
 from crest_data.readers.choice import chosen, only
 from crest_data.readers.netcdf_file import opened
+from crest_data.readers.possible_values import check_possible
 from crest_data.readers.progress import shown
 from crest_data.readers.site_series import regular, stacked, with_history
 from crest_data.readers.site_table import read_sites, with_sites
@@ -62,6 +63,7 @@ def series_table(file: Path, more: Sequence[str] = ()) -> tuple[Table, pd.Dateti
             f"{file}: expected one column of dates ({', '.join(airgr.DATES)}) and columns of airGR "
             f"({', '.join(airgr.SERIES)}); it holds {', '.join(map(str, table.frame.columns))}"
         )
+    check_possible(table, airgr.SERIES, step="1D")
     return table, table.times(held[0], "%Y-%m-%d"), wanted
 
 

@@ -21,8 +21,6 @@ from crest_data.readers.site_series import stacked, with_history
 from crest_data.variable import Variable
 
 _PRODUCTS = {"maurer": "maurer", "nldas": "nldas", "daymet": "cida"}  # and how their files are named
-_VARIABLES = {"prcp": camels.PRECIPITATION, "tmax": camels.TEMPERATURE_MAX, "tmin": camels.TEMPERATURE_MIN,
-              "vp": camels.VAPOUR_PRESSURE, "dayl": camels.DAY_LENGTH, "swe": camels.SNOW}  # fmt: skip
 _BASIN = {"area": Variable("basin_area", "m2", long_name="area of the basin, as the forcing file tells"),
           "altitude": Variable("basin_altitude", "m", "surface_altitude", long_name="its mean altitude")}  # fmt: skip
 
@@ -48,16 +46,8 @@ def read_camels_us(
     files = _forcing_files(folder, forcing)
     basins = chosen(ids, list(files), kind="basin", path=folder)
     flows = _streamflow_files(folder, basins) if streamflow else {}
-    forcings, series, changes = {}, {}, []
-    for basin in shown(basins, "CAMELS-US"):
-        forcings[basin] = read_forcing(only(files[basin], f"forcing {forcing!r} of basin {basin}"), fill_gaps=fill_gaps)
-        series[basin], more = _joined(basin, forcings[basin], flows.get(basin), fill_gaps)
-        changes += [*forcings[basin].changes, *more]
-    raw, more = stacked(series, step="1D")
-    changes += ["time: days labelled at Hr -> start of the day", *more]
-    raw = raw.assign(
-        {name: ("cell", [getattr(one, name) for one in forcings.values()]) for name in _BASIN}
-    ).assign_coords(lat=("cell", [one.latitude for one in forcings.values()]))
+    forcings = {one: only(files[one], f"forcing {forcing!r} of basin {one}") for one in basins}
+    raw, changes = _read(forcings, flows, fill_gaps)
     raw, variables, more, remarks = _selected(raw, forcing, srad)
     changes += more
     if attributes is not None:
@@ -72,6 +62,20 @@ def read_camels_us(
         source=f"CAMELS-US text files, forcing {forcing}", citation=camels.CITATION,
     )  # fmt: skip
     return with_history(dataset, changes, remarks)
+
+
+def _read(forcings: Mapping[str, Path], flows: Mapping[str, Path], fill_gaps: bool) -> tuple[xr.Dataset, list[str]]:
+    """Return what the files of the basins hold, and what was changed."""
+    basins, series, changes = [], {}, []
+    for basin in shown(list(forcings), "CAMELS-US"):
+        forcing = read_forcing(forcings[basin], fill_gaps=fill_gaps)
+        series[basin], more = _joined(basin, forcing, flows.get(basin), fill_gaps)
+        basins.append(forcing)
+        changes += [*forcing.changes, *more]
+    raw, more = stacked(series, step="1D")
+    raw = raw.assign({name: ("cell", [getattr(one, name) for one in basins]) for name in _BASIN})
+    raw = raw.assign_coords(lat=("cell", [one.latitude for one in basins]))
+    return raw, [*changes, "time: days labelled at Hr -> start of the day", *more]
 
 
 def _forcing_files(folder: Path, forcing: str) -> dict[str, list[Path]]:
@@ -109,7 +113,7 @@ def _joined(basin: str, forcing: BasinForcing, flow: Path | None, fill_gaps: boo
 def _selected(raw: xr.Dataset, forcing: str, srad: str) -> tuple[xr.Dataset, dict[str, Variable], list[str], list[str]]:
     """Return raw data, the variables handed out, what was changed, and what looks odd."""
     raw, radiation, changes = camels.with_shortwave(raw, "srad", "dayl", srad)
-    held: Mapping[str, Variable] = {**_VARIABLES, "srad": radiation, **_BASIN}
+    held: Mapping[str, Variable] = {**camels.FORCING, "srad": radiation, **_BASIN}
     variables = {name: variable for name, variable in held.items() if name in raw}
     remarks = []
     if forcing != "daymet" and "swe" in raw and not (raw["swe"].fillna(0.0) != 0.0).any():

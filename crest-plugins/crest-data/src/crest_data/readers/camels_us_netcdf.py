@@ -14,9 +14,8 @@ from crest_data.readers.choice import chosen
 from crest_data.readers.netcdf_file import opened
 from crest_data.readers.site_series import with_history
 
-_VARIABLES = {"prcp": camels.PRECIPITATION, "tmax": camels.TEMPERATURE_MAX, "tmin": camels.TEMPERATURE_MIN,
-              "vp": camels.VAPOUR_PRESSURE, "dayl": camels.DAY_LENGTH, "qobs": camels.STREAMFLOW,
-              "swe_uaz": camels.SNOW}  # fmt: skip
+_FORCING = ("prcp", "srad", "tmax", "tmin", "vp", "dayl")
+_VARIABLES = {**{name: camels.FORCING[name] for name in _FORCING}, "qobs": camels.STREAMFLOW, "swe_uaz": camels.SNOW}
 
 
 def read_camels_us_netcdf(
@@ -32,7 +31,7 @@ def read_camels_us_netcdf(
     table by gauge_id, or the folder of the archive's camels_*.txt; without it the basins have no coordinates.
     """
     file = Path(path)
-    raw = opened(file, needs=[*_VARIABLES, "srad", "basin", "time"])
+    raw = opened(file, needs=[*_VARIABLES, "basin", "time"])
     held = [str(one) for one in raw["basin"].values]
     basins = chosen(ids, held, kind="basin", path=file)
     raw = raw.isel(basin=[held.index(one) for one in basins])

@@ -11,6 +11,8 @@ import pandas as pd
 
 from crest_data.errors import DataError
 from crest_data.quality import FILLED, GOOD, MISSING
+from crest_data.readers import camels_us_variables as camels
+from crest_data.readers.possible_values import check_possible
 from crest_data.readers.site_series import regular
 from crest_data.readers.text_table import Table, read_table, text_lines
 
@@ -42,6 +44,7 @@ def read_forcing(path: Path, *, fill_gaps: bool) -> BasinForcing:
     if (hours := np.unique(table.frame["hr"].to_numpy())).size != 1:
         raise DataError(f"{path}: column 'hr' holds {hours.tolist()}; expected one hour, the middle of each day")
     held = [column for column in _COLUMNS if column in table.frame]
+    check_possible(table, {column: camels.FORCING[name] for column, name in _COLUMNS.items()}, step="1D")
     frame, changes = regular(table, _days(table), held, step="1D", fill_gaps=fill_gaps)
     return BasinForcing(latitude, altitude, area, frame.rename(columns=_COLUMNS), changes)
 

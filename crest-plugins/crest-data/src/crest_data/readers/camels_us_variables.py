@@ -36,6 +36,9 @@ SNOW = Variable("snow_water_equivalent", "mm", "surface_snow_amount", "kg m-2", 
                 long_name="snow water equivalent, mean over the basin")
 STREAMFLOW = Variable("streamflow", "mm day-1", "runoff_flux", _FLUX, bounds=(0.0, 1.0),
                       long_name="observed discharge at the gauge, divided by the area of the basin")
+# By the names of the source.
+FORCING: Mapping[str, Variable] = {"prcp": PRECIPITATION, "srad": SHORTWAVE_DAYLIGHT, "tmax": TEMPERATURE_MAX,
+                                   "tmin": TEMPERATURE_MIN, "vp": VAPOUR_PRESSURE, "dayl": DAY_LENGTH, "swe": SNOW}
 # fmt: on
 
 

@@ -13,6 +13,7 @@ from crest_data.convention import conform
 from crest_data.errors import DataError
 from crest_data.readers import caravan_variables as caravan
 from crest_data.readers.choice import chosen, only
+from crest_data.readers.possible_values import check_possible
 from crest_data.readers.progress import shown
 from crest_data.readers.site_series import regular, stacked, with_history
 from crest_data.readers.site_table import read_sites, with_sites
@@ -81,6 +82,7 @@ def _series(file: Path, known: Mapping[str, Variable], fill_gaps: bool) -> tuple
     wanted = [name for name in header if name in known or name in caravan.SOIL_COLUMNS]
     table = read_table(file, numbers=wanted)
     table.require(["date", "streamflow", "total_precipitation_sum", "temperature_2m_mean"])
+    check_possible(table, {**known, **caravan.SOIL_COLUMNS}, step="1D")
     frame, changes = regular(table, table.times("date", "%Y-%m-%d"), wanted, step="1D", fill_gaps=fill_gaps)
     return frame, changes, [name for name in header if name not in wanted and name != "date"]
 

@@ -63,7 +63,7 @@ SOIL_MOISTURE: Mapping[str, Variable] = {
                      bounds=(0.0, 1.0), long_name="volumetric soil water of ERA5-Land")
     for ending, (suffix, methods) in STATISTICS.items()
 }  # fmt: skip
-SOIL_COLUMNS = [f"{SOIL}_{layer}_{ending}" for layer in range(1, 5) for ending in STATISTICS]
+SOIL_COLUMNS = {f"{SOIL}_{layer}_{ending}": of for layer in range(1, 5) for ending, of in SOIL_MOISTURE.items()}
 
 
 def _static(units: str, long_name: str, *names: str, ours: str = "") -> dict[str, Variable]:

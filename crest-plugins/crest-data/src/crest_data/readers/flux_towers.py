@@ -15,6 +15,7 @@ from crest_data.quality import FILLED, GOOD, REJECTED
 from crest_data.readers import fluxnet_variables as fluxnet
 from crest_data.readers.choice import chosen, only
 from crest_data.readers.netcdf_file import opened
+from crest_data.readers.possible_values import check_possible
 from crest_data.readers.progress import shown
 from crest_data.readers.site_series import regular, stacked, with_history
 from crest_data.readers.site_table import read_sites, with_sites
@@ -99,6 +100,7 @@ def _tables(
         columns = [name for name in header if name in known or name == _QUALITY]
         table = read_table(file, numbers=columns)
         table.require(["date"])
+        check_possible(table, known, step="1D")
         series[site], more = regular(table, table.times("date", "%Y-%m-%d"), columns, step="1D", fill_gaps=fill_gaps)
         changes += more
         if other := [name for name in header if name not in columns and name != "date"]:

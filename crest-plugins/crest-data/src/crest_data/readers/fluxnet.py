@@ -48,14 +48,9 @@ def read_fluxnet(
     folder = Path(path)
     files = _of_step(flux_files(folder), step, folder)
     towers = chosen(ids, list(dict.fromkeys(file.site for file in files)), kind="site", path=folder)
-    series, changes, resolution = {}, [], files[0].resolution
-    for tower in shown(towers, "FLUXNET2015"):
-        file = only([one.path for one in files if one.site == tower], f"site {tower} at {STEPS[resolution]}")
-        series[tower], more = read_flux_file(next(one for one in files if one.path == file), fill_gaps=fill_gaps)
-        changes += more
-    raw, more = stacked(series, step=STEPS[resolution])
+    resolution = files[0].resolution
+    raw, changes = _read([file for file in files if file.site in towers], towers, fill_gaps)
     variables = {str(name): of for name in raw.data_vars if (of := fluxnet.variable(str(name)))}
-    changes += more
     if resolution != "DD":
         raw, variables, more = _carbon_mass(raw, variables)
         changes += more
@@ -69,6 +64,17 @@ def read_fluxnet(
         citation=fluxnet.CITATION, source=f"FLUXNET2015 files at {STEPS[resolution]}",
     )  # fmt: skip
     return with_history(dataset, changes)
+
+
+def _read(files: list[FluxFile], towers: list[str], fill_gaps: bool) -> tuple[xr.Dataset, list[str]]:
+    """Return the series of the towers' files of one resolution, and what was changed."""
+    series, changes, step = {}, [], STEPS[files[0].resolution]
+    for tower in shown(towers, "FLUXNET2015"):
+        path = only([file.path for file in files if file.site == tower], f"site {tower} at {step}")
+        series[tower], more = read_flux_file(next(file for file in files if file.path == path), fill_gaps=fill_gaps)
+        changes += more
+    raw, more = stacked(series, step=step)
+    return raw, [*changes, *more]
 
 
 def _of_step(files: list[FluxFile], step: str | None, path: Path) -> list[FluxFile]:

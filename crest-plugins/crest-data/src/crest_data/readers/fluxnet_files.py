@@ -11,6 +11,7 @@ import pandas as pd
 
 from crest_data.errors import DataError
 from crest_data.readers import fluxnet_variables as fluxnet
+from crest_data.readers.possible_values import check_possible
 from crest_data.readers.site_series import regular
 from crest_data.readers.text_table import Table, read_table, text_lines
 from crest_data.readers.workbook import read_workbook
@@ -50,8 +51,10 @@ def read_flux_file(file: FluxFile, *, fill_gaps: bool) -> tuple[pd.DataFrame, li
     table = _table(file)
     times = _days(table) if file.resolution == "DD" else _starts(table, _MINUTES[file.resolution])
     columns = [str(name) for name in table.frame.columns if _is_read(str(name))]
-    if not any(fluxnet.variable(name) for name in columns):
+    known = {name: of for name in columns if (of := fluxnet.variable(name))}
+    if not known:
         raise DataError(f"{file.path}: no column of FLUXNET2015; it holds {', '.join(map(str, table.frame.columns))}")
+    check_possible(table, known, step=STEPS[file.resolution])
     return regular(table, times, columns, step=STEPS[file.resolution], fill_gaps=fill_gaps)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,14 @@ from crest_data.convention import conform
 from crest_data.errors import DataError
 from crest_data.readers import airgr_variables as airgr
 from crest_data.readers.airgr import series_table
+from crest_data.readers.possible_values import check_possible
 from crest_data.readers.site_series import regular, stacked, with_history
 from crest_data.readers.text_table import text_lines
 from crest_data.variable import Variable
 
 _BAND = re.compile(r"SCA(\d+)")
+_COVER = Variable("snow_cover_fraction", "1", "surface_snow_area_fraction", "1", bounds=(0.0, 1.0),
+                  long_name="snow-covered fraction of the elevation band, MODIS")  # fmt: skip
 _UNITS = {"1": 1.0, "%": 100.0}  # and the largest value
 _CITATION = "Riboust et al. (2019), doi:10.2478/johh-2018-0004; Hall and Riggs, MODIS snow cover, NSIDC"
 
@@ -41,21 +45,17 @@ def read_modis_snow(
     file = Path(path)
     if units not in _UNITS:
         raise DataError(f"units {units!r}: expected '1' or '%'")
-    bands = _bands(file)
+    bands, cover = _bands(file), replace(_COVER, units=units)
     table, days, columns = series_table(file, more=bands)
     frame, changes = regular(table, days, columns, step="1D", fill_gaps=fill_gaps)
     _check_units(table.frame[bands].to_numpy(), units, file)
+    check_possible(table, dict.fromkeys(bands, cover), step="1D")
     raw, _ = stacked({cell_id or file.name.removesuffix(".gz").removesuffix(".csv"): frame}, step="1D")
-    packed = np.stack([raw[name].values for name in bands], axis=1)
-    raw = raw.drop_vars(bands).assign(SCA=(("time", "elevation_band", "cell"), packed))
-    raw = raw.assign_coords(elevation_band=("elevation_band", np.arange(1, len(bands) + 1),
-                                            {"long_name": "elevation band, the lowest is 1"}))  # fmt: skip
+    raw = _with_bands(raw, bands)
     if lat is not None and lon is not None:
         raw = raw.assign_coords(lat=("cell", [lat]), lon=("cell", [lon]))
     if altitudes is not None:
         raw = raw.assign_coords(band_altitude=_altitudes(altitudes, len(bands)))
-    cover = Variable("snow_cover_fraction", units, "surface_snow_area_fraction", "1", bounds=(0.0, 1.0),
-                     long_name="snow-covered fraction of the elevation band, MODIS")  # fmt: skip
     variables = {name: variable for name, variable in airgr.SERIES.items() if name in raw} | {"SCA": cover}
     dataset = conform(
         raw, variables, step="1D", time_zone=airgr.TIME_ZONE, licence=airgr.LICENCE, citation=_CITATION,
@@ -72,6 +72,14 @@ def _bands(file: Path) -> list[str]:
     if not numbers or numbers != list(range(1, len(numbers) + 1)):
         raise DataError(f"{file}: expected columns SCA1, SCA2, ... without a break; it holds {', '.join(header)}")
     return [f"SCA{number}" for number in numbers]
+
+
+def _with_bands(raw: xr.Dataset, bands: list[str]) -> xr.Dataset:
+    """Return raw data with the columns of bands as SCA on the dim elevation_band."""
+    packed = np.stack([raw[name].values for name in bands], axis=1)
+    numbers = np.arange(1, len(bands) + 1), {"long_name": "elevation band, the lowest is 1"}
+    raw = raw.drop_vars(bands).assign(SCA=(("time", "elevation_band", "cell"), packed))
+    return raw.assign_coords(elevation_band=("elevation_band", *numbers))
 
 
 def _check_units(values: np.ndarray, units: str, file: Path) -> None:

@@ -1,0 +1,63 @@
+"""Text tables: what is read, and what is refused with file, line and column."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+from crest_data.errors import DataError
+from crest_data.readers.text_table import read_table
+
+
+def write(folder: Path, text: str | bytes, name="a.csv"):
+    file = folder / name
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return file
+
+
+def test_numbers_are_numbers_and_text_keeps_its_zeros(tmp_path):
+    table = read_table(write(tmp_path, 'id,x,y\r\n01, 1.5,"2"\r\n\r\n02,NA,\r\n'), text=["id"])
+    assert table.frame["id"].tolist() == ["01", "02"] and table.lines.tolist() == [2, 4]
+    np.testing.assert_array_equal(table.frame[["x", "y"]].to_numpy(), [[1.5, 2.0], [np.nan, np.nan]])
+
+
+def test_a_cell_with_a_separator_is_one_cell_in_quotes(tmp_path):
+    table = read_table(write(tmp_path, 'name,x\n"Kent, Maine",1\n'), numbers=["x"])
+    assert table.frame["name"].tolist() == ["Kent, Maine"]
+
+
+def test_a_mark_of_byte_order_and_gzip_are_seen_through(tmp_path):
+    packed = gzip.compress("\ufeffx\n1\n".encode())
+    assert read_table(write(tmp_path, packed, "a.csv.gz")).frame["x"].tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("", "no data after line 0; the file is empty or cut off"),
+        ("x,y\n", "no data after line 1; the file is empty or cut off"),
+        ("x,y\n1,2\n3\n4,5\n", "line 3: 1 cells, expected the 2 of the header$"),
+        ("x,y\n1,2\n3", r"line 3: 1 cells, expected the 2 of the header \(the last line: is the file cut off\?\)"),
+        ("x,y\n1,2\n3,4,5\n", "line 3: 3 cells, expected the 2"),
+        ("x,y\n1,2\n3,4 mm\n", "line 3, column 'y': expected a number, got '4 mm'"),
+        ("x,y\n1,True\n", "line 2, column 'y': expected a number, got"),
+        ("x,x\n1,2\n", "the column 'x' appears twice in the header"),
+        (b"x\n\xff\n", "byte 2 is no UTF-8 text; is this a text table?"),
+    ],
+)
+def test_a_table_that_is_none_is_an_error_that_says_where(tmp_path, text, words):
+    with pytest.raises(DataError, match=f"a.csv.*{words}"):
+        read_table(write(tmp_path, text))
+
+
+def test_a_file_that_cannot_be_read_or_unpacked_is_an_error(tmp_path):
+    with pytest.raises(DataError, match=r"b.csv: cannot be read \(No such file or directory\)"):
+        read_table(tmp_path / "b.csv")
+    with pytest.raises(DataError, match="a.csv.gz: the gzip file is damaged or cut off"):
+        read_table(write(tmp_path, "x\n1\n", "a.csv.gz"))
+
+
+def test_an_absent_column_is_named_with_those_like_it(tmp_path):
+    table = read_table(write(tmp_path, "rain,temperatur\n1,2\n"))
+    with pytest.raises(DataError, match="a.csv: no column 'temperature'; it holds rain, temperatur; did you mean"):
+        table.require(["rain", "temperature"])
