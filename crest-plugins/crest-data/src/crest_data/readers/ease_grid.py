@@ -23,7 +23,7 @@ def ease_axes(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
 
     >>> latitude, longitude = ease_axes(406, 964)
     >>> round(float(latitude[0]), 5), round(float(longitude[0]), 5)
-    (83.63197, -179.81328)
+    (83.63198, -179.81328)
     """
     size = CELL[rows, columns]
     sine = np.sin(np.radians(PARALLEL))
