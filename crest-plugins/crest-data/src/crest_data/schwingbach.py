@@ -184,6 +184,7 @@ def _coordinates(starts: np.ndarray, hours: int) -> dict[str, xr.Variable]:
         ),
         "time_bnds": xr.Variable(("time", "bnds"), np.stack([starts, ends], axis=1)),
         "time_end": xr.Variable("time", ends, {"long_name": "end of the interval, time of point values"}),
+        "cell_id": xr.Variable("cell", ["schwingbach-24"], {"long_name": "site"}),
         "lat": xr.Variable(
             "cell",
             [LATITUDE],
@@ -230,7 +231,9 @@ def _attributes(repair: str, frequency: str, min_valid_fraction: float) -> dict[
         "license": "any purpose with proper references in publications; provided as is",
         "history": f"read by crest-data {version('crest-data')}",
         "frequency": frequency,
+        "time_zone": "UTC+1, inferred; days are local days and hours local hours",
         "repairs": repair,
+        "changes": repair,
         "computed": "shortwave_toa from time and place; vapour_pressure and vapour_pressure_deficit from hourly "
         "temperature and humidity, FAO-56 eq. 11",
         "filled": "nothing",

@@ -1,0 +1,5 @@
+"""Catalogues that crest-data ships."""
+
+from pathlib import Path
+
+SAMPLES = Path(__file__).parent / "samples.yaml"

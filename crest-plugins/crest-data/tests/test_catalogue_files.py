@@ -1,0 +1,89 @@
+"""Files of a catalogue: found, whole, and what a check of an entry tells."""
+
+import hashlib
+
+import pytest
+from crest_data import CatalogueError, DataError, check_entry, load_catalogue, open_entry
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda content: content[:-1], "bytes, expected"),
+        (lambda content: b"", "has 0 bytes, expected"),
+        (lambda content: content[:-3] + b"6" + content[-2:], "has the sha256"),
+        (lambda content: bytes([content[0] ^ 1]) + content[1:], "has the sha256"),
+    ],
+)
+def test_a_damaged_file_is_found_before_it_is_opened(folder, damage, words):
+    file = folder / "brook.csv"
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(CatalogueError, match=words) as caught:
+        open_entry("daily", catalogue=folder / "brook.yaml")
+    assert "brook.yaml:9: entries.daily.files.path" in str(caught.value) and "brook.csv" in str(caught.value)
+
+
+def test_every_listed_part_of_a_folder_is_checked(write, folder):
+    content = (folder / "brook.csv").read_bytes()
+    part = f"{{sha256: {hashlib.sha256(content).hexdigest()}, size: {len(content)}}}"
+    path = write(folder, lambda text: text[: text.index("      path:")] + f"""\
+      path: {{path: ., parts: {{brook.csv: {part}}}}}
+    licence: x
+    citation: y
+""")  # fmt: skip
+    path.write_text(path.read_text().replace("reader: csv", "reader: caravan"))
+    with pytest.raises(DataError):  # whole, and no Caravan folder
+        open_entry("daily", catalogue=path)
+    (folder / "brook.csv").write_bytes(content[:-1])
+    with pytest.raises(CatalogueError, match="brook.csv has .* bytes, expected"):
+        open_entry("daily", catalogue=path)
+    path.write_text(path.read_text().replace("{brook.csv:", "{../brook.csv:"))
+    with pytest.raises(CatalogueError, match=r"expected a path within this folder, with / and without \.\."):
+        load_catalogue(path)
+
+
+def test_a_check_tells_what_the_data_do_not_keep(write, folder):
+    def found(old, new):
+        path = write(folder, lambda text: text.replace(old, new))
+        return check_entry(load_catalogue(path)["daily"])
+
+    assert found("x", "x").status == "ok"
+    for old, new, words in [
+        ("discharge: m3 s-1}", "discharge: mm day-1}", "'mm day-1', but the dataset has 'm3 s-1'"),
+        ("discharge: m3 s-1}", "runoff: m3 s-1}", "no such variable; it has precipitation, discharge"),
+        ('"2000-01-11"', '"2000-01-05"', "but the dataset has times from 2000-01-01T00:00 to 2000-01-10"),
+        ("default: 1D", "default: 2D", "expected one of 1D, 1h, got '2D'"),
+    ]:
+        one = found(old, new)
+        assert one.status == "failed" and words in one.message
+
+
+def test_a_check_prints_the_sums_that_a_catalogue_lacks(write, folder):
+    content = (folder / "brook.csv").read_bytes()
+    sum_of = hashlib.sha256(content).hexdigest()
+    path = write(folder, lambda text: text.replace(f", sha256: {sum_of}, size: {len(content)}", ""))
+    one = check_entry(load_catalogue(path)["daily"])
+    assert one.status == "ok"
+    assert one.notes == (f"files.path has no sum; add sha256: {sum_of} and size: {len(content)}",)
+
+
+def test_a_reader_that_fails_in_its_own_way_is_a_finding(write, folder):
+    path = write(folder, lambda text: text.replace("places: {brook: [51.0, 9.0]}", "places: [1]"))
+    one = check_entry(load_catalogue(path)["daily"])
+    assert one.status == "failed" and "the reader csv failed" in one.message
+
+
+def test_a_package_that_is_absent_is_told_with_its_command(write, folder):
+    package = "package: {name: no_such_package, install: pip install no-such-package}\n    licence:"
+    path = write(folder, lambda text: text.replace("licence:", package))
+    entry = load_catalogue(path)["daily"]
+    assert check_entry(entry).status == "absent"
+    with pytest.raises(CatalogueError, match="not installed; install it with: pip install no-such-package"):
+        open_entry("daily", catalogue=path)
+
+
+def test_a_package_path_stays_in_the_package(write, folder):
+    text = "package: {name: spotpy, install: pip install spotpy}\n    licence:"
+    path = write(folder, lambda held: held.replace("licence:", text).replace("brook.csv", "../numpy/__init__.py"))
+    with pytest.raises(CatalogueError, match="leads out of the package spotpy"):
+        open_entry("daily", catalogue=path)
