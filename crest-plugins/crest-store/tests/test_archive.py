@@ -5,19 +5,7 @@ import torch
 import xarray as xr
 from crest_store import IcechunkArchive, Stream
 
-from crest_core import Connection, Graph, StoreError, simulate
-from crest_core.testing import LinearReservoir, Stress, TorchBucket, weather
-
-LAG = Connection("soil.storage", "plant.storage", lagged=True, initial=50.0)
-WEATHER = weather(60, 3, seed=1)
-
-
-def graph():
-    return Graph({"plant": Stress(), "soil": TorchBucket(), "river": LinearReservoir()}, [LAG])
-
-
-def run(archive, end=None, resume=False):
-    return simulate(graph(), WEATHER, window="10D", end=end, archive=archive, resume=archive if resume else None)
+from crest_core import StoreError, simulate
 
 
 def everything(archive):
@@ -27,23 +15,22 @@ def everything(archive):
     return {name: value.numpy().tobytes() for name, value in state.items()}, attributes, streams
 
 
-def test_a_run_through_the_archive_is_the_run_without_it(tmp_path):
-    straight = simulate(graph(), WEATHER, window="10D")
-    kept = run(IcechunkArchive(tmp_path / "run"))
+def test_a_run_through_the_archive_is_the_run_without_it(tmp_path, small):
+    straight = simulate(small.graph(), small.weather, window="10D")
+    kept = small.run(IcechunkArchive(tmp_path / "run"))
     xr.testing.assert_identical(kept.load().drop_attrs(deep=False), straight.drop_attrs(deep=False))
     assert kept.attrs["forcing_hash"] == straight.attrs["forcing_hash"]
     assert kept.attrs["time_coverage_start"] == "2001-01-01T00:00:00"
 
 
-def test_a_restart_after_each_cycle_changes_no_bit(tmp_path):
+def test_a_restart_after_each_cycle_changes_no_bit(tmp_path, small):
     streams = {"steps": Stream(), "monthly": Stream(every="1MS", statistic="max", fields=("runoff", "storage"))}
     with IcechunkArchive(tmp_path / "straight", history=streams) as archive:
-        run(archive)
+        small.run(archive)
         straight = everything(archive)
-    ends = [f"2001-{day}" for day in ("01-05", "01-15", "01-25", "02-04", "02-14", "02-24")]
-    for number, end in enumerate([*ends, None]):
+    for number, end in enumerate([*small.ends, None]):
         with IcechunkArchive(tmp_path / "cut", history=streams) as archive:
-            run(archive, end, resume=number > 0)
+            small.run(archive, end, resume=number > 0)
     with IcechunkArchive(tmp_path / "cut") as archive:
         cut = everything(archive)
     assert cut[:2] == straight[:2]
@@ -51,14 +38,14 @@ def test_a_restart_after_each_cycle_changes_no_bit(tmp_path):
         xr.testing.assert_identical(cut[2][name], stream)
 
 
-def test_a_run_goes_on_from_any_kept_cycle(tmp_path):
+def test_a_run_goes_on_from_any_kept_cycle(tmp_path, small):
     with IcechunkArchive(tmp_path / "run", keep=1, keep_every=2) as archive:
-        straight = run(archive).load()
+        straight = small.run(archive).load()
         state, attributes = archive.load()
         archive.back_to(4)
         assert archive.load()[1]["time"] == "2001-02-04T00:00:00"
         assert archive.open().sizes["time"] == 60  # until the next commit
-        again = run(archive, resume=True)
+        again = small.run(archive, resume=True)
         xr.testing.assert_identical(again.load(), straight)
         assert archive.load()[1] == attributes
         assert {name: value.tolist() for name, value in archive.load()[0].items()} == {
@@ -68,24 +55,24 @@ def test_a_run_goes_on_from_any_kept_cycle(tmp_path):
             archive.back_to(3)
 
 
-def test_a_window_must_start_where_the_run_ends(tmp_path):
+def test_a_window_must_start_where_the_run_ends(tmp_path, small):
     with IcechunkArchive(tmp_path / "run") as archive:
-        run(archive, end="2001-01-19")
+        small.run(archive, end="2001-01-19")
         with pytest.raises(StoreError, match="holds cycles up to 2001-01-19T00:00:00 .* starts at 2001-01-01"):
-            run(archive)
+            small.run(archive)
         assert archive.open().sizes["time"] == 18
 
 
-def test_a_run_keeps_the_streams_that_it_was_begun_with(tmp_path):
+def test_a_run_keeps_the_streams_that_it_was_begun_with(tmp_path, small):
     with IcechunkArchive(tmp_path / "run", history={"daily": Stream()}) as archive:
-        run(archive, end="2001-01-19")
+        small.run(archive, end="2001-01-19")
     with IcechunkArchive(tmp_path / "run", history={"daily": Stream(fields=("runoff",))}) as archive:
         with pytest.raises(StoreError, match=r"other history streams \(differing: daily\); leave history out"):
-            run(archive, resume=True)
+            small.run(archive, resume=True)
 
 
-def test_states_of_every_number_type_keep_their_bits(tmp_path):
-    outputs = simulate(graph(), WEATHER, end="2001-01-05")
+def test_states_of_every_number_type_keep_their_bits(tmp_path, small):
+    outputs = simulate(small.graph(), small.weather, end="2001-01-05")
     state = {
         "half": torch.tensor([1.5, -0.0], dtype=torch.bfloat16),
         "../odd name/..": torch.tensor([float("nan"), -0.0], dtype=torch.float64),

@@ -13,3 +13,9 @@ def register_archives(register: Register) -> None:
         "crest_store.archive:IcechunkArchive",
         summary="History, restart and record of each cycle in one commit: a folder or an object store",
     )
+
+
+@hookimpl
+def register_cli_commands(register: Register) -> None:
+    """Register `crest store`."""
+    register("store", "crest_store.commands:app", summary="List, check, expire and export stored runs")

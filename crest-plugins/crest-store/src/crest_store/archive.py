@@ -12,7 +12,7 @@ import zarr
 from crest_core import StoreError, Tensors
 from crest_store import arrays, history, record, regions, restart
 from crest_store import repository as repositories
-from crest_store.intervals import nominal, to_seconds
+from crest_store.intervals import bounds_of, nominal
 from crest_store.reduction import Partial, reduce
 from crest_store.restart import Checkpoint
 from crest_store.run import open_run
@@ -78,10 +78,12 @@ class IcechunkArchive:
 
     def load(self, cycle: int | None = None) -> tuple[Tensors, dict[str, Any]]:
         """Return the state at the end of a kept cycle and its attributes; the last by default."""
+        writer, wanted = self._opened(), cycle if cycle is not None else self._back
         with repositories.speaking(f"restart of run {self.path}"):
-            root = self._opened().root()
-            wanted = cycle if cycle is not None else self._back
-            checkpoint, state = restart.read(root, restart.newest(root) if wanted is None else wanted)
+            root = writer.root()
+            number = restart.newest(root) if wanted is None else wanted
+            with writer.naming_damage(root, number):
+                checkpoint, state = restart.read(root, number)
             return state, checkpoint.attributes
 
     def open(self, stream: str | None = None) -> xr.Dataset:
@@ -97,15 +99,14 @@ class IcechunkArchive:
 
     def cycles(self) -> list[int]:
         """Return the cycles that a run can go on from; none where nothing is committed yet."""
-        if self._writer is None and not repositories.exists(repositories.storage_of(self.path)[0]):
+        if self._writer is None and not repositories.exists(self.path):
             return []
         with repositories.speaking(f"restarts of run {self.path}"):
             return restart.cycles(self._committed())
 
     def back_to(self, cycle: int) -> None:
         """Go on from the end of a kept cycle: the next commit takes the place of all that came after it."""
-        with repositories.speaking(f"cycle {cycle} of run {self.path}"):
-            restart.read(self._opened().root(), cycle)
+        self.load(cycle)
         self._back = cycle
 
     def branch_from(self, cycle: int, name: str) -> None:
@@ -174,8 +175,11 @@ class IcechunkArchive:
         attributes: dict[str, Any],
     ) -> Checkpoint:
         """Append to history and record; return the checkpoint after it."""
-        calendar, lengths, partials = str(attributes["calendar"]), {}, {}
-        span = to_seconds(outputs["time_bnds"].values, calendar)
+        cycle, calendar = base.cycle + 1, str(attributes["calendar"])
+        size = record.append(root, cycle, attributes)
+        lengths: dict[str, int] = {}
+        partials: dict[str, Partial] = {}
+        span = bounds_of(outputs, calendar)
         for name, stream in streams.items():
             data = regions.select(outputs, name, stream)
             before = base.partials.get(name, Partial())
@@ -183,8 +187,6 @@ class IcechunkArchive:
             chunk = stream.chunk or _rows_in(int(span[-1, 1] - span[0, 0]), stream, len(span))
             about = {**outputs.attrs, **attributes, "stream": name}
             lengths[name] = history.append(root, name, rows, calendar, chunk, about)
-        cycle = base.cycle + 1
-        size = record.append(root, cycle, attributes)
         return Checkpoint(cycle, attributes, lengths, partials, size)
 
 

@@ -18,6 +18,14 @@ _CODECS = {"bytes", "crc32c", "vlen-utf8", "zstd"}
 _LARGEST = 64 * 2**20  # bytes of a chunk before compression
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep zarr from saying at each array that text of fixed length has no agreed specification yet."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnstableSpecificationWarning)
+        yield
+
+
 def write(
     group: zarr.Group,
     name: str,
@@ -35,7 +43,7 @@ def write(
     while np.prod(chunks, dtype=float) * values.dtype.itemsize > _LARGEST and max(chunks[bool(rows) :], default=1) > 1:
         largest = bool(rows) + int(np.argmax(chunks[bool(rows) :]))
         chunks[largest] = -(-chunks[largest] // 2)
-    with _quiet():
+    with quiet():
         array = group.create_array(
             name,
             shape=values.shape,
@@ -80,7 +88,7 @@ def read(group: zarr.Group, name: str) -> np.ndarray:
 
 def opened(group: zarr.Group, name: str) -> zarr.Array:
     """Return an array whose codecs are numbers, compression and checksums, never code."""
-    with _quiet():
+    with quiet():
         array = group[name]
     if not isinstance(array, zarr.Array):
         raise StoreError(f"{group.path}/{name} is no array; the run was not written by CREST")
@@ -89,7 +97,8 @@ def opened(group: zarr.Group, name: str) -> zarr.Array:
 
 def checked(array: zarr.Array) -> zarr.Array:
     """Return the array; StoreError for object arrays and codecs that are not on the list."""
-    metadata: Any = array.metadata.to_dict()
+    with quiet():
+        metadata: Any = array.metadata.to_dict()
     codecs = {codec["name"] for codec in metadata["codecs"]}
     if strange := sorted(codecs - _CODECS):
         raise StoreError(f"{array.path} has codecs {strange}; a run has only {', '.join(sorted(_CODECS))}: left unread")
@@ -98,7 +107,7 @@ def checked(array: zarr.Array) -> zarr.Array:
 
 def all_arrays(group: zarr.Group) -> Iterator[zarr.Array]:
     """Yield every array below a group."""
-    with _quiet():
+    with quiet():
         members = list(group.members(max_depth=None))
     for _, member in members:
         if isinstance(member, zarr.Array):
@@ -117,11 +126,3 @@ def _storable(name: str, values: np.ndarray) -> np.ndarray:
 
 def _fill(dtype: np.dtype) -> Any:
     return np.nan if dtype.kind == "f" else "" if dtype.kind == "U" else dtype.type(0)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Text of fixed length has no agreed specification in Zarr 3 yet, which zarr says at each array."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UnstableSpecificationWarning)
-        yield

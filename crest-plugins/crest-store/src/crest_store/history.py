@@ -23,7 +23,7 @@ def append(root: zarr.Group, stream: str, rows: Rows, calendar: str, chunk: int,
     if path not in root:
         group = root.create_group(path)
         _create(group, rows, times, calendar, max(1, chunk))
-        group.attrs["crest"] = {"fields": sorted(rows.values), "places_sha256": _digest(rows.places)}
+        group.attrs["crest"] = {"fields": list(rows.values), "places_sha256": _digest(rows.places)}
     else:
         group = _group(root, path)
         if _own(group)["places_sha256"] != _digest(rows.places):
@@ -77,9 +77,11 @@ def open_stream(root: zarr.Group, stream: str) -> xr.Dataset:
     for _ in arrays.all_arrays(_group(root, path)):
         pass
     store, group = root.store, "/".join(part for part in (root.path, path) if part)
-    dataset = xr.open_zarr(store, group=group, consolidated=False, zarr_format=3, chunks=None)
-    dataset.attrs.pop("crest")
-    return dataset
+    with arrays.quiet():
+        dataset = xr.open_zarr(store, group=group, consolidated=False, zarr_format=3, chunks=None)
+    own = dataset.attrs.pop("crest")
+    in_order = {name: dataset[name].variable for name in own["fields"]}
+    return xr.Dataset(in_order, dataset.coords, dataset.attrs)
 
 
 def _create(group: zarr.Group, rows: Rows, times: dict[str, np.ndarray], calendar: str, chunk: int) -> None:

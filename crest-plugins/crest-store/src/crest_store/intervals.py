@@ -11,6 +11,7 @@ from typing import Any
 
 import cftime
 import numpy as np
+import xarray as xr
 
 from crest_core import TimeError, parse_timestep
 from crest_store.errors import StreamError
@@ -23,9 +24,23 @@ def to_seconds(values: Any, calendar: str) -> np.ndarray:
     """Return datetime64 or cftime dates as int64 seconds since 2000-01-01."""
     array = np.asarray(values)
     if array.dtype.kind == "M":
+        if np.isnat(array).any():
+            raise StreamError("a time of a window is missing (NaT)")
         return ((array - np.datetime64("2000-01-01", "ns")) // np.timedelta64(1, "s")).astype(np.int64)
     numbers = cftime.date2num(array.ravel(), SINCE, calendar=calendar) if array.size else []
     return np.asarray(numbers, dtype=np.int64).reshape(array.shape)
+
+
+def bounds_of(outputs: xr.Dataset, calendar: str) -> np.ndarray:
+    """Return the bounds (time, 2) of the steps of a window, which follow each other."""
+    if "time_bnds" not in outputs.variables or not outputs.sizes.get("time"):
+        raise StreamError("the outputs of a window have no steps with time_bnds; take them from crest_core.simulate")
+    bounds = to_seconds(outputs["time_bnds"].values, calendar)
+    if (bounds[1:, 0] != bounds[:-1, 1]).any() or (bounds[:, 1] <= bounds[:, 0]).any():
+        raise StreamError(
+            "the steps of a window do not follow each other; there is a gap, an overlap or a missing time"
+        )
+    return bounds
 
 
 def to_date(seconds: int, calendar: str) -> str:

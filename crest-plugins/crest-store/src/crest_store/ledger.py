@@ -55,11 +55,7 @@ class Ledger:
                     file.flush()
                     os.fsync(file.fileno())
         except OSError as error:
-            self._torn = True  # until both are as they were
-            for one, size in zip(paths, sizes, strict=True):
-                if one.exists():
-                    os.truncate(one, size)
-            self._torn = False
+            self._torn = not all([_shortened(one, size) for one, size in zip(paths, sizes, strict=True)])
             raise StoreError(f"{path} cannot be written: {error}") from error
         self.lines.append(line)
 
@@ -116,6 +112,16 @@ class Ledger:
             lost = length - len(lines)
             if lost or (problem and length):
                 self.damage.append(f"{self.folder / name} {problem or f'lacks {lost} lines'}; the other copy is whole")
+
+
+def _shortened(path: Path, size: int) -> bool:
+    """Take off what was written past a size; return whether that could be done."""
+    try:
+        if path.exists():
+            os.truncate(path, size)
+    except OSError:
+        return False
+    return True
 
 
 def up_to(chain: list[Line], snapshot: str) -> list[Line]:

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from crest_store.errors import StreamError
-from crest_store.intervals import intervals, to_seconds
+from crest_store.intervals import bounds_of, intervals
 from crest_store.methods import cell_methods
 from crest_store.stream import Stream
 
@@ -42,7 +42,7 @@ class Rows:
 
 def reduce(data: xr.Dataset, name: str, stream: Stream, calendar: str, before: Partial) -> tuple[Rows, Partial]:
     """Return the intervals that end within a window and the incomplete one after them."""
-    bounds = to_seconds(data["time_bnds"].values, calendar)
+    bounds = bounds_of(data, calendar)
     fields = {str(key): one for key, one in data.data_vars.items() if "time" in one.dims and key not in _SPACELESS}
     if late := sorted(key for key, one in fields.items() if one.dims[0] != "time"):
         raise StreamError(f"stream {name}: time must be the first dimension of {late}")

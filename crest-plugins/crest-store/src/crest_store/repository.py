@@ -31,18 +31,21 @@ def storage_of(place: Place) -> tuple[icechunk.Storage, Path | None]:
     return icechunk.local_filesystem_storage(str(folder)), folder
 
 
-def exists(storage: icechunk.Storage) -> bool:
-    """Return whether a repository has been created there."""
+def exists(place: Place) -> bool:
+    """Return whether there is a run, damaged or not."""
+    storage, folder = storage_of(place)
+    if folder is not None:
+        return any((folder / name).exists() for name in ("refs/branch.main/ref.json", "crest/ledger"))
     with speaking("looking for the repository"):
         return icechunk.Repository.exists(storage)
 
 
-def open_existing(storage: icechunk.Storage, name: str) -> icechunk.Repository:
+def open_existing(place: Place) -> icechunk.Repository:
     """Return the repository of a run; StoreError where there is none."""
-    if not exists(storage):
-        raise StoreError(f"run {name}: there is no run; `crest run` or IcechunkArchive makes one")
-    with speaking(f"run {name}: opening"):
-        return icechunk.Repository.open(storage)
+    if not exists(place):
+        raise StoreError(f"run {place}: there is no run; `crest run` or IcechunkArchive makes one")
+    with speaking(f"run {place}: opening"):
+        return icechunk.Repository.open(storage_of(place)[0])
 
 
 def create(storage: icechunk.Storage, name: str) -> icechunk.Repository:

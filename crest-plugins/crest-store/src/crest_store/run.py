@@ -14,6 +14,7 @@ import zarr
 from crest_core import StoreError, Tensors
 from crest_store import history, record, restart, soundness
 from crest_store import repository as repositories
+from crest_store.errors import DamageError
 from crest_store.ledger import Ledger
 
 
@@ -81,8 +82,14 @@ def open_run(path: repositories.Place, branch: str = "main") -> Run:
 
     The files that describe the run are compared with the ledger, the arrays with their checksums when they are read.
     """
-    storage, folder = repositories.storage_of(path)
-    repository = repositories.open_existing(storage, str(path))
+    _, folder = repositories.storage_of(path)
+    try:
+        repository = repositories.open_existing(path)
+    except StoreError as error:
+        if folder is None or not soundness.reference(folder, "main").exists():
+            raise
+        file = soundness.reference(folder, "main")
+        raise DamageError(f"{error} ({file}); resume the run: the next driver mends it from the ledger") from error
     if folder is None or not (folder / "crest").is_dir():
         with repositories.speaking(f"run {path}: branch {branch}"):
             return Run(str(path), branch, repository.lookup_branch(branch), repository)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import icechunk
 import zarr
 
 from crest_core import StoreError
-from crest_store import aside, durable, soundness
+from crest_store import aside, durable, restart, soundness
 from crest_store import repository as repositories
 from crest_store.errors import DamageError
 from crest_store.ledger import Ledger, Line
@@ -26,14 +28,16 @@ class Writer:
 
     def __init__(self, place: repositories.Place, branch: str, *, create: bool) -> None:
         self.name, self.branch = str(place), branch
+        self._place = place
         storage, self.folder = repositories.storage_of(place)
-        if not create and not repositories.exists(storage):
-            repositories.open_existing(storage, self.name)
+        if not create and not repositories.exists(place):
+            repositories.open_existing(place)  # says that there is none
         self._lock: Lock | None = None
         self._seen: set[str] = set()
         self.ledger: Ledger | None = None
         if self.folder is None:
-            self.repository = self._open(storage)
+            found = repositories.exists(place)
+            self.repository = repositories.open_existing(place) if found else repositories.create(storage, self.name)
             return
         if self.folder.is_dir() and (others := {one.name for one in self.folder.iterdir()} - _OWN):
             some = ", ".join(sorted(others)[:3])
@@ -45,7 +49,7 @@ class Writer:
         self._lock = Lock(self.folder / "crest" / "lock", str(self.folder))
         try:
             self.ledger = Ledger(self.folder)
-            self._begin(storage)
+            self._begin()
             self._recover()
         except BaseException:
             self.close()
@@ -86,6 +90,20 @@ class Writer:
         self._seen = now
         return snapshot
 
+    @contextmanager
+    def naming_damage(self, root: zarr.Group, cycle: int) -> Iterator[None]:
+        """Name the damaged files where the restart of a cycle cannot be read."""
+        try:
+            yield
+        except (icechunk.IcechunkError, OSError, ValueError, RuntimeError) as error:
+            if self.folder is None or self.ledger is None or cycle not in restart.cycles(root):
+                raise
+            sums, lines = self.ledger.files, [line for line in self.ledger.lines if line.cycle == cycle]
+            written = {name: sums[name] for line in lines for name in line.files if name in sums}
+            damage = durable.damage(self.folder, written) or {"": repositories.reason(error)}
+            why = "; ".join(damage.values())
+            raise DamageError(f"the restart of cycle {cycle} is damaged: {why}; take another cycle") from error
+
     def collect(self) -> icechunk.GCSummary:
         """Delete the files that no commit needs, and write down which are gone."""
         if self.folder is None or self.ledger is None:
@@ -105,12 +123,7 @@ class Writer:
         else:
             self.repository.create_branch(branch, snapshot)
 
-    def _open(self, storage: icechunk.Storage) -> icechunk.Repository:
-        if repositories.exists(storage):
-            return repositories.open_existing(storage, self.name)
-        return repositories.create(storage, self.name)
-
-    def _begin(self, storage: icechunk.Storage) -> None:
+    def _begin(self) -> None:
         """Open the repository with references that can be read; begin a ledger for a new one."""
         assert self.ledger is not None and self.folder is not None
         for problem in self.ledger.damage:
@@ -122,14 +135,14 @@ class Writer:
                 soundness.mend_reference(self.folder, branch, chain[-1].snapshot, before)
             aside.restore(self.folder, self.ledger)
             durable.sweep(self.folder)
-            self.repository = repositories.open_existing(storage, self.name)
+            self.repository = repositories.open_existing(self._place)
             if self.ledger.lines[-1].kind == "collecting":
                 self.collect()
             self._seen = durable.listing(self.folder)
             return
-        if not repositories.exists(storage):
+        if not soundness.reference(self.folder, "main").exists():
             repositories.create_in(self.folder)
-        self.repository = repositories.open_existing(storage, self.name)
+        self.repository = repositories.open_existing(self._place)
         with repositories.speaking(f"run {self.name}: its beginning"):
             root = self.repository.lookup_branch("main")
             if len(list(self.repository.ancestry(snapshot_id=root))) > 1:

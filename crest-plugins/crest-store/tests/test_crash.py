@@ -1,0 +1,133 @@
+"""Crashes and faults at known points: files are put as a kill there would leave them."""
+
+import shutil
+import warnings
+
+import pytest
+import xarray as xr
+from crest_store import DamageWarning, IcechunkArchive, open_run
+from crest_store.expiry import expire
+from crest_store.ledger import COPIES
+from crest_store.verification import verify
+
+from crest_core import StoreError
+
+
+@pytest.fixture
+def before_and_after(tmp_path, small):
+    """Return a run of two cycles, and a copy of it before the second."""
+    folder, before = tmp_path / "run", tmp_path / "before"
+    with IcechunkArchive(folder) as archive:
+        small.run(archive, small.ends[0])
+    shutil.copytree(folder, before)
+    with IcechunkArchive(folder) as archive:
+        small.run(archive, small.ends[1], resume=True)
+    return folder, before
+
+
+def put_back(folder, before, *names):
+    for name in names:
+        shutil.copyfile(before / name, folder / name)
+
+
+def cycles(folder):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with IcechunkArchive(folder) as archive:
+            return archive.cycles()
+
+
+def test_a_kill_before_the_ledger_leaves_the_cycle_out(before_and_after, small):
+    folder, before = before_and_after
+    put_back(folder, before, *COPIES, "refs/branch.main/ref.json")
+    (folder / "chunks").mkdir(exist_ok=True)
+    (folder / "chunks" / "HALFWRITTEN#1").write_bytes(b"half")
+    assert open_run(folder).cycles() == [1]
+    assert cycles(folder) == [1] and not list((folder / "chunks").glob("*#*"))
+    with IcechunkArchive(folder) as archive:
+        assert small.run(archive, small.ends[1], resume=True).sizes["time"] == 14
+    expire(folder, keep=1)
+    assert verify(folder) == []
+
+
+def test_a_kill_between_ledger_and_branch_is_finished_by_the_next_driver(before_and_after):
+    folder, before = before_and_after
+    put_back(folder, before, "refs/branch.main/ref.json")
+    assert open_run(folder).cycles() == [1]  # not committed until the branch has moved
+    assert cycles(folder) == [1, 2]
+    assert open_run(folder).cycles() == [1, 2]
+
+
+@pytest.mark.parametrize("rest", [b"", b'{"branch": "ma'])
+def test_a_kill_between_the_copies_of_the_ledger_is_mended(before_and_after, rest):
+    folder, before = before_and_after
+    put_back(folder, before, COPIES[1], "refs/branch.main/ref.json")
+    with open(folder / COPIES[1], "ab") as file:
+        file.write(rest)
+    with pytest.warns(DamageWarning, match="ledger.copy lacks 1 lines; the other copy is whole"):
+        with IcechunkArchive(folder) as archive:
+            assert archive.cycles() == [1, 2]
+    assert verify(folder) == []
+
+
+def test_a_kill_while_a_branch_is_made_is_finished(tmp_path, small):
+    folder = tmp_path / "run"
+    with IcechunkArchive(folder) as archive:
+        small.run(archive, small.ends[2])
+        archive.branch_from(2, "dry")
+    shutil.rmtree(folder / "refs" / "branch.dry")
+    assert cycles(folder) == [1, 2, 3]
+    assert open_run(folder, "dry").restarts() == [1, 2]
+
+
+def test_a_kill_in_an_expiry_is_undone(before_and_after):
+    folder, before = before_and_after
+    old = folder.with_name("old")
+    shutil.copytree(folder, old)
+    lines = len((folder / COPIES[0]).read_bytes().splitlines())
+    expire(folder, keep=1)
+    rewritten = [path.name for path in (folder / "snapshots").iterdir()]
+    for name in rewritten:  # as Icechunk leaves them before the ledger is written
+        if (old / "snapshots" / name).read_bytes() != (folder / "snapshots" / name).read_bytes():
+            (old / "crest" / f"aside-{lines}" / "snapshots").mkdir(parents=True)
+            shutil.copyfile(old / "snapshots" / name, old / "crest" / f"aside-{lines}" / "snapshots" / name)
+            shutil.copyfile(folder / "snapshots" / name, old / "snapshots" / name)
+    assert list((old / "crest").glob("aside-*")) and verify(old)
+    assert cycles(old) == [1, 2] and not list((old / "crest").glob("aside-*"))
+    assert verify(old) == []
+
+
+def test_a_kill_while_a_run_is_made_leaves_a_place_for_one(tmp_path, small):
+    folder = tmp_path / "run"
+    IcechunkArchive(folder).__enter__().close()
+    shutil.rmtree(folder / "refs")
+    for name in COPIES:
+        (folder / name).unlink()
+    (folder / "crest" / "new").mkdir()
+    with IcechunkArchive(folder) as archive:
+        assert small.run(archive, small.ends[0]).sizes["time"] == 4
+
+
+def test_a_commit_that_fails_leaves_the_run_as_it_was(before_and_after, small):
+    folder, _ = before_and_after
+    committed = open_run(folder).history().load()
+    with IcechunkArchive(folder) as archive:
+        archive.load()
+        (folder / COPIES[1]).rename(folder / "crest" / "away")
+        (folder / COPIES[1]).mkdir()
+        with pytest.raises(StoreError, match="ledger.copy cannot be written: .*Is a directory"):
+            small.run(archive, small.ends[2], resume=True)
+        xr.testing.assert_identical(archive.open().load(), committed)
+        (folder / COPIES[1]).rmdir()
+        (folder / "crest" / "away").rename(folder / COPIES[1])
+        assert small.run(archive, small.ends[2], resume=True).sizes["time"] == 24
+    assert cycles(folder) == [1, 2, 3] and verify(folder) == []
+
+
+def test_a_folder_of_other_files_is_left_alone(tmp_path, small):
+    (tmp_path / "letter.txt").write_text("Dear")
+    with pytest.raises(StoreError, match=r"holds other files \(letter.txt\); give a run a folder of its own"):
+        small.run(IcechunkArchive(tmp_path))
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="is a file; a run is a folder or an object store URL"):
+        small.run(IcechunkArchive(tmp_path / "file"))

@@ -1,0 +1,159 @@
+"""Damaged files: seen before use, named, and the newest whole cycle used instead."""
+
+import shutil
+import warnings
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from crest_store import DamageError, DamageWarning, IcechunkArchive, Stream, open_run
+from crest_store.expiry import expire
+from crest_store.ledger import Ledger
+from crest_store.verification import verify
+
+from crest_core import simulate
+from crest_core.testing import weather
+
+STREAMS = {"steps": Stream(), "monthly": Stream(every="1MS", statistic="max", fields=("storage",))}
+WIDE = weather(60, 200, seed=1)  # so that data are chunks of their own and not lines of a manifest
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+def halve(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory, small):
+    """Return the folder of a run of 4 cycles, with the restart after each of them."""
+    folder = tmp_path_factory.mktemp("damage") / "run"
+    states = []
+    for end in small.ends[:4]:
+        with IcechunkArchive(folder, history=STREAMS) as archive:
+            small.run(archive, end, resume=bool(states), forcing=WIDE)
+            states.append((small.bits(archive.load()[0]), archive.open().load()))
+    return folder, states
+
+
+@pytest.fixture
+def copied(original, tmp_path):
+    folder, states = original
+    return shutil.copytree(folder, tmp_path / "run"), states
+
+
+def newest(folder, kind):
+    """Return a file of the last commit."""
+    return next(folder / name for name in Ledger(folder).chains["main"][-1].files if name.startswith(kind))
+
+
+@pytest.mark.parametrize("harm", [flip, halve, empty, lambda path: path.unlink()], ids="flip halve empty gone".split())
+@pytest.mark.parametrize("kind", ["snapshots", "manifests", "transactions", "chunks"])
+def test_a_damaged_cycle_is_left_for_the_one_before(copied, kind, harm, small):
+    folder, states = copied
+    file = newest(folder, kind)
+    harm(file)
+    assert any(str(file) in line for line in verify(folder))
+    archive = IcechunkArchive(folder)
+    with pytest.warns(DamageWarning, match=f"goes back to cycle 3, the last one whole: .*{file.name}"):
+        state, _ = archive.load()
+    with archive:
+        assert small.bits(state) == states[2][0]
+        xr.testing.assert_identical(archive.open().load(), states[2][1])
+        small.run(archive, small.ends[3], resume=True, forcing=WIDE)
+        assert small.bits(archive.load()[0]) == states[3][0]
+        xr.testing.assert_identical(archive.open().load(), states[3][1])
+    assert verify(folder) == []
+
+
+@pytest.mark.parametrize("harm", [flip, halve, empty, lambda path: path.unlink()], ids="flip halve empty gone".split())
+@pytest.mark.parametrize("name", ["crest/ledger", "crest/ledger.copy", "refs/branch.main/ref.json"])
+def test_a_damaged_ledger_or_branch_is_mended_from_the_other(copied, name, harm, small):
+    folder, states = copied
+    harm(folder / name)
+    assert any(str(folder / name) in line for line in verify(folder))
+    with pytest.warns(DamageWarning, match=name), IcechunkArchive(folder) as archive:
+        state, _ = archive.load()
+        assert small.bits(state) == states[3][0]
+    assert verify(folder) == []
+
+
+@pytest.mark.parametrize("name", ["snapshots", "manifests"])
+def test_a_reader_is_given_the_last_whole_cycle(copied, name):
+    folder, states = copied
+    flip(newest(folder, name))
+    with pytest.warns(DamageWarning, match="is read at cycle 3, the last one whole: .*"):
+        history = open_run(folder).history()
+    xr.testing.assert_identical(history.load(), states[2][1])
+
+
+def test_a_reader_of_a_damaged_branch_is_told_the_file_or_given_the_last_cycle(copied):
+    folder, states = copied
+    branch = folder / "refs/branch.main/ref.json"
+    text = branch.read_text()
+    empty(branch)
+    with pytest.raises(DamageError, match="refs/branch.main/ref.json.; resume the run: the next driver mends it"):
+        open_run(folder)
+    branch.write_text(text[:-6] + ("0000" if text[-6:-2] != "0000" else "1111") + text[-2:])
+    with pytest.warns(DamageWarning, match="ref.json names no commit"):
+        xr.testing.assert_identical(open_run(folder).history().load(), states[3][1])
+
+
+def test_damage_in_all_cycles_is_an_error_that_names_the_files(copied):
+    folder, _ = copied
+    for file in (folder / "snapshots").iterdir():
+        flip(file)
+    with pytest.raises(DamageError, match="no cycle of branch main is whole: .*snapshots/.* take a backup"):
+        IcechunkArchive(folder).load()
+
+
+def test_damage_in_both_ledgers_is_an_error(copied):
+    folder, _ = copied
+    for name in ("ledger", "ledger.copy"):
+        flip(folder / "crest" / name)
+    with pytest.raises(DamageError, match="is damaged in both"):
+        IcechunkArchive(folder).load()
+    assert any("is damaged in both" in line for line in verify(folder))
+    for name in ("ledger", "ledger.copy"):
+        empty(folder / "crest" / name)
+    with pytest.raises(DamageError, match="has commits and no ledger"):
+        IcechunkArchive(folder).load()
+
+
+def test_an_older_restart_that_is_damaged_is_named_and_not_used(tmp_path, small):
+    folder, large = tmp_path / "run", torch.arange(1000.0)
+    outputs = simulate(small.graph(), small.weather, end="2001-01-05")
+    days = {"start": "2001-01-01T00:00:00", "time": "2001-01-05T00:00:00", "calendar": "standard"}
+    with IcechunkArchive(folder) as archive:
+        archive.commit(outputs, {"large": large}, days)
+        before = set((folder / "chunks").iterdir())
+        moved = {name: outputs[name].variable + np.timedelta64(4, "D") for name in ("time", "time_bnds")}
+        later = outputs.assign_coords(moved)
+        archive.commit(later, {"large": large + 1}, {**days, "start": days["time"], "time": "2001-01-09T00:00:00"})
+        for chunk in before:
+            flip(chunk)
+        (chunk,) = [one for one in before if one.stat().st_size > 1000]
+    with IcechunkArchive(folder) as archive:
+        assert archive.load()[0]["large"].equal(large + 1)
+        with pytest.raises(DamageError, match=f"restart of cycle 1 is damaged: .*{chunk.name}.*; take another cycle"):
+            archive.back_to(1)
+
+
+def test_an_undamaged_run_opens_without_a_warning(copied, small):
+    folder, states = copied
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        expire(folder, keep=2)
+        with IcechunkArchive(folder) as archive:
+            assert small.bits(archive.load()[0]) == states[3][0]
+        assert open_run(folder).cycles() == [1, 2, 3, 4]
+    assert verify(folder) == []
