@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from crest_data import CatalogueError, add_catalogue, catalogues, check_entry, load_catalogue, open_entry, to_intake
+from crest_data import CatalogueError, add_catalogue, all_catalogues, check_entry, load_catalogue, open_entry, to_intake
 
 from crest_core import registry
 
@@ -10,7 +10,7 @@ from crest_core import registry
 def test_an_added_catalogue_is_found_by_name_and_its_files_stay(folder):
     added = add_catalogue(folder / "brook.yaml")
     assert added.section.folder == str(folder)
-    assert "brook" in [one.name for one in catalogues()]
+    assert "brook" in [one.name for one in all_catalogues()]
     assert open_entry("brook/daily").equals(open_entry("daily", catalogue=folder / "brook.yaml"))
     with pytest.raises(CatalogueError, match="'brook' was added before; give --force"):
         add_catalogue(folder / "brook.yaml")
@@ -40,7 +40,7 @@ def test_a_broken_catalogue_of_the_user_warns_and_leaves_the_others(folder):
     shelf.mkdir()
     (shelf / "broken.yaml").write_text("crest_catalogue: 2")
     with pytest.warns(UserWarning, match="a catalogue is left out: .*broken.yaml"):
-        assert "crest-samples" in [one.name for one in catalogues()]
+        assert "crest-samples" in [one.name for one in all_catalogues()]
 
 
 def test_the_catalogue_is_a_data_source_of_run_files(folder):

@@ -1,7 +1,9 @@
 """The commands of `crest data`: what they print, write and refuse; and all that the package registers."""
 
 import json
+from importlib.util import find_spec
 
+import crest_data
 import pytest
 import xarray as xr
 from crest_data import CatalogueError, check_convention
@@ -95,3 +97,8 @@ def test_add_makes_a_catalogue_known(data):
 @pytest.mark.parametrize("command", ["list", "info", "check", "open", "add"])
 def test_the_help_of_each_command_has_an_example(data, command):
     assert f"crest data {command}" in data(command, "--help")
+
+
+def test_no_public_name_is_also_a_module():
+    """Python would hand out the module once it was imported."""
+    assert not [name for name in crest_data.__all__ if find_spec(f"crest_data.{name}")]

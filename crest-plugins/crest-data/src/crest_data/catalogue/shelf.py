@@ -24,7 +24,7 @@ def user_folder() -> Path:
     return Path(given) if given else platformdirs.user_data_path("crest") / "catalogues"
 
 
-def catalogues() -> list[Catalogue]:
+def all_catalogues() -> list[Catalogue]:
     """Return all catalogues by name; one that cannot be used warns and is left out."""
     found, faults = read_shelf()
     for fault in faults:
@@ -53,7 +53,7 @@ def find_entry(name: str, catalogue: str | Path | None = None) -> Entry:
     if catalogue is not None:
         return load_catalogue(catalogue)[name]
     first, slash, last = name.rpartition("/")
-    shelves = catalogues()
+    shelves = all_catalogues()
     found = [one[last] for one in shelves if last in one.section.entries and first in ("", one.name)]
     if len(found) > 1:
         names = " and ".join(entry.full_name for entry in found)
