@@ -251,6 +251,14 @@ def test_bounds_that_contradict_the_step_are_an_error():
         conformed(raw)
 
 
+def test_bounds_that_overlap_or_are_empty_are_an_error():
+    for hours, said in ((36, "2001-01-02T00:00:00 to 2001-01-03T12:00:00 overlaps the one before"), (0, "is empty")):
+        raw = cells().assign(time_bnds=(("time", "bnds"), np.stack([DAYS, DAYS + np.timedelta64(hours, "h")], axis=1)))
+        raw["time"].attrs["bounds"] = "time_bnds"
+        with pytest.raises(DataError, match=said):
+            conformed(raw, step=None)
+
+
 def test_gaps_are_kept_and_told():
     held = conformed(cells(times=DAYS[[0, 1, 3]]))
     assert held.attrs["gaps"] == "1 gaps, 1 steps absent, the first after 2001-01-02T00:00:00; kept"

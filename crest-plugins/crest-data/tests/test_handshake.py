@@ -111,6 +111,19 @@ def test_a_disagreement_is_told_with_both_values_and_the_repair(other, said):
     assert expected in str(caught.value)
 
 
+def test_intervals_that_start_alike_end_alike():
+    def held(last):
+        edges = np.array([["2001-01-01", "2001-02-01"], ["2001-02-01", last]], dtype="datetime64[ns]")
+        raw = xr.Dataset({"v": ("time", [1.0, 2.0])}, {"time": edges[:, 0], "lat": 50.0, "lon": 8.0})
+        raw["time_bnds"] = (("time", "bnds"), edges)
+        raw["time"].attrs["bounds"] = "time_bnds"
+        return conform(raw, {"v": Variable("rain", "mm day-1")}, step=None, source="months")
+
+    handshake(held("2001-03-01"), held("2001-03-01"))
+    with pytest.raises(DataError, match="ends of the intervals: some in .*; correct the bounds"):
+        handshake(held("2001-03-01"), held("2001-02-20"))
+
+
 def test_cells_are_the_same_ones_in_the_same_order():
     with pytest.raises(DataError, match="cell_id: 'a' in .*, 'b' in .*; select the same cells in the same order"):
         handshake(gauges(), gauges(ids=("b", "a")))

@@ -100,6 +100,10 @@ GIVEN = {
         lambda: splice(series(*WHOLE), series(*LEAP, offset=1000.0, source="another"), "2008-01-01"),
         {"2007-12-31": 364.0, "2008-01-01": 1000.0},
     ),
+    "22: two datasets that overlap, each on its side of the date": (
+        lambda: splice(series(*WHOLE), series("2007-06-01", "2008-06-01", offset=1000.0, source="b"), "2007-07-01"),
+        {"2007-06-30": 180.0, "2007-07-01": 1030.0, "2008-05-31": 1365.0},
+    ),
     "23: a climatology, then real time": (
         lambda: splice(
             climatology(series("2001-01-01", "2002-01-01"), "2007-12-01", "2008-01-01", "1D"),

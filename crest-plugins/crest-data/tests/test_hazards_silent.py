@@ -143,6 +143,10 @@ REFUSED = {
         lambda: conformed(raw(lat=(50.0, 52.0, 51.0))),
         "lat: neither ascending nor descending; sort the grid by lat",
     ),
+    "longitudes in no order": (
+        lambda: conformed(raw(lon=(8.0, 10.0, 9.0, 11.0, 10.5))),
+        "lon: neither ascending nor descending; sort the grid by lon",
+    ),
     "latitudes in radians": (
         lambda: conformed(raw().assign_coords(lat=("lat", [0.8, 0.9], {"units": "radians"}))),
         "lat: units 'radians', expected 'degrees_north'; give the coordinates in degrees",

@@ -44,13 +44,13 @@ def quality_of(
     """Return the quality of raw values, uint8; DataError on a value that is neither missing nor possible."""
     if (flag > FILLED).any():
         raise DataError(
-            f"{variable.name}: a flag is {int(flag.max())}; expected 0 good, 1 missing, 2 rejected or 3 filled: translate "
-            f"the source's own flags"
+            f"{variable.name}: a flag is {int(flag.max())}; expected 0 good, 1 missing, 2 rejected or 3 filled: "
+            f"translate the source's own flags"
         )
     missing = _is_one_of(raw, fills) | np.isnan(raw) if fills else np.isnan(raw)
     outside = _outside(raw, missing | (flag == REJECTED), variable, convert)
     quality = np.where(missing, np.where(flag == REJECTED, REJECTED, MISSING), flag)
-    return np.where(outside & ~missing, REJECTED, quality).astype(np.uint8)
+    return np.where(outside, REJECTED, quality).astype(np.uint8)
 
 
 def values_of(raw: np.ndarray, quality: np.ndarray, convert: Conversion) -> np.ndarray:
@@ -120,7 +120,7 @@ def _counted(raw: xr.DataArray, quality: xr.DataArray, variable: Variable, fills
     for mark in fills:
         if count := int(_is_one_of(raw.values, (mark,)).sum()):
             changes.append(f"{variable.name}: {mark:g} -> missing, {count} values")
-    if count := int((quality.values == REJECTED).sum()):
+    if count := int(((quality.values == REJECTED) & ~np.isnan(raw.values)).sum()):
         changes.append(f"{variable.name}: {count} values rejected")
     return changes
 

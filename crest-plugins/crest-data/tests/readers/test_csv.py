@@ -106,6 +106,11 @@ def test_dates_of_another_form_and_other_separators(tmp_path):
             {"cell": "id", "places": {"a": (1, 2), "b": (3, 4)}},
             "the cell 'b' has 1 rows, 'a' has 2, or at other times; add rows with empty values, or read the cells",
         ),
+        (
+            "time,id,P,T\n2001-01-01,a,1,2\n2001-01-02,b,1,2\n",
+            {"cell": "id", "places": {"a": (1, 2), "b": (3, 4)}},
+            "the cell 'b' has 1 rows, 'a' has 1, or at other times; add rows with empty values",
+        ),
         ("", {}, "the file is empty; get it again"),
         ("time,P,T\n", {}, "no data after line 1; the file is empty or cut off"),
     ],

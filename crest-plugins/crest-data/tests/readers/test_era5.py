@@ -141,6 +141,17 @@ def test_the_old_layout_tells_that_it_was_unpacked_and_cleaned(tmp_path):
     assert held.attrs["licence"] == "CC-BY-4.0" and "Hersbach" in held.attrs["citation"]
 
 
+def test_traces_of_packing_below_zero_become_zero_and_are_counted(tmp_path):
+    data = {"tp": truth(hours())["tp"]}
+    data["tp"][5] = -5e-10
+    held = read_era5(write_new(new(hours(), data), tmp_path / "era5.nc"))
+    assert float(held["precipitation"].min()) == 0.0
+    assert "precipitation: 12 values from -1e-09 to 0 -> 0, traces of packing" in held.attrs["changes"]
+    data["tp"][5] = -1e-3
+    with pytest.raises(DataError, match=r"precipitation: -0.001 m at index .* expected finite values within \[0, 1\]"):
+        read_era5(write_new(new(hours(), data), tmp_path / "wrong.nc"))
+
+
 def test_final_and_preliminary_versions_are_merged_where_they_do_not_overlap(tmp_path):
     times = hours()
     data = truth(times)

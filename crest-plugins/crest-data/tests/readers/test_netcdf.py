@@ -64,7 +64,8 @@ def test_packed_integers_are_unpacked_and_fill_values_become_missing(tmp_path):
 def test_what_was_conformed_comes_back_with_its_quality_and_its_history(tmp_path):
     rain = Variable("tas", "K", bounds=(0.0, 300.0), reject=True)
     once = conform(dataset(), {"TAS": rain}, step="1D", source="x", time_zone="local days")
-    once.to_netcdf(tmp_path / "held.nc", engine="netcdf4")
+    once.to_netcdf(tmp_path / "held.nc", engine="netcdf4", encoding={"tas": {"_FillValue": -1.0}})
+    assert 2 in once["tas_quality"]
     again = read_netcdf(tmp_path / "held.nc")
     xr.testing.assert_equal(again, once)
     assert again.attrs["time_zone"] == "local days"

@@ -45,15 +45,16 @@ def conform_cf(raw: xr.Dataset, wanted: Wanted, reading: Reading, path: Path) ->
     flags = _flags(raw, variables)
     left = [name for name in left if not name.endswith("_quality")]
     notes = [*_decoded(raw, variables), *([f"not read: {', '.join(left)}"] if left else [])]
+    earlier = [str(raw.attrs["changes"])] if raw.attrs.get("changes") else []
+    raw = raw.assign_attrs(changes="\n".join([*earlier, *notes]))
     with told(path):
-        held = conform(
+        return conform(
             raw, variables, step=reading.step, label=reading.label, flags=flags,
             time_zone=reading.time_zone or str(raw.attrs.get("time_zone", "UTC")),
             source=reading.source or _source(raw, path),
             licence=reading.licence or str(raw.attrs.get("license", raw.attrs.get("licence", ""))),
             citation=reading.citation or str(raw.attrs.get("citation", raw.attrs.get("references", ""))),
         )  # fmt: skip
-    return with_notes(held, notes)
 
 
 def with_notes(dataset: xr.Dataset, notes: Sequence[str]) -> xr.Dataset:
