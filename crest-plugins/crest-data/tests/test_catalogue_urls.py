@@ -118,6 +118,9 @@ def test_a_file_is_fetched_once_and_is_what_was_promised(archive):
         path = fetch("https://data.example.org/a.nc", SUM, len(CONTENT), HOSTS, connect=archive.connect)
     assert path.read_bytes() == CONTENT and path.name == "a.nc"
     assert archive.asked == ["/a.nc"]
+    path.write_bytes(CONTENT[::-1])  # damage in the cache is found, and mended
+    path = fetch("https://data.example.org/a.nc", SUM, len(CONTENT), HOSTS, connect=archive.connect)
+    assert path.read_bytes() == CONTENT and archive.asked == ["/a.nc"] * 2
 
 
 @pytest.mark.parametrize("held", [b"other byte", b"some byte", b"x" * 5_000_000, b""])

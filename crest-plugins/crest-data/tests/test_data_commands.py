@@ -88,6 +88,13 @@ def test_check_ends_with_1_where_a_file_is_damaged(data, folder):
     assert found["status"] == "failed"
 
 
+def test_check_ends_with_1_where_a_catalogue_is_left_out(data, folder):
+    shelf = folder.parent / "shelf"
+    shelf.mkdir()
+    (shelf / "broken.yaml").write_text("crest_catalogue: 2")
+    assert "ok      crest-samples/fulda" in data("check", status=1)
+
+
 def test_add_makes_a_catalogue_known(data):
     assert "added 'brook'" in data("add", "brook.yaml")
     assert "brook: A brook of our own" in data("list")

@@ -81,12 +81,13 @@ def check(
     crest data check my-data.yaml     a catalogue that you write: prints the sums that it lacks
     """
     found = [check_entry(entry) for entry in _entries(name, hosts or [])]
+    left_out = name is None and bool(read_shelf()[1])
     if as_json:
         print(json.dumps([asdict(one) for one in found], indent=2))
     else:
         for one in found:
             print("\n  ".join([f"{one.status:<7} {one.name}", *filter(None, one.message.split("\n")), *one.notes]))
-    if any(one.status == "failed" for one in found):
+    if left_out or any(one.status == "failed" for one in found):
         raise typer.Exit(1)
 
 

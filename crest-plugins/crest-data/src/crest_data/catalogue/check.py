@@ -10,10 +10,11 @@ import xarray as xr
 from crest_core import CrestError, UnitError, conversion
 from crest_data.catalogue.errors import CatalogueError
 from crest_data.catalogue.fetch import Connect, connect
-from crest_data.catalogue.files import is_checked, locate, missing_package, sums
+from crest_data.catalogue.files import is_checked, locate, missing_package
 from crest_data.catalogue.load import Entry
 from crest_data.catalogue.opening import open_dataset
 from crest_data.catalogue.parameters import check_defaults
+from crest_data.catalogue.sums import sums
 from crest_data.deviations import check_convention
 
 

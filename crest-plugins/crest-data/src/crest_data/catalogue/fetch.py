@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 import platformdirs
 
 from crest_data.catalogue.errors import CatalogueError
+from crest_data.catalogue.sums import sums
 from crest_data.catalogue.urls import check_address, check_public, check_url, https_url
 
 Connect = Callable[[SplitResult], HTTPConnection]
@@ -41,8 +42,8 @@ def fetch(url: str, sha256: str, size: int, hosts: Collection[str], *, connect: 
     """Return a file of exactly this size and sum: from the cache, or fetched into it."""
     name = check_url(url, hosts).path.rpartition("/")[2] or "file"
     path = cache_folder() / sha256 / name
-    if path.is_file() and path.stat().st_size == size:
-        return path  # its sum is checked before use, as that of every file
+    if path.is_file() and sums(path) == (size, sha256):
+        return path
     path.parent.mkdir(parents=True, exist_ok=True)
     digest, count = hashlib.sha256(), 0
     with NamedTemporaryFile(dir=path.parent, delete=False) as file:

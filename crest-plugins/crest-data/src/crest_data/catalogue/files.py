@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,8 +9,7 @@ from crest_data.catalogue.errors import CatalogueError
 from crest_data.catalogue.fetch import Connect, connect, fetch
 from crest_data.catalogue.load import Entry
 from crest_data.catalogue.schema import FileSection
-
-_BLOCK = 1 << 20  # bytes
+from crest_data.catalogue.sums import sums
 
 
 def files_of(entry: Entry, *, connect: Connect = connect) -> dict[str, Path]:
@@ -19,7 +17,8 @@ def files_of(entry: Entry, *, connect: Connect = connect) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for argument, file in entry.section.files.items():
         found[argument] = locate(entry, file, connect=connect)
-        check_sums(entry, argument, file, found[argument])
+        if not entry.url_of(file):  # what is fetched was checked there
+            check_sums(entry, argument, file, found[argument])
     return found
 
 
@@ -68,16 +67,6 @@ def check_sums(entry: Entry, argument: str, file: FileSection, path: Path) -> No
 def is_checked(file: FileSection) -> bool:
     """Return whether the catalogue says what the file, or every file that it lists of a folder, must be."""
     return file.sha256 is not None or bool(file.parts)
-
-
-def sums(path: Path) -> tuple[int, str]:
-    """Return size and sha256 of a file."""
-    digest, count = hashlib.sha256(), 0
-    with path.open("rb") as content:
-        while block := content.read(_BLOCK):
-            digest.update(block)
-            count += len(block)
-    return count, digest.hexdigest()
 
 
 def _check(entry: Entry, argument: str, path: Path, size: int, sha256: str) -> None:

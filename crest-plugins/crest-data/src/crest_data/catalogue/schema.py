@@ -77,7 +77,7 @@ class FileSection(Section):
 class PackageSection(Section):
     """A distribution that ships the files; it is not imported."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
     """Name of its import package, whose folder paths are relative to."""
     install: Line
     """The command that installs it."""
