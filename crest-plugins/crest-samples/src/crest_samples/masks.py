@@ -1,0 +1,117 @@
+"""Masks: which places, or which values of targets, take part: by region, by value, by class."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from math import inf
+from typing import Any, Protocol
+
+import numpy as np
+import shapely  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+
+from crest_samples.errors import SampleError
+from crest_samples.matching import match
+from crest_samples.places import Places
+from crest_samples.reading import read
+from crest_samples.source import Source
+from crest_samples.times import TimeAxis, begin_in
+
+Keep = NDArray[np.bool_]
+
+
+class Mask(Protocol):
+    """Says what takes part."""
+
+    def keep(self, places: Places, axis: TimeAxis) -> Keep:
+        """Return (place,) for whole places, or (place, time) for values of targets."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """Places from `south` to `north` and, going east, from `west` to `east` [degrees]; it may cross the date line.
+
+    >>> places = Places(np.zeros(2), np.array([179.0, 0.0]), np.array(["a", "b"]))
+    >>> Box(-10, 10, 170, -170).keep(places, TimeAxis(np.array([]))).tolist()
+    [True, False]
+    """
+
+    south: float
+    north: float
+    west: float
+    east: float
+
+    def __post_init__(self) -> None:
+        if not -90.0 <= self.south < self.north <= 90.0:
+            raise SampleError(f"{self}: expected south below north, both from -90 to 90")
+
+    def keep(self, places: Places, axis: TimeAxis) -> Keep:
+        """Return which places are inside, edges included."""
+        wide = (self.east - self.west) % 360.0 or 360.0
+        return (places.lat >= self.south) & (places.lat <= self.north) & ((places.lon - self.west) % 360.0 <= wide)
+
+
+@dataclass(frozen=True, eq=False)
+class Inside:
+    """Places inside an outline of shapely in degrees (lon, lat), its edge included."""
+
+    outline: shapely.Geometry
+    name: str = "outline"
+
+    def __str__(self) -> str:
+        return f"Inside({self.name})"
+
+    def keep(self, places: Places, axis: TimeAxis) -> Keep:
+        """Return which places are inside."""
+        return shapely.intersects_xy(self.outline, places.lon, places.lat)
+
+
+@dataclass(frozen=True, eq=False)
+class Between:
+    """Where the one variable of a source is from `low` to `high`: places, or times of targets if the variable moves.
+
+    Where the source has no value nothing takes part.
+    """
+
+    source: Source
+    low: float = -inf
+    high: float = inf
+
+    def __str__(self) -> str:
+        return f"Between({', '.join(self.source.variables)}, {self.low:g}, {self.high:g})"
+
+    def keep(self, places: Places, axis: TimeAxis) -> Keep:
+        """Return (place,), or (place, time) where the variable moves."""
+        values = _values(self.source, places, axis, str(self))
+        return (values >= self.low) & (values <= self.high)
+
+
+@dataclass(frozen=True, eq=False)
+class OneOf:
+    """Places whose class, the one variable of a source such as land cover, is one of `classes`."""
+
+    source: Source
+    classes: Collection[int]
+
+    def __str__(self) -> str:
+        return f"OneOf({', '.join(self.source.variables)}, {sorted(self.classes)})"
+
+    def keep(self, places: Places, axis: TimeAxis) -> Keep:
+        """Return which places have one of the classes."""
+        if self.source.match == "area mean":
+            raise SampleError(f"{self}: classes have no mean; match the source by 'nearest', 'containing' or 'id'")
+        return np.isin(_values(self.source, places, axis, str(self)), list(self.classes))
+
+
+def _values(source: Source, places: Places, axis: TimeAxis, who: str) -> NDArray[Any]:
+    """Return the one variable of a source at the places."""
+    if len(source.variables) != 1 or source.patch:
+        raise SampleError(f"{who}: a mask needs a source of one variable and no patch, got {list(source.variables)}")
+    (name,), first = source.variables, 0
+    if source.moves(name):
+        first = begin_in(source, axis)
+    values = read(source, match(source, places), name, first, len(axis))
+    if values.shape[-1] != 1:
+        raise SampleError(f"{who}: {name} has further dims; select one layer first")
+    return values[..., 0]

@@ -1,0 +1,111 @@
+"""Matching: which cells of a source a place takes its values from, and with what weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from crest_samples import great_circle
+from crest_samples.area_mean import area_weights
+from crest_samples.errors import SampleError
+from crest_samples.grid_cells import cell_edges
+from crest_samples.places import Places
+from crest_samples.source import Source
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """The share of each cell of a source in each place; a place without any is unmatched."""
+
+    weights: csr_array  # (place, cell of the source, flattened), each row sums to the share of the area in the grid
+
+    @property
+    def matched(self) -> NDArray[np.bool_]:
+        """Whether each place takes values from some cell."""
+        return np.diff(self.weights.indptr) > 0
+
+    @property
+    def one_cell_each(self) -> bool:
+        """Whether values are taken as they are, without a mean."""
+        return bool((np.diff(self.weights.indptr) <= 1).all() and (self.weights.data == 1.0).all())
+
+    def cells(self) -> Integers:
+        """Return the cell of each place, -1 where there is none; for matches of one cell."""
+        found = np.full(self.weights.shape[0], -1, dtype=np.int64)
+        found[self.matched] = self.weights.indices
+        return found
+
+    def take(self, index: NDArray[np.bool_] | Integers) -> Match:
+        """Return the match of some of the places."""
+        return Match(csr_array(self.weights[np.arange(self.weights.shape[0])[index]]))
+
+
+def match(source: Source, places: Places) -> Match:
+    """Return how each place finds its values in a source; what is not found is left unmatched."""
+    ways: dict[str, Callable[[Source, Places], csr_array]] = {
+        "id": _by_id,
+        "nearest": _nearest,
+        "containing": _containing,
+        "area mean": area_weights,
+    }
+    found = Match(ways[source.match](source, places))
+    return found if source.patch is None else _with_room(source, found)
+
+
+def _by_id(source: Source, places: Places) -> csr_array:
+    theirs = Places.of(source.data)
+    if theirs.dims != places.dims or (theirs.dims != ("cell",) and theirs.shape != places.shape):
+        raise SampleError(
+            f"{source}: 'id' matches cells by cell_id, or cells of one and the same grid; it has {theirs.dims} "
+            f"{theirs.shape} and the places {places.dims} {places.shape}; match it by 'nearest' or 'containing'"
+        )
+    order = np.argsort(theirs.ids)
+    at = order[np.minimum(np.searchsorted(theirs.ids, places.ids, sorter=order), len(theirs) - 1)]
+    same = theirs.ids[at] == places.ids
+    if theirs.dims == ("y", "x"):
+        apart = same & (great_circle.distance(theirs.lat[at], theirs.lon[at], places.lat, places.lon) > 1.0)
+        if apart.any():
+            first = int(np.flatnonzero(apart)[0])
+            raise SampleError(
+                f"{source}: its grid has cell {places.ids[first]} at {theirs.lat[at][first]:g}, "
+                f"{theirs.lon[at][first]:g}, the places have it at {places.lat[first]:g}, {places.lon[first]:g}; match "
+                f"it by 'nearest' or 'containing'"
+            )
+    return _one_each(np.where(same, at, -1), len(theirs))
+
+
+def _nearest(source: Source, places: Places) -> csr_array:
+    theirs = Places.of(source.data)
+    known = np.flatnonzero(np.isfinite(theirs.lat) & np.isfinite(theirs.lon))
+    found, metres = great_circle.nearest(places.lat, places.lon, theirs.lat[known], theirs.lon[known])
+    return _one_each(np.where(metres <= (source.radius or 0.0), known[found], -1), len(theirs))
+
+
+def _containing(source: Source, places: Places) -> csr_array:
+    """Return the cell [south, north) x [west, east) that holds each point; the pole belongs to the last row."""
+    lat, lon = cell_edges(source.data, str(source))
+    east = (places.lon - lon[0]) % 360.0 + lon[0]
+    row, column = np.searchsorted(lat, places.lat, side="right") - 1, np.searchsorted(lon, east, side="right") - 1
+    row = np.where((places.lat == 90.0) & (lat[-1] == 90.0), len(lat) - 2, row)
+    inside = (row >= 0) & (row < len(lat) - 1) & (column >= 0) & (column < len(lon) - 1)
+    return _one_each(np.where(inside, row * (len(lon) - 1) + column, -1), (len(lat) - 1) * (len(lon) - 1))
+
+
+def _with_room(source: Source, found: Match) -> Match:
+    """Return the match without the places whose patch does not fit into the grid."""
+    (rows, columns), (tall, wide) = Places.of(source.data).shape, source.patch or (1, 1)
+    cells = found.cells()
+    y, x = cells // columns - (tall - 1) // 2, cells % columns - (wide - 1) // 2
+    fits = (cells >= 0) & (y >= 0) & (x >= 0) & (y + tall <= rows) & (x + wide <= columns)
+    return Match(_one_each(np.where(fits, cells, -1), rows * columns))
+
+
+def _one_each(cells: Integers, count: int) -> csr_array:
+    rows = np.flatnonzero(cells >= 0)
+    return csr_array((np.ones(len(rows)), (rows, cells[rows])), shape=(len(cells), count))

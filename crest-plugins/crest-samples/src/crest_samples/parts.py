@@ -1,0 +1,111 @@
+"""Part and Fold: some of the places and times, to train on or to test on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from crest_samples.errors import SampleError
+from crest_samples.places import Places, place_dims
+from crest_samples.times import TimeAxis, axis_of
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Those places and those times of a data set that belong together."""
+
+    name: str
+    places: Places  # all, of which has_place marks some
+    axis: TimeAxis
+    has_place: Mask
+    has_time: Mask
+
+    def __post_init__(self) -> None:
+        if not self.has_place.any() or not self.has_time.any():
+            raise SampleError(
+                f"part {self.name}: {self.has_place.sum()} of {len(self.places)} places and {self.has_time.sum()} of "
+                f"{len(self.axis)} times are in it; take fewer folds, or smaller buffers"
+            )
+
+    @property
+    def period(self) -> tuple[str, str]:
+        """First and last time."""
+        dates = self.axis.dates[np.flatnonzero(self.has_time)[[0, -1]]]
+        return dates[0].isoformat(), dates[1].isoformat()
+
+    def has_times(self, axis: TimeAxis) -> Mask:
+        """Return which times of an axis are in the part; SampleError where the calendars differ."""
+        if axis.calendar != self.axis.calendar:
+            raise SampleError(
+                f"part {self.name}: its calendar is {self.axis.calendar}, that of the data {axis.calendar}"
+            )
+        at = np.searchsorted(self.axis.seconds, axis.seconds)
+        at = np.minimum(at, len(self.axis) - 1)
+        return (self.axis.seconds[at] == axis.seconds) & self.has_time[at]
+
+    def select(self, dataset: xr.Dataset) -> xr.Dataset:
+        """Return the places (along one dim cell) and times of a dataset that are in the part."""
+        dims, places = place_dims(dataset), Places.of(dataset)
+        chosen = np.flatnonzero(self.has_place[self.places.numbers(places)])
+        if dims == ("y", "x"):
+            rows = (xr.DataArray(axis, dims="cell") for axis in np.unravel_index(chosen, places.shape))
+            dataset = dataset.isel(dict(zip(dims, rows, strict=True)))
+            dataset = dataset.assign_coords(cell_id=("cell", places.ids[chosen]))
+        else:
+            dataset = dataset.isel(cell=chosen)
+        if "time" in dataset.dims:
+            dataset = dataset.isel(time=np.flatnonzero(self.has_times(axis_of(dataset, f"part {self.name}"))))
+        return dataset
+
+    def check(self, data: xr.Dataset | xr.DataArray, who: str) -> None:
+        """Return if all of the data lie in the part; SampleError names the first place or time outside."""
+        dataset = data.to_dataset(name="data") if isinstance(data, xr.DataArray) else data
+        places = Places.of(dataset)
+        numbers = self.places.numbers(places)
+        outside = np.flatnonzero(~self.has_place[numbers])
+        advice = f"select them first: part.select(dataset) of the part {self.name!r}"
+        if len(outside):
+            first = str(places.ids[outside[0]])
+            raise SampleError(
+                f"{who}: {len(outside)} of {len(places)} places are outside of it, as {first!r}; {advice}"
+            )
+        if "time" in dataset.dims:
+            axis = axis_of(dataset, who)
+            late = np.flatnonzero(~self.has_times(axis))
+            if len(late):
+                first = str(axis.dates[late[0]])
+                raise SampleError(f"{who}: {len(late)} of {len(axis)} times are outside of it, as {first}; {advice}")
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """One turn of a cross-validation: train on one part, test on the other, nothing in the buffer between."""
+
+    number: int
+    train: Part
+    test: Part
+
+
+def whole(places: Places, axis: TimeAxis, name: str = "all") -> Part:
+    """Return the part that holds everything."""
+    return Part(name, places, axis, np.ones(len(places), dtype=bool), np.ones(len(axis), dtype=bool))
+
+
+def between(places: Places, axis: TimeAxis, name: str, start: str, end: str, ids: Sequence[str] | None = None) -> Part:
+    """Return the part of the times in [start, end), and of the named places (all by default)."""
+    from crest_core import parse_time
+
+    bounds = np.array([parse_time(text, axis.calendar) for text in (start, end)], dtype=object)
+    first, stop = TimeAxis(bounds).seconds
+    has_time = (axis.seconds >= first) & (axis.seconds < stop)
+    if unknown := sorted(set(ids or ()) - set(places.ids.tolist())):
+        raise SampleError(f"part {name}: the places {unknown[:5]} are unknown; names are those of cell_id")
+    return Part(
+        name, places, axis, np.ones(len(places), dtype=bool) if ids is None else np.isin(places.ids, ids), has_time
+    )

@@ -1,0 +1,128 @@
+"""TimeAxis: the evenly spaced times that all sources of a sample share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import cftime
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from crest_core import from_xarray_time, parse_time
+from crest_samples.errors import SampleError
+from crest_samples.source import Source
+
+DAY = 86400.0  # s
+
+
+@dataclass(frozen=True, eq=False)
+class TimeAxis:
+    """Starts of the intervals of one step each, as datetime64 or cftime dates.
+
+    >>> axis = TimeAxis(np.array(["2001-01-01", "2001-01-02"], dtype="datetime64[ns]"))
+    >>> len(axis), axis.step
+    (2, 86400)
+    """
+
+    values: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @cached_property
+    def calendar(self) -> str:
+        """CF name of the calendar."""
+        return str(self.values[0].calendar) if self.values.dtype == object and len(self.values) else "standard"
+
+    @cached_property
+    def seconds(self) -> NDArray[np.int64]:
+        """Seconds since 1970-01-01 in the calendar."""
+        if self.values.dtype != object:
+            return self.values.astype("datetime64[s]").astype(np.int64)
+        counted = cftime.date2num(self.values, "seconds since 1970-01-01", self.calendar)
+        return np.round(np.asarray(counted, dtype=np.float64)).astype(np.int64)
+
+    @cached_property
+    def dates(self) -> NDArray[Any]:
+        """The times as cftime dates, which components are given."""
+        return from_xarray_time(self.values, self.calendar)
+
+    @property
+    def step(self) -> int:
+        """Seconds between two times; 0 where there is only one."""
+        return int(self.seconds[1] - self.seconds[0]) if len(self) > 1 else 0
+
+    def checked(self, who: str) -> TimeAxis:
+        """Return the axis if its times ascend evenly; SampleError names the first that does not."""
+        gaps = np.diff(self.seconds)
+        uneven = np.flatnonzero((gaps != gaps[:1]) | (gaps <= 0)) if len(gaps) else gaps
+        if len(uneven):
+            at = int(uneven[0])
+            raise SampleError(
+                f"{who}: times are not evenly spaced: {self.values[at]} is followed by {self.values[at + 1]}, expected "
+                f"steps of {gaps[0]} s; give every time, with nan where nothing was measured"
+            )
+        return self
+
+    def part(self, first: int, stop: int) -> TimeAxis:
+        """Return the times number first, ..., stop - 1."""
+        return TimeAxis(self.values[first:stop])
+
+
+def axis_of(data: xr.Dataset, who: str) -> TimeAxis:
+    """Return the time axis of a dataset."""
+    if "time" not in data.coords:
+        raise SampleError(f"{who}: the dim time has no coordinate; give it dates")
+    return TimeAxis(data["time"].values)
+
+
+def shared_axis(sources: Sequence[Source], period: tuple[Any, Any] | None) -> tuple[TimeAxis, list[int]]:
+    """Return the times of [start, end), or all times, and where they begin in each source (0 for statics).
+
+    Nothing is aligned: all sources that move must hold all of these times, at the same step, phase and calendar.
+    """
+    moving = [source for source in sources if any(source.moves(name) for name in source.variables)]
+    if not moving:
+        raise SampleError("samples: no source has a time axis; give at least one variable with the dim time")
+    first = axis_of(moving[0].data, str(moving[0])).checked(str(moving[0]))
+    shared = first if period is None else _cut(first, period, str(moving[0]))
+    begins = {id(source): begin_in(source, shared, str(moving[0]), whole=period is None) for source in moving}
+    return shared, [begins.get(id(source), 0) for source in sources]
+
+
+def _cut(axis: TimeAxis, period: tuple[Any, Any], who: str) -> TimeAxis:
+    dates = [parse_time(one, axis.calendar) for one in period]
+    start, end = TimeAxis(np.array(dates, dtype=object)).seconds
+    held = np.flatnonzero((axis.seconds >= start) & (axis.seconds < end))
+    if not len(held) or axis.seconds[held[0]] != start or axis.seconds[held[-1]] + axis.step < end:
+        raise SampleError(
+            f"{who}: the period {period[0]} to {period[1]} is not covered, or does not begin at one of its times; it "
+            f"holds {axis.values[0]} to {axis.values[-1]}"
+        )
+    return axis.part(int(held[0]), int(held[-1]) + 1)
+
+
+def begin_in(source: Source, shared: TimeAxis, other: str = "the samples", *, whole: bool = False) -> int:
+    """Return where an axis begins in the times of a source; SampleError unless all of it is there.
+
+    With `whole` the source must not hold other times either.
+    """
+    axis = axis_of(source.data, str(source)).checked(str(source))
+    if axis.calendar != shared.calendar:
+        raise SampleError(
+            f"{source}: its calendar is {axis.calendar}, that of {other} is {shared.calendar}; convert one with "
+            f"xarray's convert_calendar"
+        )
+    begin = int(np.searchsorted(axis.seconds, shared.seconds[0]))
+    same = axis.seconds[begin : begin + len(shared)]
+    if (whole and len(axis) != len(shared)) or len(same) != len(shared) or (same != shared.seconds).any():
+        raise SampleError(
+            f"{source}: its times are {axis.values[0]} to {axis.values[-1]} every {axis.step} s, those of {other} "
+            f"{shared.values[0]} to {shared.values[-1]} every {shared.step} s; give period=(start, end) that both "
+            f"cover, at one step and phase"
+        )
+    return begin

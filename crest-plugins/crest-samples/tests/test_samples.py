@@ -1,0 +1,317 @@
+"""Windows of many sources hold what their places and times hold, and nothing is left out unsaid."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from crest_samples import (
+    Places,
+    SampleError,
+    Samples,
+    Shuffled,
+    Source,
+    TorchOrder,
+    Window,
+    as_it_is,
+    coverage,
+    make_samples,
+    mse,
+)
+from crest_samples.example import days
+from crest_samples.example import example_gauges as gauges
+from crest_samples.example import example_weather as weather
+
+from crest_core import FieldSpec, Sizes, Standardize
+from crest_core.plugins import registry
+
+TEN_DAYS = Window(10)
+
+
+def at_gauges(window=TEN_DAYS, **options):
+    grid, data = weather(), gauges()
+    return make_samples(
+        [Source(grid, ("rain", "soil_temperature"), match="nearest", radius=20e3), Source(data, ("slope",))],
+        [Source(data, ("discharge",))],
+        window,
+        **options,
+    )
+
+
+@pytest.mark.parametrize(
+    ("window", "scored"),
+    [(Window(10), 10), (Window(10, targets="last"), 1), (Window(10, targets=3), 3), (Window(7, spin_up=3), 7)],
+)
+def test_a_batch_holds_the_values_of_its_places_and_times(window, scored):
+    samples, grid, data = at_gauges(window), weather(), gauges()
+    assert len(samples) == 6 * 91
+    batch = samples[torch.tensor([5, 400, 17])]
+    assert batch.inputs["rain"].shape == (10, 3) and batch.inputs["soil_temperature"].shape == (10, 3, 2)
+    assert batch.inputs["slope"].shape == (3,) and batch.targets["discharge"].shape == (scored, 3)
+    for number, (place, start) in enumerate(zip(batch.place.tolist(), batch.start.tolist(), strict=True)):
+        y = int(np.abs(grid["lat"].values - float(data["lat"][place])).argmin())
+        x = int(np.abs(grid["lon"].values - float(data["lon"][place])).argmin())
+        expected = grid.isel(time=slice(start, start + 10), y=y, x=x)
+        np.testing.assert_allclose(batch.inputs["rain"][:, number], expected["rain"], rtol=1e-6)
+        np.testing.assert_allclose(batch.inputs["soil_temperature"][:, number], expected["soil_temperature"], rtol=1e-6)
+        assert batch.inputs["slope"][number] == pytest.approx(float(data["slope"][place]))
+        times = 1000.0 * place + np.arange(start + 10 - scored, start + 10)
+        assert batch.targets["discharge"][:, number].tolist() == times.tolist()
+        dates = xr.CFTimeIndex(batch.times[:, number]).to_datetimeindex(time_unit="ns")
+        assert (dates == data["time"].values[start : start + 10]).all()
+
+
+def test_images_and_series_of_images_are_pieces_of_the_grid():
+    grid, data = weather(), gauges()
+    sources = [Source(grid, ("rain", "soil_temperature", "elevation"), match="nearest", radius=20e3, patch=(3, 4))]
+    samples = make_samples(
+        sources,
+        [Source(grid, ("rain",), match="containing", patch=(1, 1))],
+        Window(5, targets="last"),
+        places=Places.of(data),
+        unmatched="drop",
+    )
+    batch = samples[[3, len(samples) - 1]]
+    assert batch.inputs["rain"].shape == (5, 2, 3, 4) and batch.inputs["soil_temperature"].shape == (5, 2, 2, 3, 4)
+    assert batch.inputs["elevation"].shape == (2, 3, 4) and batch.targets["rain"].shape == (1, 2, 1, 1)
+    for number, start in enumerate(batch.start.tolist()):
+        middle = batch.targets["rain"][0, number, 0, 0]
+        image = batch.inputs["rain"][:, number]
+        assert torch.isclose(image[-1, 1, 1], middle)  # the cell of the place lies in the middle, or just before
+        steps = image[1:] - image[:-1]
+        assert torch.allclose(steps, torch.full_like(steps, 0.001), atol=3e-4)
+        assert torch.allclose(image[:, :, 1:] - image[:, :, :-1], torch.ones(5, 3, 3), atol=3e-4)
+        assert torch.allclose(image[:, 1:] - image[:, :-1], torch.full((5, 2, 4), 100.0), atol=3e-4)
+        assert torch.allclose(batch.inputs["soil_temperature"][:, number, 1], image + 1e4, rtol=1e-5)
+        assert image[0, 0, 0] % 1.0 == pytest.approx(start / 1000.0, abs=2e-4)
+
+
+def test_a_hole_in_an_image_takes_out_the_windows_that_see_it():
+    grid = weather(steps=20)
+    grid["rain"][10, 8, 8] = np.nan
+    places = Places.of(grid)
+    inside = places.take([y * 20 + x for y in range(2, 14) for x in range(2, 18)])
+    samples = make_samples(
+        [Source(grid, ("rain",), match="containing", patch=(3, 3))],
+        [Source(grid, ("elevation", "soil_temperature"), match="containing")],
+        Window(4),
+        places=inside,
+    )
+    lost = 12 * 16 * 17 - len(samples)
+    assert lost == 9 * 4  # 9 places whose patch holds the cell, 4 starts whose window holds the time
+
+
+def test_places_without_a_match_are_an_error_or_dropped_with_a_count(caplog):
+    data = gauges()
+    data["lon"][2] = -30.0
+    sources = [Source(weather(), ("rain",), match="nearest", radius=20e3)], [Source(data, ("discharge",))]
+    with pytest.raises(
+        SampleError, match=r"1 of 6 places have no match \(nearest within 20000 m\), as g2; widen the match"
+    ):
+        make_samples(*sources, Window(10))
+    with caplog.at_level(logging.INFO, logger="crest_samples"):
+        samples = make_samples(*sources, Window(10), unmatched="drop")
+    assert samples.places.ids.tolist() == ["g0", "g1", "g3", "g4", "g5"]
+    assert (
+        "1 of 6 places have no match" in samples.log[0]
+        and "dropped" in samples.log[0]
+        and samples.log[0] in caplog.text
+    )
+    assert samples[5 * 91 - 1].targets["discharge"][-1, 0] == 5099.0
+
+
+def test_a_patch_that_does_not_fit_into_the_grid_is_no_match():
+    grid = weather()
+    sources = (
+        [Source(grid, ("rain",), match="containing", patch=(3, 3))],
+        [Source(grid, ("elevation", "rain"), match="id")],
+    )
+    samples = make_samples(*sources, Window(2), unmatched="drop")
+    assert len(samples.places) == 14 * 18 and "68 of 320 places have no match" in samples.log[0]
+
+
+def test_windows_with_too_few_values_are_left_out_with_a_count():
+    data = gauges(count=1, steps=30)
+    data["rain"] = data["discharge"] * 0 + 1.0
+    data["rain"][10:12] = np.nan
+    data["discharge"][20:] = np.nan
+    source, target = Source(data, ("rain",)), Source(data, ("discharge",))
+
+    def starts(**shares):
+        return make_samples([source], [target], Window(5), **shares).index[:, 1].tolist()
+
+    assert starts() == [*range(0, 6), *range(12, 20)]
+    assert starts(valid_inputs=0.8) == [*range(0, 7), *range(11, 20)]
+    assert starts(valid_targets=1.0) == [*range(0, 6), *range(12, 16)]
+    assert starts(valid_inputs=0.0, valid_targets=0.6) == list(range(0, 18))
+    assert starts(every=4) == [0, 4, 12, 16]
+    samples = make_samples([source], [target], Window(5))
+    assert samples.log[-2:] == (
+        "inputs: 6 of 26 windows hold less than the share 1 of values",
+        "targets: 6 of 26 windows hold none, or less than the share 0",
+    )
+    data["discharge"][:] = np.nan
+    with pytest.raises(SampleError, match="no window of 5 steps is left; .*targets: 26 of 26 windows hold none"):
+        make_samples([source], [Source(data, ("discharge",))], Window(5))
+
+
+def test_an_optional_source_is_handed_out_with_nan_or_with_a_flag():
+    data, snow = gauges(), gauges().rename(discharge="swe").isel(cell=[0, 1])
+    snow["swe"][5] = np.nan
+    for flag in (False, True):
+        sources = [Source(data, ("slope",)), Source(snow, ("swe",), optional=True, flag=flag)]
+        samples = make_samples(sources, [Source(data, ("discharge",))], Window(10))
+        assert len(samples) == 6 * 91
+        batch = samples[[0, 91 * 3]]
+        missing = torch.tensor([[i == 5, True] for i in range(10)])
+        if flag:
+            assert torch.equal(batch.inputs["swe_valid"] == 0, missing)
+            assert not batch.inputs["swe"].isnan().any() and (batch.inputs["swe"][missing] == 0).all()
+        else:
+            assert torch.equal(batch.inputs["swe"].isnan(), missing) and "swe_valid" not in batch.inputs
+
+
+def test_views_of_windows_share_the_memory_of_the_series():
+    samples = at_gauges()
+    views = samples.views()
+    assert views["rain"].shape == (6, 91, 10) and views["soil_temperature"].shape == (6, 91, 10, 2)
+    held = samples.inputs.series.values
+    assert all(view.untyped_storage().data_ptr() == held.untyped_storage().data_ptr() for view in views.values())
+    assert torch.equal(views["rain"][2, 7], samples[91 * 2 + 7].inputs["rain"][:, 0])
+    before = float(views["rain"][1, 3, 4])
+    held[1, 7] += 1.0
+    assert views["rain"][1, 3, 4] == before + 1.0 and views["rain"][1, 7, 0] == before + 1.0
+
+
+def test_sources_whose_times_differ_need_a_period_that_all_cover():
+    early, late = gauges(steps=60), gauges(steps=60).assign_coords(time=days(60, "2001-01-11"))
+    sources = [Source(early.rename(discharge="rain"), ("rain",))], [Source(late, ("discharge",))]
+    with pytest.raises(SampleError, match=r"its times are 2001-01-11.* give period=\(start, end\) that both cover"):
+        make_samples(*sources, Window(5))
+    samples = make_samples(*sources, Window(5), period=("2001-01-11", "2001-03-02"))
+    batch = samples[0]
+    assert len(samples) == 6 * 46 and (batch.inputs["rain"] - batch.targets["discharge"] == 10).all()
+    with pytest.raises(SampleError, match="the period 2001-01-01 to 2001-04-01 is not covered"):
+        make_samples(*sources, Window(5), period=("2001-01-01", "2001-04-01"))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda data: data.assign_coords(time=data["time"] + np.timedelta64(12, "h")), "at one step and phase"),
+        (lambda data: data.isel(time=slice(None, None, 2)), "every 172800 s"),
+        (lambda data: data.convert_calendar("noleap"), "its calendar is noleap, that of .* is standard"),
+        (lambda data: data.isel(time=[0, 1, 3, 4]), "not evenly spaced: 2001-01-02.* is followed by 2001-01-04"),
+        (lambda data: data.isel(time=[1, 0]), "not evenly spaced"),
+    ],
+)
+def test_times_are_never_aligned(change, words):
+    data = gauges()
+    with pytest.raises(SampleError, match=words):
+        make_samples([Source(data, ("discharge",))], [Source(change(data).rename(discharge="q"), ("q",))], Window(5))
+
+
+def test_samples_work_in_a_calendar_without_leap_days():
+    data = gauges().convert_calendar("noleap")
+    batch = make_samples([Source(data, ("slope",))], [Source(data, ("discharge",))], Window(5))[3]
+    assert [str(time)[:10] for time in batch.times[:2, 0]] == ["2001-01-04", "2001-01-05"]
+
+
+def test_a_torch_data_loader_takes_samples():
+    samples = at_gauges()
+    order = TorchOrder(Shuffled(len(samples)), len(samples), torch.Generator().manual_seed(3))
+    batches = list(torch.utils.data.DataLoader(samples, batch_size=64, sampler=order, collate_fn=as_it_is))
+    pairs = {(p, s) for batch in batches for p, s in zip(batch.place.tolist(), batch.start.tolist(), strict=True)}
+    assert len(pairs) == len(samples) and len(batches[0]) == 64 and len(order) == len(samples)
+    assert isinstance(samples, Samples)
+
+
+def test_a_component_takes_a_batch_and_its_loss_has_gradients():
+    samples = at_gauges(Window(6, spin_up=4))
+    rain, discharge = FieldSpec(name="rain", units="mm day-1"), FieldSpec(name="discharge", units="mm day-1")
+    scale = Standardize({"rain": 500.0, "discharge": 2500.0}, {"rain": 500.0, "discharge": 1000.0})
+    component = registry().load("backends", "torch-lstm")(
+        inputs=(rain,), outputs=(discharge,), hidden=4, timestep="1D", scale=scale
+    )
+    batch = samples[[1, 2, 200]].on_cells()
+    state = component.initial_state(Sizes({"cell": 1}, lead=(3,)))
+    scored = batch.scored(component(state, {"rain": batch.inputs["rain"]}, batch.times)[0])
+    assert scored["discharge"].shape == batch.targets["discharge"].shape == (6, 3, 1)
+    mse(scored["discharge"], batch.targets["discharge"]).backward()
+    assert all(parameter.grad is not None for parameter in component.parameters())
+
+
+def test_outputs_that_do_not_fit_the_targets_are_refused():
+    batch = at_gauges()[0]
+    with pytest.raises(SampleError, match=r"the outputs \['q'\] lack the targets \['discharge'\]"):
+        batch.scored({"q": torch.zeros(10, 1)})
+    with pytest.raises(SampleError, match="has 1 steps, expected the 10 steps of the inputs"):
+        batch.scored({"discharge": torch.zeros(1, 1)})
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"every": 0}, "every 0"),
+        ({"valid_inputs": 2.0}, "valid_inputs 2.0"),
+        ({"unmatched": "ignore"}, "unmatched 'ignore', expected 'error' or 'drop'"),
+        ({"transforms": {"snow": None}}, r"transforms of \['snow'\], which no source holds"),
+    ],
+)
+def test_options_without_sense_are_refused(options, words):
+    with pytest.raises(SampleError, match=words):
+        at_gauges(**options)
+
+
+def test_sources_are_given_and_hold_each_name_once():
+    source = Source(gauges(), ("discharge",))
+    with pytest.raises(SampleError, match="0 inputs and 1 targets; give one source or more of each"):
+        make_samples([], [source], Window(5))
+    with pytest.raises(SampleError, match=r"\['discharge'\] stand in two sources of one side"):
+        make_samples([source, source], [source], Window(5))
+    static = Source(gauges(), ("slope",))
+    with pytest.raises(SampleError, match="no source has a time axis"):
+        make_samples([static], [static], Window(5))
+
+
+@pytest.mark.parametrize("arguments", [(0,), (5, -1), (5, 0, 6), (5, 0, 0), (5, 0, "first")])
+def test_a_window_of_no_sense_is_refused(arguments):
+    with pytest.raises(
+        SampleError, match="expected 1 or more steps, a spin-up of 0 or more, and targets 'all', 'last'"
+    ):
+        Window(*arguments)
+
+
+def test_coverage_counts_samples_by_place_and_scored_times():
+    data = gauges(steps=20)
+    data["discharge"][:, 1] = np.nan
+    samples = make_samples([Source(data, ("slope",))], [Source(data, ("discharge",))], Window(4, spin_up=1, targets=2))
+    counts = coverage(samples)
+    assert counts["sample_count"].values.tolist() == [16, 0, 16, 16, 16, 16]
+    assert counts["sample_count_in_time"].values.tolist() == [0, 0, 0, 5, *[10] * 15, 5]
+    assert int(counts["sample_count_in_time"].sum()) == 2 * len(samples)
+    assert counts["cell_id"].values.tolist() == data["cell_id"].values.tolist()
+    assert int(coverage(samples, torch.tensor([0, 1]))["sample_count"].sum()) == 2
+
+
+def test_coverage_of_a_grid_is_a_map_with_its_own_coordinates():
+    grid = weather(steps=8)
+    samples = make_samples(
+        [Source(grid, ("rain",), match="containing", patch=(3, 3))],
+        [Source(grid, ("elevation", "rain"))],
+        Window(4),
+        unmatched="drop",
+    )
+    counts = coverage(samples)["sample_count"]
+    assert counts.dims == ("y", "x") and counts["lat"].dims == ("y",)
+    assert int(counts[0, 0]) == 0 and (counts[1:-1, 1:-1] == 5).all() and int(counts.sum()) == len(samples)
+
+
+def test_the_command_counts_windows_and_writes_their_coverage(tmp_path, capsys):
+    gauges(steps=20)[["discharge", "slope"]].to_netcdf(tmp_path / "data.nc")
+    command = registry().load("cli_commands", "samples")
+    command(tmp_path / "data.nc", "slope", "discharge", steps=5, output=tmp_path / "coverage.nc")
+    assert "96 windows of 5 steps at 6 places" in capsys.readouterr().out
+    with xr.open_dataset(tmp_path / "coverage.nc") as written:
+        assert int(written["sample_count"].sum()) == 96
