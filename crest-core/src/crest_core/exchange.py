@@ -74,12 +74,14 @@ def checked(
 
 def taped(component: Component, function: Call) -> Call:
     """Return the `step` or `sequence` of a component, taken off the tape where its gradient policy is none."""
+    if component.gradient_policy != "none":
+        return function
 
     def blocked(state: Tensors, inputs: Tensors, time: Any) -> tuple[Tensors, Tensors]:
         with torch.no_grad():
             return function(state, inputs, time)
 
-    return blocked if component.gradient_policy == "none" else function
+    return blocked
 
 
 def run_loop(

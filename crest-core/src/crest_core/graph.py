@@ -164,11 +164,10 @@ class Graph(SequenceComponent):
             if block.loop:
                 produced |= run_loop(block, self.components, given, states, memory, times)
                 continue
-            name = block.members[0]
-            child = self.components[name]
+            (name,) = block.members
+            child, names, state = self.components[name], self._declared[name], states[name]
             try:
                 call = taped(child, child.sequence)
-                names, state = self._declared[name], states[name]
                 produced[name], states[name] = checked(name, names, call, state, given[name], times)
             except Exception as error:
                 raise failed(f"{name} at {times[0]} to {times[-1]}", error) from error
@@ -254,7 +253,7 @@ class Graph(SequenceComponent):
         if not steps:
             raise StateError("the graph got no timesteps; give at least one time")
         for name in self._series:
-            if not inputs[name].ndim or inputs[name].size(0) != steps:
+            if not inputs[name].ndim or inputs[name].shape[0] != steps:
                 got = f"{len(inputs[name])} steps" if inputs[name].dim() else "no time axis"
                 raise StateError(
                     f"the graph got {steps} times, but the forcing {name} has {got}; cut them to one period"
