@@ -1,0 +1,56 @@
+"""A disk that fails under a run leaves a prefix of acknowledged cycles, and the run resumed ends as if it had not."""
+
+import shutil
+import sys
+from collections import Counter
+
+import pytest
+
+from .storing import coupled
+from .storing.contents import every_cycle
+from .storing.faults import OPERATIONS, Bench, compiled
+from .storing.zygote import Zygote
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or shutil.which("gcc") is None,
+    reason="faults are injected by a preloaded library, which needs Linux and gcc",
+)
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("faults")
+    forcing = coupled.write_forcing(folder / "weather.nc", 6)
+    with Zygote(compiled(folder)) as zygote:
+        bench = Bench(zygote, folder, forcing, folder / "base", {})
+        assert bench.run(folder / "straight", 4).status == 0
+        assert bench.run(folder / "base", 2).status == 0
+        yield Bench(zygote, folder, forcing, folder / "base", every_cycle(folder / "straight"))
+
+
+def proved(bench, at, share):
+    """Prove a share of the faults after an event; return how they were taken."""
+    numbers = {operation: bench.numbers(at, operation) for operation in OPERATIONS}
+    found = Counter(f"{fault.operation} {bench.prove(fault)}" for fault in bench.faults(at, numbers, share))
+    assert found
+    print(at, numbers, dict(found))
+    return found
+
+
+def test_a_spread_of_faults_in_a_commit_leaves_acknowledged_cycles(bench):
+    assert len(proved(bench, "commit+", 0.02)) >= 3
+
+
+def test_a_spread_of_faults_while_a_run_is_opened_leaves_acknowledged_cycles(bench):
+    proved(bench, "open+", 0.005)
+
+
+@pytest.mark.slow
+def test_every_fault_of_a_commit_leaves_acknowledged_cycles(bench):
+    found = proved(bench, "commit+", 1.0)
+    assert found["write absorbed"] and found["read absorbed"] and found["fsync stopped"] and found["rename stopped"]
+
+
+@pytest.mark.slow
+def test_faults_while_a_run_is_opened_leave_acknowledged_cycles(bench):
+    proved(bench, "open+", 0.2)
