@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from crest_core import parse_time
 from crest_samples.errors import SampleError
 from crest_samples.places import Places, place_dims
 from crest_samples.times import TimeAxis, axis_of
@@ -99,8 +100,6 @@ def whole(places: Places, axis: TimeAxis, name: str = "all") -> Part:
 
 def between(places: Places, axis: TimeAxis, name: str, start: str, end: str, ids: Sequence[str] | None = None) -> Part:
     """Return the part of the times in [start, end), and of the named places (all by default)."""
-    from crest_core import parse_time
-
     bounds = np.array([parse_time(text, axis.calendar) for text in (start, end)], dtype=object)
     first, stop = TimeAxis(bounds).seconds
     has_time = (axis.seconds >= first) & (axis.seconds < stop)
