@@ -187,13 +187,18 @@ def test_a_word_that_is_no_command_names_the_near_one(models, crest):
         ("plan", "crest-run"),
         ("run", "crest-run"),
         ("schema", "crest-run"),
+        ("rerun", "crest-run"),
+        ("verify", "crest-run"),
+        ("data", "crest-data"),
+        ("plot", "crest-plot"),
+        ("store", "crest-store"),
         ("new", "crest-templates"),
         ("add", "crest-models"),
         ("remove", "crest-models"),
     ],
 )
 def test_a_command_of_a_package_that_is_not_there_says_which(models, crest, command, package):
-    hint = f"crest: no command {command!r}; it comes with the package {package}: pip install {package}\n"
+    hint = f"crest: no command {command!r}; it comes with the package {package}\n"
     assert crest(command, "run.yaml") == (2, "", hint)
 
 

@@ -20,9 +20,10 @@ from crest_fields.errors import CrestError, near
 
 _COLUMNS = ("name", "kind", "summary", "distribution", "version")
 _ELSEWHERE = {  # where commands come from that people miss
-    **dict.fromkeys(("info", "plan", "run", "schema"), "the package crest-run: pip install crest-run"),
-    "new": "the package crest-templates: pip install crest-templates",
-    **dict.fromkeys(("add", "remove"), "the package crest-models: pip install crest-models"),
+    **dict.fromkeys(("info", "plan", "rerun", "run", "schema", "verify"), "the package crest-run"),
+    "new": "the package crest-templates",
+    **dict.fromkeys(("add", "remove"), "the package crest-models"),
+    **{name: f"the package crest-{name}" for name in ("data", "plot", "store")},
     "check": "crest-core itself: install it anew, or add it to CREST_PLUGINS",
 }
 _AUTOLOAD_OFF = "CREST_DISABLE_PLUGIN_AUTOLOAD is set: no plugins are read but those that CREST_PLUGINS names"

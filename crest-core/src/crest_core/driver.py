@@ -103,8 +103,8 @@ def simulate(
 
     Forcing is read (one window ahead) and run in windows cut at multiples of `window` since 2000-01-01; at the end of
     each, `store` receives the state, from which `resume` goes on. An `archive` receives the outputs of each window too,
-    and is opened in the end: memory does not grow with the length of the run. `seed` and the attributes in `record` are only
-    written to the outputs. `progress` None shows a bar on a terminal.
+    and is opened in the end: memory does not grow with the length of the run. `seed` and the attributes in `record` are
+    only written to the outputs. `progress` None shows a bar on a terminal.
     """
     graph = model if isinstance(model, Graph) else Graph({"model": model})
     identity, chain = graph_hash(graph), ""

@@ -22,7 +22,7 @@ def test_a_catalogue_that_fails_its_checks_is_not_added(write, folder):
     (folder / "brook.csv").write_text("damaged")
     with pytest.raises(CatalogueError, match="the catalogue is not added:\nbrook/daily"):
         add_catalogue(path)
-    path = write(folder, lambda text: text.replace("name: brook\n", "name: crest-samples\n"))
+    path = write(folder, lambda text: text.replace("name: brook\n", "name: package-data\n"))
     with pytest.raises(CatalogueError, match="crest-data has a catalogue of this name; rename it"):
         add_catalogue(path)
 
@@ -30,7 +30,7 @@ def test_a_catalogue_that_fails_its_checks_is_not_added(write, folder):
 def test_an_entry_of_two_catalogues_is_called_by_both_names(write, folder):
     path = write(folder, lambda text: text.replace("  daily:", "  fulda:"))
     add_catalogue(path)
-    with pytest.raises(CatalogueError, match="entry of several catalogues: brook/fulda and crest-samples/fulda"):
+    with pytest.raises(CatalogueError, match="entry of several catalogues: brook/fulda and package-data/fulda"):
         open_entry("fulda")
     assert open_entry("brook/fulda").sizes["time"] == 10
 
@@ -40,7 +40,7 @@ def test_a_broken_catalogue_of_the_user_warns_and_leaves_the_others(folder):
     shelf.mkdir()
     (shelf / "broken.yaml").write_text("crest_catalogue: 2")
     with pytest.warns(UserWarning, match="a catalogue is left out: .*broken.yaml"):
-        assert "crest-samples" in [one.name for one in all_catalogues()]
+        assert "package-data" in [one.name for one in all_catalogues()]
 
 
 def test_the_catalogue_is_a_data_source_of_run_files(folder):
@@ -69,7 +69,7 @@ def test_braces_in_a_path_are_not_handed_to_intake(write, tmp_path):
 
 
 def test_the_shipped_samples_are_whole_and_keep_to_the_convention():
-    shelf = load_catalogue(registry().load("catalogues", "crest-samples"))
+    shelf = load_catalogue(registry().load("catalogues", "package-data"))
     found = {entry.name: check_entry(entry) for entry in shelf}
     assert not [one for one in found.values() if one.status == "failed"]
     assert {found[name].status for name in ("schwingbach", "fulda", "hymod-example")} == {"ok"}

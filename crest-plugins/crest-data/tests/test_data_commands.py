@@ -45,8 +45,8 @@ def test_every_reader_is_registered():
 
 def test_a_fresh_machine_lists_what_is_there_and_what_to_install(data):
     rows = {row["name"]: row for row in json.loads(data("list", "--json"))}
-    assert rows["crest-samples/fulda"]["status"] == "ready"
-    assert rows["crest-samples/ecostress-towers"]["status"] in (
+    assert rows["package-data/fulda"]["status"] == "ready"
+    assert rows["package-data/ecostress-towers"]["status"] in (
         "ready",
         "install: pip install --no-deps ecov002-calval-tables",
     )
@@ -81,7 +81,7 @@ def test_a_parameter_is_a_key_and_a_value(data):
 
 def test_check_ends_with_1_where_a_file_is_damaged(data, folder):
     assert "ok      brook/daily" in data("check", "brook.yaml")
-    assert "ok      crest-samples/fulda" in data("check", "fulda")
+    assert "ok      package-data/fulda" in data("check", "fulda")
     (folder / "brook.csv").write_text("damaged")
     assert "brook.csv has 7 bytes" in data("check", "brook.yaml", status=1)
     (found,) = json.loads(data("check", "brook.yaml", "--json", status=1))
@@ -92,7 +92,7 @@ def test_check_ends_with_1_where_a_catalogue_is_left_out(data, folder):
     shelf = folder.parent / "shelf"
     shelf.mkdir()
     (shelf / "broken.yaml").write_text("crest_catalogue: 2")
-    assert "ok      crest-samples/fulda" in data("check", status=1)
+    assert "ok      package-data/fulda" in data("check", status=1)
 
 
 def test_add_makes_a_catalogue_known(data):

@@ -25,6 +25,7 @@ _PUBLIC = {
     "readers.era5": ("read_era5",),
     "readers.era5_land": ("read_era5_land",),
     "readers.fluxnet": ("read_fluxnet",),
+    "readers.flux_towers": ("read_flux_towers",),
     "readers.grib": ("read_grib",),
     "readers.modis_snow": ("read_modis_snow",),
     "readers.netcdf": ("read_netcdf",),

@@ -18,6 +18,7 @@ _READERS = {
     "airgr": "Tables of airGR: precipitation, potential evapotranspiration, discharge",
     "modis-snow": "MODIS snow-cover fraction by elevation band, with weather and discharge",
     "fluxnet": "FLUXNET2015 tables and workbooks: fluxes, weather and their quality",
+    "flux-towers": "Daily series of flux towers, one table a site",
     "smap": "SMAP soil moisture, level 3 and 4, HDF5",
     "smap-conus": "SMAP soil moisture with NLDAS-2 forcing at pixels of the USA",
 }
@@ -48,7 +49,7 @@ def register_data_sources(register: Register) -> None:
 @hookimpl
 def register_catalogues(register: Register) -> None:
     """Register the catalogue of data that packages ship."""
-    register("crest-samples", "crest_data.catalogues:SAMPLES", summary="Real data that Python packages ship")
+    register("package-data", "crest_data.catalogues:SAMPLES", summary="Real data that Python packages ship")
 
 
 @hookimpl

@@ -47,7 +47,7 @@ def read_grib(
 @contextmanager
 def grib_errors(path: Path) -> Iterator[None]:
     """Take errors of eccodes for errors of the data, and name the file."""
-    from eccodes import CodesInternalError  # type: ignore[import-untyped]
+    from eccodes import CodesInternalError
 
     try:
         yield

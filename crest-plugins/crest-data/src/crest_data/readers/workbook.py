@@ -34,8 +34,8 @@ def read_workbook(path: Path, *, is_number: Callable[[str], bool]) -> Table:
 
 def _rows(path: Path) -> list[tuple[object, ...]]:
     """Return the rows of the only sheet."""
-    from openpyxl import load_workbook  # type: ignore[import-untyped]
-    from openpyxl.utils.exceptions import InvalidFileException  # type: ignore[import-untyped]
+    from openpyxl import load_workbook
+    from openpyxl.utils.exceptions import InvalidFileException
 
     try:
         with ZipFile(path) as packed:
