@@ -77,9 +77,9 @@ class Graph(SequenceComponent):
         self._declared = {name: declared(child) for name, child in components.items()}
         self._series = tuple(spec.name for spec in self.inputs if not spec.static)
         self._keys = {
-            name: {spec.name: f"{name}.{spec.name}" for spec in one.states} for name, one in components.items()
+            name: tuple((spec.name, f"{name}.{spec.name}") for spec in one.states) for name, one in components.items()
         }
-        self._coupler = self._names.difference(*(keys.values() for keys in self._keys.values()))
+        self._coupler = self._names.difference(key for keys in self._keys.values() for _, key in keys)
 
     def plan(self) -> Plan:
         """Return blocks, order, links and gradient policies: print it, or call `draw` or `mermaid`."""
@@ -153,30 +153,33 @@ class Graph(SequenceComponent):
 
     def sequence(self, state: Tensors, inputs: Tensors, times: Sequence[Any]) -> tuple[Tensors, Tensors]:
         """Return (outputs, state) of T timesteps, block by block as planned."""
-        states, memory = self._split(state, inputs)
+        if self._names != state.keys() or not self._needed <= inputs.keys():
+            raise self._misfit(state, inputs)
         self._check_steps(inputs, len(times))
+        memory, after = {key: state[key] for key in self._coupler}, {}
         produced: Nested = {FORCING: inputs}
         for block in self.blocks:
             given: Nested = {name: {} for name in block.members}
             for target, field, source, output, link in block.outer:
                 values = produced[source][output]
                 given[target][field] = values if link is None else deliver(link, values, memory)
+            own = {name: {field: state[key] for field, key in self._keys[name]} for name in block.members}
             if block.loop:
-                produced |= run_loop(block, self.components, given, states, memory, times)
-                continue
-            (name,) = block.members
-            child, names, state = self.components[name], self._declared[name], states[name]
-            try:
-                call = taped(child, child.sequence)
-                produced[name], states[name] = checked(name, names, call, state, given[name], times)
-            except Exception as error:
-                raise failed(f"{name} at {times[0]} to {times[-1]}", error) from error
-        memory = {key: value.clone() for key, value in memory.items()}  # not views of whole sequences, nor of outputs
-        for name, keys in self._keys.items():
-            own = states[name]
-            for field, key in keys.items():
-                memory[key] = own[field].contiguous()  # as a restart has it
-        return {name: produced[port.component][port.field] for name, port in self.output_ports.items()}, memory
+                produced |= run_loop(block, self.components, given, own, memory, times)
+            else:
+                (name,) = block.members
+                child = self.components[name]
+                try:
+                    call, names = taped(child, child.sequence), self._declared[name]
+                    produced[name], own[name] = checked(name, names, call, own[name], given[name], times)
+                except Exception as error:
+                    raise failed(f"{name} at {times[0]} to {times[-1]}", error) from error
+            for name in block.members:
+                for field, key in self._keys[name]:
+                    after[key] = own[name][field].contiguous()  # as a restart has it
+        for key, value in memory.items():
+            after[key] = value.clone()  # no view of whole sequences, nor of outputs
+        return {name: produced[port.component][port.field] for name, port in self.output_ports.items()}, after
 
     def _check_child(self, name: str, child: Component) -> None:
         if not re.fullmatch("[a-z][a-z0-9_]*", name) or name == FORCING:
@@ -259,18 +262,15 @@ class Graph(SequenceComponent):
                     f"the graph got {steps} times, but the forcing {name} has {got}; cut them to one period"
                 )
 
-    def _split(self, state: Tensors, inputs: Tensors) -> tuple[Nested, Tensors]:
-        """Return the states by component, and the coupler's own memory; StateError if any name lacks, or is unknown."""
+    def _misfit(self, state: Tensors, inputs: Tensors) -> StateError:
+        """Return the error that says which names of state or forcing lack, or are unknown."""
         if self._names != state.keys():
             missing, unknown = sorted(self._names - state.keys()), sorted(state.keys() - self._names)
-            raise StateError(f"the state does not fit this graph: missing {missing}, unknown {unknown}")
-        if not self._needed <= inputs.keys():
-            needed = [spec.name for spec in self.inputs]
-            lacking = [name for name in needed if name not in inputs]
-            hints = "; ".join(self.near[name] for name in lacking if name in self.near)
-            raise StateError(f"the graph needs the forcing {needed}; missing {lacking}. {hints}".rstrip(". "))
-        states = {name: {field: state[key] for field, key in keys.items()} for name, keys in self._keys.items()}
-        return states, {key: state[key] for key in self._coupler}
+            return StateError(f"the state does not fit this graph: missing {missing}, unknown {unknown}")
+        needed = [spec.name for spec in self.inputs]
+        lacking = [name for name in needed if name not in inputs]
+        hints = "; ".join(self.near[name] for name in lacking if name in self.near)
+        return StateError(f"the graph needs the forcing {needed}; missing {lacking}. {hints}".rstrip(". "))
 
 
 def _public_names(ports: Collection[Port]) -> dict[str, Port]:
