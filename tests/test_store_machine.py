@@ -69,11 +69,11 @@ class StoredRun(RuleBasedStateMachine):
 
     @rule(scenario=SCENARIO, place=PLACE)
     def crash_while_advancing(self, scenario, place):
+        committed = self.branch.advanced(self.base, scenario)
         with crashing(place):
             self.simulated(scenario, 1)
         self.resume()
         self.archive.load()  # the next writer finishes a cycle that is in the ledger, acknowledged or not
-        committed = self.branch.advanced(self.base, scenario)
         if open_run(self.run, self.name).record()["forcing_hash"] == model.forcing_hash(committed.scenarios):
             self.branches[self.name] = committed
         self.base = len(self.branch.scenarios)

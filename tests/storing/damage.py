@@ -8,11 +8,11 @@ from pathlib import Path
 KINDS = ("flipped", "cut", "emptied")
 
 
-def hurt(file: Path, kind: str, generator: random.Random) -> str:
-    """Damage a file; return in words what was done."""
+def hurt(file: Path, kind: str, generator: random.Random, span: tuple[int, int] | None = None) -> str:
+    """Damage a file, within a span of its bytes; return in words what was done."""
     content = bytearray(file.read_bytes())
     assert content, f"{file} is empty"
-    place = generator.randrange(len(content))
+    place = generator.randrange(*(span or (0, len(content))))
     if kind == "flipped":
         bit = generator.randrange(8)
         content[place] ^= 1 << bit
