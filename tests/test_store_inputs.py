@@ -1,7 +1,7 @@
 """Damage to what a run reads: refused by name, without effect, or told by the record of the run.
 
 Files with a sum of ours (entries of a catalogue) are refused before anything opens them. Weights, run files and netCDF
-files have none: a flipped bit may give other numbers, and then the hashes or the run file in the record differ. Flips in
+files have none: a flipped bit may give other numbers, and then hashes or the run file in the record differ. Flips in
 the structure of an HDF5 file are tried through the catalogue only: some of them send the HDF5 library into a loop.
 """
 
