@@ -8,7 +8,7 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from crest_core import Connection, Graph, SafetensorsStore, simulate
+from crest_core import Connection, FieldSpec, Graph, SafetensorsStore, StepComponent, simulate
 from crest_core.errors import ForcingError, StateError
 from crest_core.testing import Stress, TorchBucket, weather
 
@@ -126,3 +126,23 @@ def test_what_a_caller_says_of_a_run_is_written_with_it():
     simulate(loop(), data, archive=archive, record={"run_file": "drought.yaml"})
     assert archive.attributes[0]["run_file"] == "drought.yaml"
     assert simulate(loop(), data, record={"run_file": "drought.yaml"}).attrs["run_file"] == "drought.yaml"
+
+
+def test_a_restart_is_kept_in_one_place(tmp_path):
+    with pytest.raises(StateError, match="give store= or archive=, not both"):
+        simulate(loop(), weather(9, seed=1), archive=Lists(), store=SafetensorsStore(tmp_path / "restart"))
+
+
+def test_the_forcing_hash_of_static_inputs_alone_knows_their_values():
+    class Hill(StepComponent):
+        inputs = (FieldSpec(name="elevation", units="m", static=True),)
+        outputs = (FieldSpec(name="height", units="m"),)
+
+        def step(self, state, inputs, time):
+            return {"height": inputs["elevation"]}, {}
+
+    def found(height):
+        data = xr.Dataset({"elevation": ("cell", [height], {"units": "m"})})
+        return simulate(Graph({"hill": Hill()}), data, start="2001-01-01", end="2001-01-03").attrs["forcing_hash"]
+
+    assert found(1.0) == found(1.0) != found(2.0)

@@ -113,6 +113,8 @@ def simulate(
             raise StateError("a run that resumes takes state and start from the restart; leave state= and start= out")
         state, start, calendar, chain = _resumed(resume, identity)
     run = prepare(graph, forcing, start=start, end=end, calendar=calendar, state=state, dtype=dtype)
+    if store is not None and archive is not None:
+        raise StateError("a run keeps its restart in one place; give store= or archive=, not both")
     if (store is not None or archive is not None) and graph.opaque:
         raise StateError("a graph with an opaque component hides state and cannot write a restart")
     names = [spec.name for spec in graph.outputs]
@@ -145,13 +147,14 @@ def simulate(
 def forcing_hash(before: str, inputs: Tensors, run: Prepared) -> str:
     """Return the sha256 that goes on from `before` over the steps of a window: equal whatever the windows are."""
     series = {spec.name: inputs[spec.name].numpy(force=True) for spec in run.graph.inputs if not spec.static}
-    static = sha256(f"{[spec.name for spec in run.graph.inputs]} {run.sizes}".encode())
+    found = sha256(f"{[spec.name for spec in run.graph.inputs]} {run.sizes}".encode())
     for spec in run.graph.inputs:
         if spec.static:
-            static.update(inputs[spec.name].numpy(force=True).tobytes())
-    digest = bytes.fromhex(before) or run.clock.start.isoformat().encode()
+            found.update(inputs[spec.name].numpy(force=True).tobytes())
+    static = found.digest()
+    digest = bytes.fromhex(before) or sha256(run.clock.start.isoformat().encode() + static).digest()
     for values in zip(*series.values(), strict=True):
-        digest = sha256(b"".join((digest, static.digest(), *(value.tobytes() for value in values)))).digest()
+        digest = sha256(b"".join((digest, static, *(value.tobytes() for value in values)))).digest()
     return digest.hex()
 
 

@@ -7,6 +7,8 @@ import pytest
 import xarray as xr
 from crest_run import GoingOn, RunFileError, execute, load_run, open_results, rerun, verify_restart
 
+from crest_core import StoreError
+
 RUN = """\
 graph:
   components:
@@ -88,7 +90,7 @@ def test_a_branch_leaves_the_run_as_it_is(run, crest, tmp_path):
     assert branch.sizes == straight.sizes
     first = {"time": slice(0, 14)}
     assert same(branch.isel(first), straight.isel(first)) and not same(branch, straight)
-    status, _, err = crest("run", tmp_path / "other.yaml", "--branch", "other")
+    status, _, err = crest("run", tmp_path / "other.yaml", "--from", 2, "--branch", "other")
     assert "has a branch 'other'" in err
     assert status == 1
 
@@ -177,3 +179,68 @@ def test_only_results_of_crest_can_be_repeated(models, tmp_path):
     (tmp_path / "b.nc").write_text("no file")
     with pytest.raises(RunFileError, match="expected a NetCDF file or a store that CREST wrote"):
         rerun(tmp_path / "b.nc")
+
+
+def test_a_run_that_is_complete_is_left_as_it_is(run, crest, tmp_path):
+    execute(run())
+    status, out, err = crest("run", tmp_path / "run.yaml", "--resume")
+    assert (status, err) == (0, "")
+    assert "40 steps, 2001-01-01 to 2001-02-10" in out
+
+
+def test_a_branch_that_has_nothing_to_run_is_not_made(run, tmp_path):
+    with pytest.raises(RunFileError, match="holds no cycle yet that a branch could go on from"):
+        execute(run(), going_on=GoingOn(branch="dry", new=True))
+    execute(run(), going_on=GoingOn())
+    with pytest.raises(RunFileError, match="cycle 5 ends at 2001-02-10T00:00:00, and so does the run; set a later end"):
+        execute(run(), going_on=GoingOn(branch="dry", new=True))
+    with pytest.raises(StoreError, match="dry"):
+        open_results(tmp_path / "store", "dry")
+
+
+def test_another_run_does_not_go_on_unseen(run, tmp_path):
+    execute(run(RUN + "period: {start: 2001-01-01, end: 2001-01-25}\n" + STORE))
+    wetter = RUN.replace("{use: bucket}", "{use: bucket, with: {capacity: 300.0}}") + STORE
+    with pytest.raises(RunFileError, match=r"graph: the run was made with other graph up to 2001-01-25.*--from CYCLE"):
+        execute(run(wetter), going_on=GoingOn())
+    other = RUN.replace("days: 40", "days: 40, seed: 2") + STORE
+    with pytest.raises(RunFileError, match=r"run.yaml:7: forcing: the run was made with other forcing"):
+        execute(run(other), going_on=GoingOn())
+    execute(run(other), going_on=GoingOn(cycle=2))
+    with pytest.raises(RunFileError, match="went on with another run file from 2001-01-15T00:00:00 on"):
+        rerun(tmp_path / "store")
+
+
+def test_a_repetition_of_a_branch_and_of_an_export_is_of_the_same_stream(run, tmp_path):
+    execute(run(RUN + MONTHLY))
+    with pytest.raises(RunFileError, match="and so does the run"):
+        execute(run(RUN + MONTHLY), going_on=GoingOn(branch="again", new=True))
+    execute(run(RUN + MONTHLY), going_on=GoingOn(cycle=3, branch="again", new=True))
+    assert rerun(tmp_path / "store", branch="again").equal
+    open_results(tmp_path / "store")["five_days"].to_netcdf(tmp_path / "out.nc", engine="h5netcdf")
+    assert set(rerun(tmp_path / "out.nc").largest) == {"five_days.runoff"}
+    assert rerun(tmp_path / "out.nc").equal
+
+
+def test_a_stream_that_shows_no_interval_yet_ends_the_run_well(run, crest, tmp_path):
+    run(RUN + "output: {store: {path: store, history: {yearly: {every: 1YS, statistic: mean}}}}\n")
+    status, out, err = crest("run", tmp_path / "run.yaml")
+    assert (status, err) == (0, "")
+    assert "0 steps, no interval is complete yet" in out
+
+
+@pytest.mark.parametrize(
+    ("stream", "message"),
+    [
+        ("{fields: [storag]}", r"history.a.fields: no output 'storag'; did you mean 'storage'\?; outputs: "),
+            "{fields: [storag]}",
+            r"history.a.fields: no output 'storag'; did you mean 'storage'\?; outputs: storage, runoff",
+        ),
+        ("{every: 1MS}", "the keys every and statistic belong together, as every: 1MS, statistic: mean"),
+        ("{box: {south: 0.0, north: 1.0, west: 0.0, east: 1.0}, cells: [1]}", "expected one of the keys box and cells"),
+    ],
+)
+def test_a_stream_that_cannot_be_is_told_before_anything_runs(run, tmp_path, stream, message):
+    with pytest.raises(RunFileError, match=message):
+        execute(run(RUN + f"output: {{store: {{path: store, history: {{a: {stream}}}}}}}\n"))
+    assert not list(tmp_path.glob("store/chunks/*"))

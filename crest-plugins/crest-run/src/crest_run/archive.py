@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +10,10 @@ from typing import Any
 
 import xarray as xr
 
-from crest_core import Archive, registry
+from crest_core import Archive, parse_time, registry
 from crest_run.errors import RunFileError
-from crest_run.runfile import RunFile, StoreSection, StreamSection
+from crest_run.runfile import RunFile
+from crest_run.store_section import StoreSection, StreamSection
 
 KIND = "icechunk"  # as crest-store registers it
 
@@ -28,10 +29,26 @@ class GoingOn:
     branch: str = "main"
     new: bool = False
 
+    @property
+    def same(self) -> bool:
+        """Whether it is the same run that goes on: the last cycle, with what made it."""
+        return self.cycle is None and not self.new
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A store that this process alone writes; `resume` is the store where it holds a cycle to go on from, with `facts`
+    of it: time, hashes, run file.
+    """
+
+    archive: Archive
+    resume: Archive | None
+    facts: Mapping[str, Any]
+
 
 @contextmanager
-def open_archive(run: RunFile, going_on: GoingOn | None) -> Iterator[tuple[Archive, Archive | None]]:
-    """Open the store of a run for this driver alone: yields it, and what to resume from (None: the run begins).
+def open_archive(run: RunFile, going_on: GoingOn | None, end: Callable[[], Any]) -> Iterator[Opened]:
+    """Open the store of a run for this driver alone; `end` returns the date at which the run ends.
 
     A run that goes on in a store without any cycle begins, so that a run that was killed early can be repeated.
     """
@@ -42,8 +59,7 @@ def open_archive(run: RunFile, going_on: GoingOn | None) -> Iterator[tuple[Archi
     with ExitStack() as opened:
         with run.at("output", "store"):  # not around the run itself, whose errors are of other places
             if go.new:
-                with _target()(section.path) as trunk:
-                    trunk.branch_from(go.cycle or max(trunk.cycles(), default=0), go.branch)
+                _branch(section, go, run.calendar, end)
             settings = {"keep": section.keep, "keep_every": section.keep_every, "branch": go.branch}
             archive = opened.enter_context(_target()(section.path, history=_streams(section), **settings))
             cycles = archive.cycles()
@@ -54,7 +70,21 @@ def open_archive(run: RunFile, going_on: GoingOn | None) -> Iterator[tuple[Archi
                 )
             if go.cycle is not None and not go.new:
                 archive.back_to(go.cycle)
-        yield archive, archive if cycles else None
+            facts = archive.load()[1] if cycles else {}
+        yield Opened(archive, archive if cycles else None, facts)
+
+
+def _branch(section: StoreSection, go: GoingOn, calendar: str, end: Callable[[], Any]) -> None:
+    """Make a branch, if there is anything left to run in it."""
+    with _target()(section.path) as trunk:
+        cycles = trunk.cycles()
+        if not cycles:
+            raise RunFileError(f"{section.path} holds no cycle yet that a branch could go on from; run it first")
+        cycle = cycles[-1] if go.cycle is None else go.cycle
+        time = trunk.load(cycle)[1]["time"]
+        if parse_time(time, calendar) >= end():
+            raise RunFileError(f"cycle {cycle} ends at {time}, and so does the run; set a later end, or --from CYCLE")
+        trunk.branch_from(cycle, go.branch)
 
 
 def open_results(path: str | Path, branch: str = "main") -> dict[str, xr.Dataset]:

@@ -7,8 +7,9 @@ results = execute(run)
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import xarray as xr
@@ -20,6 +21,8 @@ from crest_core import (
     SafetensorsStore,
     Store,
     TimeError,
+    parse_time,
+    prepare,
     registry,
     simulate,
     write_atomically,
@@ -28,6 +31,7 @@ from crest_run.archive import GoingOn, open_archive
 from crest_run.build import build_graph, call
 from crest_run.errors import RunFileError
 from crest_run.runfile import RunFile
+from crest_run.same_run import changed_since, check_fields
 from crest_run.targets import check_targets
 
 
@@ -46,6 +50,14 @@ def open_forcing(run: RunFile) -> xr.Dataset:
         return dataset
 
 
+def end_of(run: RunFile) -> Any:
+    """Return the date at which a run ends: that of its period, else of its forcing."""
+    if run.period:
+        return parse_time(run.period.end, run.calendar)
+    with open_forcing(run) as forcing, _located(run):
+        return prepare(build_graph(run), forcing, calendar=run.calendar).clock.end
+
+
 def simulate_run(
     run: RunFile,
     *,
@@ -53,13 +65,16 @@ def simulate_run(
     archive: Archive | None = None,
     resume: Store | Archive | None = None,
     end: str | None = None,
+    record: Mapping[str, str] | None = None,
     progress: bool | None = None,
 ) -> xr.Dataset:
     """Return the results of a run file in a graph of its own; nothing is written but to `store` and `archive`.
 
-    `resume` overrules the key resume; `end` overrules period.end.
+    `resume` overrules the key resume; `end` overrules period.end; `record` adds to what the results say of the run.
     """
     period, graph = run.period, build_graph(run)
+    if run.output.store:
+        check_fields(run, [spec.name for spec in graph.outputs])
     if resume is None and run.resume:
         resume = SafetensorsStore(run.resume)
     with open_forcing(run) as forcing, _located(run):
@@ -76,7 +91,7 @@ def simulate_run(
             outputs=run.output.fields or None,
             dtype=getattr(torch, run.dtype),
             seed=run.seed,
-            record={"run_file": run.model_dump_json(by_alias=True)},
+            record={"run_file": run.model_dump_json(by_alias=True), **(record or {})},
             progress=progress,
         )
 
@@ -85,20 +100,24 @@ def execute(run: RunFile, *, going_on: GoingOn | None = None, progress: bool | N
     """Return the results of a run, and write what its section output asks for.
 
     With the key resume the run goes on at the restart's time; period.start tells where the experiment began. `going_on`
-    says from which cycle of output.store.
+    says from which cycle of output.store; a run that is complete is opened and not run.
     """
     check_targets(run)
     output = run.output
     if output.store or going_on:
-        with open_archive(run, going_on) as (archive, resume):
-            return simulate_run(run, archive=archive, resume=resume, progress=progress)
+        with open_archive(run, going_on, lambda: end_of(run)) as opened:
+            facts = opened.facts
+            if going_on and facts and parse_time(facts["time"], run.calendar) >= end_of(run):
+                return opened.archive.open()
+            changes = changed_since(run, facts, refuse=going_on is not None and going_on.same)
+            return simulate_run(run, archive=opened.archive, resume=opened.resume, record=changes, progress=progress)
     results = simulate_run(run, store=SafetensorsStore(output.restart) if output.restart else None, progress=progress)
     if output.path:
         write_atomically(output.path, results.to_netcdf(engine="h5netcdf"))
     if output.record:
-        record = {**results.attrs, "versions": json.loads(results.attrs["versions"])}
-        record |= {"seed": run.seed, "run": json.loads(record.pop("run_file"))}
-        write_atomically(output.record, json.dumps(record, indent=2, default=str).encode())
+        facts = {**results.attrs, "versions": json.loads(results.attrs["versions"])}
+        facts |= {"seed": run.seed, "run": json.loads(facts.pop("run_file"))}
+        write_atomically(output.record, json.dumps(facts, indent=2, default=str).encode())
     return results
 
 

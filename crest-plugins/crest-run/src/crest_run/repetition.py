@@ -20,6 +20,7 @@ from crest_run.archive import open_results
 from crest_run.errors import RunFileError
 from crest_run.execution import execute
 from crest_run.runfile import OutputSection, RunFile
+from crest_run.same_run import CHANGED
 
 _FACTS = ("graph_hash", "parameter_hash", "forcing_hash", "seed")
 
@@ -41,13 +42,14 @@ class Comparison:
         return all(value is None for value in self.largest.values())
 
 
-def rerun(output: str | Path, *, progress: bool | None = None) -> Comparison:
-    """Return how a repetition of the run that wrote `output`, a NetCDF file or a store, compares with it.
+def rerun(output: str | Path, *, branch: str = "main", progress: bool | None = None) -> Comparison:
+    """Return how a repetition of the run that wrote `output` compares with it: NetCDF, a store or an export.
 
-    The run is repeated in a temporary folder; `output` is only read.
+    The run is repeated from its start in a temporary folder; `output` is only read. RunFileError where it is not known
+    to be of one run file.
     """
     output = Path(output)
-    with _opened(output) as before, TemporaryDirectory() as folder:
+    with _opened(output, branch) as before, TemporaryDirectory() as folder:
         facts = next(iter(before.values())).attrs
         run = _recorded(output, facts)
         if run.output.store:
@@ -55,27 +57,32 @@ def rerun(output: str | Path, *, progress: bool | None = None) -> Comparison:
             execute(
                 run.model_copy(update={"output": run.output.model_copy(update={"store": store})}), progress=progress
             )
-            with _opened(store.path) as now:
-                return _compare(before, now)
+            return _compare(before, open_results(store.path))
         section = OutputSection(fields=run.output.fields)
         now = {"": execute(run.model_copy(update={"output": section}), progress=progress)}
         return _compare(before, now)
 
 
 @contextmanager
-def _opened(output: Path) -> Iterator[dict[str, xr.Dataset]]:
-    """Open what a run wrote, by stream; a NetCDF file has one without name."""
-    if output.is_dir():
-        yield open_results(output)
+def _opened(output: Path, branch: str) -> Iterator[dict[str, xr.Dataset]]:
+    """Open what a run wrote, by stream; the NetCDF file of a run without a store has one without name."""
+    exported = (output / "zarr.json").is_file()
+    if output.is_dir() and not exported:
+        yield open_results(output, branch)
         return
     try:
-        with xr.open_dataset(output) as dataset:
-            yield {"": dataset}
+        with xr.open_dataset(output, engine="zarr" if exported else None) as dataset:
+            yield {dataset.attrs.get("stream", ""): dataset}
     except (OSError, ValueError) as error:
         raise RunFileError(f"{output}: expected a NetCDF file or a store that CREST wrote: {error}") from error
 
 
 def _recorded(output: Path, attributes: Mapping[str, Any]) -> RunFile:
+    if CHANGED in attributes:
+        raise RunFileError(
+            f"{output} went on with another run file from {attributes[CHANGED]} on; only a run that one run file made "
+            f"can be repeated"
+        )
     try:
         return RunFile.model_validate(json.loads(attributes["run_file"]))
     except KeyError:
@@ -112,6 +119,7 @@ def _largest(before: xr.DataArray, now: xr.DataArray | None) -> float | None:
 
 def command(
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="NetCDF file, or folder of a store.")],
+    branch: Annotated[str, typer.Option(metavar="NAME", help="Branch of the store.")] = "main",
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
     """Repeat a run from its record and compare every variable, bit for bit.
@@ -122,7 +130,7 @@ def command(
     crest rerun results.nc
     crest rerun runs/drought
     """
-    found = rerun(output, progress=False if quiet else None)
+    found = rerun(output, branch=branch, progress=False if quiet else None)
     for name, value in found.largest.items():
         print(f"{name}: {'equal bit for bit' if value is None else f'largest difference {value:g}'}")
     for name, (was, now) in found.changed.items():

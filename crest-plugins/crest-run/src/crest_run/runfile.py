@@ -13,13 +13,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PrivateAttr,
     ValidationError,
-    ValidationInfo,
     model_validator,
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -28,17 +25,12 @@ from safetensors import SafetensorError
 from crest_core import CrestError, TimeError, parse_time, parse_timestep
 from crest_core.plugins import near
 from crest_run.errors import RunFileError
+from crest_run.section import FilePath, Section
+from crest_run.store_section import StoreSection
 from crest_run.yaml_lines import Place, line_of, read_yaml, where
 
 # Of what a run file names: a word where a component expects an object gives an AttributeError.
 _FAULTS = (TypeError, ValueError, LookupError, OSError, RuntimeError, AttributeError, ArithmeticError, SafetensorError)
-
-
-def _resolve(value: Any, info: ValidationInfo) -> Path:
-    if not isinstance(value, str | Path) or not str(value):
-        raise PydanticCustomError("path", "expected the path of a file")
-    folder = (info.context or {}).get("folder", Path())
-    return Path(folder) / Path(value).expanduser()
 
 
 def _numbers(value: Any) -> Any:
@@ -53,20 +45,7 @@ def _length(text: str) -> str:
     return text
 
 
-FilePath = Annotated[Path, BeforeValidator(_resolve)]
 Numbers = Annotated[float | list[float], BeforeValidator(_numbers)]
-
-
-class Section(BaseModel):
-    """A mapping of a run file, without unknown keys."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-    )
 
 
 class ComponentSection(Section):
@@ -119,9 +98,9 @@ class ForcingSection(Section):
     @model_validator(mode="after")
     def _one(self) -> ForcingSection:
         if (self.source is None) == (self.path is None):
-            raise PydanticCustomError("forcing", "expected one of the keys source and path")
+            raise PydanticCustomError("choice", "expected one of the keys source and path")
         if self.path and self.arguments:
-            raise PydanticCustomError("forcing", "the key with belongs to source, not to path")
+            raise PydanticCustomError("choice", "the key with belongs to source, not to path")
         return self
 
 
@@ -132,47 +111,6 @@ class PeriodSection(Section):
     """First day or time, as 2014-01-01 or 2014-01-01T06:00."""
     end: str
     """The end, itself excluded."""
-
-
-class BoxSection(Section):
-    """A region between two latitudes and two longitudes [degrees]; west > east crosses the date line."""
-
-    south: float
-    """Southern edge [degrees_north]."""
-    north: float
-    """Northern edge [degrees_north]."""
-    west: float
-    """Western edge [degrees_east]."""
-    east: float
-    """Eastern edge [degrees_east]."""
-
-
-class StreamSection(Section):
-    """One stream of history in a store."""
-
-    fields: list[str] = []
-    """Names of the outputs in it; all where the list is empty."""
-    every: str = ""
-    """Interval, as 6h, 1D, 5D, 1MS (calendar months) or 1YS; each step where it is left out."""
-    statistic: Literal["", "mean", "sum", "min", "max", "instant"] = ""
-    """Statistic over the interval."""
-    box: BoxSection | None = None
-    """Only the places in this region."""
-    cells: list[str | int] = []
-    """Only these places, by their ids or numbers from 0."""
-
-
-class StoreSection(Section):
-    """A store of history, restarts and record, committed together at the end of each window."""
-
-    path: FilePath
-    """Folder of the store."""
-    history: dict[str, StreamSection] = {}
-    """Streams by name; all outputs of each step where there is none."""
-    keep: Annotated[int, Field(ge=1)] = 3
-    """Number of the newest cycles whose restarts are kept."""
-    keep_every: Annotated[int, Field(ge=0)] = 0
-    """The restart of every so many cycles is kept for ever; 0: of none."""
 
 
 class OutputSection(Section):
@@ -195,7 +133,7 @@ class OutputSection(Section):
         beside = next((key for key in ("path", "restart", "record") if getattr(self, key) is not None), None)
         if self.store and beside:
             text = "the store holds results, restart and record; leave out {key}"
-            raise PydanticCustomError("forcing", text, {"key": beside})
+            raise PydanticCustomError("choice", text, {"key": beside})
         return self
 
 
@@ -280,7 +218,7 @@ def _fault(file: str, lines: dict[Place, int], detail: ErrorDetails) -> tuple[in
         text = "missing key"
     elif kind in ("model_type", "dict_type"):
         text = f"expected the keys {', '.join(_keys(place)) or 'name: value'}, got {got!r}"
-    elif kind not in ("value_error", "time", "forcing"):
+    elif kind not in ("value_error", "time", "choice"):
         text += f", got {got!r}"
     if kind == "literal_error":
         text += near(str(got), re.findall(r"'(\w+)'", context["expected"]))

@@ -42,6 +42,8 @@ def _fields(results: xr.Dataset) -> list[tuple[str, xr.DataArray]]:
 
 def _span(results: xr.Dataset) -> str:
     """Return the start of the first interval and the end of the last; without the hours where both are midnight."""
+    if not results.sizes["time"]:
+        return "no interval is complete yet"
     bounds = results["time_bnds"].values
     start, end = (_date(value) for value in (bounds[0, 0], bounds[-1, 1]))
     if start.endswith("00:00") and end.endswith("00:00"):

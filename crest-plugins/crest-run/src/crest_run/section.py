@@ -1,0 +1,31 @@
+"""What all mappings of a run file share: no unknown keys, paths from the file's folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+
+def _resolve(value: Any, info: ValidationInfo) -> Path:
+    if not isinstance(value, str | Path) or not str(value):
+        raise PydanticCustomError("path", "expected the path of a file")
+    folder = (info.context or {}).get("folder", Path())
+    return Path(folder) / Path(value).expanduser()
+
+
+FilePath = Annotated[Path, BeforeValidator(_resolve)]
+
+
+class Section(BaseModel):
+    """A mapping of a run file, without unknown keys."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
