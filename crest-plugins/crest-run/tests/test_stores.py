@@ -233,9 +233,6 @@ def test_a_stream_that_shows_no_interval_yet_ends_the_run_well(run, crest, tmp_p
     ("stream", "message"),
     [
         ("{fields: [storag]}", r"history.a.fields: no output 'storag'; did you mean 'storage'\?; outputs: "),
-            "{fields: [storag]}",
-            r"history.a.fields: no output 'storag'; did you mean 'storage'\?; outputs: storage, runoff",
-        ),
         ("{every: 1MS}", "the keys every and statistic belong together, as every: 1MS, statistic: mean"),
         ("{box: {south: 0.0, north: 1.0, west: 0.0, east: 1.0}, cells: [1]}", "expected one of the keys box and cells"),
     ],
