@@ -5,7 +5,7 @@
  *   full    it and all later ones that write fail, as on a full disk
  *   short   half of the bytes are written or read, once; no error, callers must go on
  *   torn    half of the bytes are written, and then the disk is full
- * What fired is written to the file `marker`, and on disarming how many operations there were.
+ * Only operations on paths that hold `part` are counted. What fired is written to the file `marker`, and on disarming how many operations there were.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -20,7 +20,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static char folder[PATH_MAX], marker[PATH_MAX], operation[16], mode[16];
+static char folder[PATH_MAX], marker[PATH_MAX], operation[16], mode[16], part[64];
 static int failing, error_number;
 static atomic_int armed, seen, fired;
 
@@ -35,11 +35,13 @@ static void note(const char *text) {
     }
 }
 
-void fault_arm(const char *where, const char *log, const char *kind, const char *how, int number, int error) {
+void fault_arm(const char *where, const char *log, const char *kind, const char *how, const char *in, int number,
+               int error) {
     snprintf(folder, sizeof folder, "%s/", where);
     snprintf(marker, sizeof marker, "%s", log);
     snprintf(operation, sizeof operation, "%s", kind);
     snprintf(mode, sizeof mode, "%s", how);
+    snprintf(part, sizeof part, "%s", in);
     failing = number;
     error_number = error;
     atomic_store(&seen, 0);
@@ -78,6 +80,7 @@ static int fails(const char *kind, const char *path) {
         if (strcmp(kind, operation) == 0) atomic_fetch_add(&seen, 1);
         return 0;
     }
+    if (!strstr(path + strlen(folder), part)) return 0;
     if (strcmp(kind, operation) != 0 || atomic_fetch_add(&seen, 1) + 1 != failing) return 0;
     if (atomic_exchange(&fired, 1)) return 0;
     snprintf(text, sizeof text, "fired %s %s\n", kind, path + strlen(folder));

@@ -33,6 +33,7 @@ class Fault:
     mode: str
     errno: int
     number: int
+    part: str = ""  # of the path; only operations on such files count
 
 
 def compiled(folder: Path) -> Path:
@@ -59,7 +60,7 @@ class Bench:
         marker.unlink(missing_ok=True)
         shutil.copytree(self.base, place)
         told = {"folder": str(place), "marker": str(marker)} | {
-            name: getattr(fault, name) for name in ("operation", "mode", "errno", "number")
+            name: getattr(fault, name) for name in ("operation", "mode", "errno", "number", "part")
         }
         ended = self.run(place, 3, arming={"at": fault.at, "fault": told})
         return ended, marker.read_text(encoding="utf-8").splitlines()

@@ -76,6 +76,8 @@ class Zygote:
 
 def serve() -> None:
     """Answer until the input ends."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # Icechunk logs to the standard output
     warm()
     pid = 0
     for line in sys.stdin:
@@ -90,7 +92,7 @@ def serve() -> None:
             answer = {"pid": pid}
         elif question["do"] == "wait":
             answer = {"status": os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}
-        print(json.dumps(answer), flush=True)
+        print(json.dumps(answer), file=answers, flush=True)
 
 
 def warm() -> None:
@@ -140,8 +142,8 @@ def _task(task: dict[str, Any], pipe: int) -> int:
 def arm(fault: dict[str, Any]) -> None:
     """Let the preloaded library inject a fault."""
     library = ctypes.CDLL(None)
-    text = {name: str(fault[name]).encode() for name in ("folder", "marker", "operation", "mode")}
-    library.fault_arm(text["folder"], text["marker"], text["operation"], text["mode"], fault["number"], fault["errno"])
+    text = {name: str(fault[name]).encode() for name in ("folder", "marker", "operation", "mode", "part")}
+    library.fault_arm(*text.values(), fault["number"], fault["errno"])
 
 
 def disarm(arming: dict[str, Any] | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -48,9 +48,10 @@ class Writer:
             raise StoreError(f"run {self.folder} cannot be made: {error}") from error
         self._lock = Lock(self.folder / "crest" / "lock", str(self.folder))
         try:
-            self.ledger = Ledger(self.folder)
-            self._begin()
-            self._recover()
+            with repositories.speaking(f"run {self.name}: opening"):
+                self.ledger = Ledger(self.folder)
+                self._begin()
+                self._recover()
         except BaseException:
             self.close()
             raise
@@ -158,8 +159,20 @@ class Writer:
         assert self.ledger is not None and self.folder is not None
         line, damage = soundness.newest_sound(self.repository, self.folder, self.ledger, self.branch, whole=True)
         if damage:
+            self._look_again(damage)
             why = "; ".join(damage.values())
             soundness.tell(f"run {self.name} goes back to cycle {line.cycle}, the last one whole: {why}")
             parents = {one.snapshot for one in self.ledger.chains[self.branch]}
             self.ledger.append(Line("reset", self.branch, line.snapshot, gone=tuple(damage)))
             soundness.mend_reference(self.folder, self.branch, line.snapshot, parents)
+
+    def _look_again(self, damage: Mapping[str, str]) -> None:
+        """Raise where a file is whole at a second look: the disk failed for a moment, and no commit is given up."""
+        assert self.ledger is not None and self.folder is not None
+        sums = self.ledger.files
+        known = {name: sums[name] for name in damage if name in sums}
+        if passing := sorted(known.keys() - durable.damage(self.folder, known)):
+            why = "; ".join(damage[name] for name in passing)
+            raise StoreError(
+                f"run {self.name}: {why}; at a second look it is whole: nothing was changed, open it again"
+            )
