@@ -79,6 +79,7 @@ def file(run, tmp_path):
 def crest(capsys, tmp_path, monkeypatch):
     """Run `crest` in an empty folder and return exit status, output and errors."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CREST_TRACEBACK", raising=False)
     registry.cache_clear()
     (script,) = entry_points(group="console_scripts", name="crest")
     main = script.load()

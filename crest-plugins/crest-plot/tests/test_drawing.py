@@ -79,6 +79,13 @@ def test_a_value_between_missing_ones_is_a_point(run):
     assert [len(line.get_xdata()) for line in axes.lines] == [800, 1]
 
 
+def test_observations_lie_behind_the_simulation(run):
+    gauge = run[["discharge"]].isel(cell=[0]) + 0.5
+    (axes,) = plot_field(run, "discharge", cell="upper", kind="series", observed=(gauge, "discharge")).axes
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["observed", "discharge"]
+    assert axes.lines[0].get_color() == "#000000"
+
+
 def test_maps_have_meridians_and_a_named_colour_bar(grid):
     axes = plot_field(grid, "warmth").axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == [

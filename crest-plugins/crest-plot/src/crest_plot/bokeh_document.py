@@ -81,7 +81,7 @@ def _panel(panel: Panel, shared: Any, *, told: bool) -> Any:
                     **_legend(band.label, named))  # fmt: skip
     for bars in panel.bars:
         _bars(drawn, bars, panel)
-    for line in panel.lines:
+    for line in panel.layered:
         _line(drawn, line, panel, named)
     if named:
         drawn.legend.visible = True

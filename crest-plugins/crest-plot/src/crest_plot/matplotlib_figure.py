@@ -82,7 +82,7 @@ def _panel(axes: Axes, panel: Panel, *, narrow: bool) -> None:
         )
     for bars in panel.bars:
         _bars(axes, bars)
-    for line in panel.lines:
+    for line in panel.layered:
         _line(axes, line)
     axes.set(xlabel=_plain(panel.x_label), ylabel=_plain(panel.y_label))
     if panel.title:

@@ -62,6 +62,11 @@ class Panel:
     seasonal: bool = False  # x is the day of the year
     height: float = 3.6  # inches
 
+    @property
+    def layered(self) -> tuple[Line, ...]:
+        """The lines from back to front: observations lie behind what is compared with them."""
+        return tuple(sorted(self.lines, key=lambda line: line.colour != OBSERVED))
+
 
 @dataclass(frozen=True)
 class Map:
