@@ -48,6 +48,15 @@ def test_a_file_that_cannot_be_read_once_stops_the_opening_and_gives_up_no_cycle
     assert bench.prove(Fault("open+", "read", "error", errno.EIO, number, part)) == "stopped"
 
 
+@pytest.mark.parametrize(
+    ("operation", "number", "cycle"), [("rename", 1, 2), ("fsync", 1, 2), ("fsync", 2, 2), ("open", 1, 2)]
+)
+def test_a_process_that_goes_on_after_a_fault_of_the_branch_loses_no_cycle(bench, operation, number, cycle):
+    """The branch moves last: a fault after it has moved puts it back, so that writer, reader and ledger agree."""
+    fault = Fault("commit+", operation, "error", errno.EIO, number, "refs/")
+    assert bench.prove_again(fault) == cycle
+
+
 @pytest.mark.slow
 def test_every_fault_of_a_commit_leaves_acknowledged_cycles(bench):
     found = proved(bench, "commit+", 1.0)

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
-from crest_store import IcechunkArchive, Stream
+from crest_store import IcechunkArchive, Stream, open_run
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from crest_core import Connection, Graph, simulate
+from crest_core import Connection, Graph, StoreError, simulate
 from crest_core.testing import LinearReservoir, NumpyBucket, Stress, weather
 
 WINDOW_DAYS = 2
@@ -102,9 +102,18 @@ def write_forcing(path: Path, cycles: int, *, cells: int = 3, seed: int = 1) -> 
 
 
 def run(
-    folder: Path, forcing: Path, *, cycles: int | None = None, mark: Mark = silent, seconds: float = 0.0
+    folder: Path,
+    forcing: Path,
+    *,
+    cycles: int | None = None,
+    mark: Mark = silent,
+    seconds: float = 0.0,
+    again: bool = False,
 ) -> list[int]:
-    """Run to the end of a cycle (None: of the forcing), from the last one that is committed; return the restarts."""
+    """Run to the end of a cycle (None: of the forcing), from the last one that is committed; return the restarts.
+
+    `again` goes on after an error, in the same process and archive; what writer and reader then see is marked.
+    """
     end = None if cycles is None else np.datetime64("2001-01-01") + np.timedelta64(cycles * WINDOW_DAYS, "D")
     mark("open+")
     with (
@@ -116,15 +125,15 @@ def run(
         begun = archive.cycles()
         if begun and archive.load()[1]["time"] == _last(weather_file, end):
             return begun  # a kill after the last commit: nothing is left to do
-        simulate(
-            graph(mark, seconds),
-            _slow(weather_file, mark, seconds),
-            end=None if end is None else str(end),
-            window=f"{WINDOW_DAYS}D",
-            archive=marked,
-            resume=marked if begun else None,
-            seed=7,
-        )
+        settings = {"end": None if end is None else str(end), "window": f"{WINDOW_DAYS}D", "archive": marked, "seed": 7}
+        model, slow = graph(mark, seconds), _slow(weather_file, mark, seconds)
+        try:
+            simulate(model, slow, resume=marked if begun else None, **settings)
+        except StoreError:
+            if not again:
+                raise
+            mark(f"again {archive.cycles()[-1]} {open_run(folder).cycles()[-1]}")
+            simulate(model, slow, resume=marked, **settings)
         return archive.cycles()
 
 

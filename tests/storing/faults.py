@@ -9,6 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from crest_store.ledger import Ledger
+from crest_store.verification import verify
+
 from .contents import Contents, check_prefix
 from .kills import Ended, struck
 from .zygote import Zygote
@@ -53,7 +56,7 @@ class Bench:
     base: Path  # holds two cycles
     straight: Mapping[int, Contents]
 
-    def trial(self, fault: Fault) -> tuple[Ended, list[str]]:
+    def trial(self, fault: Fault, cycles: int = 3, **task: object) -> tuple[Ended, list[str]]:
         """Run the third cycle under a fault; return how that ended and what the library has written down."""
         place, marker = self.folder / "run", self.folder / "marker"
         shutil.rmtree(place, ignore_errors=True)
@@ -62,7 +65,7 @@ class Bench:
         told = {"folder": str(place), "marker": str(marker)} | {
             name: getattr(fault, name) for name in ("operation", "mode", "errno", "number", "part")
         }
-        ended = self.run(place, 3, arming={"at": fault.at, "fault": told})
+        ended = self.run(place, cycles, arming={"at": fault.at, "fault": told}, **task)
         return ended, marker.read_text(encoding="utf-8").splitlines()
 
     def numbers(self, at: str, operation: str) -> int:
@@ -104,6 +107,19 @@ class Bench:
         except AssertionError as error:
             raise AssertionError(f"{fault}, {told}, {ended.events[-1]}: {error}") from error
         return "absorbed" if ended.status == 0 else "stopped"
+
+    def prove_again(self, fault: Fault) -> int:
+        """Check that a process that goes on after a fault ends as the straight run; return where it went on from."""
+        ended, told = self.trial(fault, 4, again=True)
+        place, (again,) = self.folder / "run", [event for event in ended.events if event.startswith("again ")]
+        assert ended.status == 0 and told[0].startswith(f"fired {fault.operation} "), (ended, told)
+        _, writer, reader = map(int, again.replace("again", "0").split())
+        assert writer == reader, f"{fault}: the writer goes on from {writer}, a reader sees {reader}"
+        assert check_prefix(place, self.straight, 4) == 4
+        chain = [line.cycle for line in Ledger(place).chains["main"]]
+        assert chain == [0, 1, 2, 3, 4], f"{fault}: the ledger could go back to {chain} only"
+        assert verify(place) == []
+        return writer
 
     def run(self, place: Path, cycles: int, **task: object) -> Ended:
         known = {"folder": str(place), "forcing": str(self.forcing), "cycles": cycles, "seconds": 0.0}

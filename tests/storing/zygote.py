@@ -118,14 +118,14 @@ def _task(task: dict[str, Any], pipe: int) -> int:
 
     def mark(event: str) -> None:
         os.write(pipe, f"{event}\n".encode("ascii", "replace"))
-        if arming and event == arming["at"]:
+        if arming and event == arming["at"] and not armed:
+            armed.append(event)
             arm(arming["fault"])
 
-    arming = task.get("arming")
+    arming, armed = task.get("arming"), []
     try:
-        restarts = coupled.run(
-            Path(task["folder"]), Path(task["forcing"]), cycles=task.get("cycles"), mark=mark, seconds=task["seconds"]
-        )
+        options = {name: task[name] for name in ("cycles", "seconds", "again") if name in task}
+        restarts = coupled.run(Path(task["folder"]), Path(task["forcing"]), mark=mark, **options)
         disarm(arming)
         mark(f"done {restarts[-1]}")
     except CrestError as error:

@@ -131,3 +131,12 @@ def test_a_folder_of_other_files_is_left_alone(tmp_path, small):
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="is a file; a run is a folder or an object store URL"):
         small.run(IcechunkArchive(tmp_path / "file"))
+
+
+def test_a_branch_that_could_not_be_made_leaves_nothing_to_be_finished(before_and_after):
+    folder, _ = before_and_after
+    with IcechunkArchive(folder) as archive:
+        with pytest.raises(StoreError, match="branch y+ of run .* failed: "):
+            archive.branch_from(2, "y" * 250)
+    assert cycles(folder) == [1, 2] and open_run(folder).branches() == ["main"]
+    assert verify(folder) == []

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import icechunk
 import zarr
@@ -50,8 +53,8 @@ class Writer:
         try:
             with repositories.speaking(f"run {self.name}: opening"):
                 self.ledger = Ledger(self.folder)
-                self._begin()
-                self._recover()
+                self._begin(self.folder, self.ledger)
+                self._recover(self.folder, self.ledger)
         except BaseException:
             self.close()
             raise
@@ -86,7 +89,7 @@ class Writer:
             durable.sums(path, sync=True)
             durable.sync_folder(path.parent)
         except (icechunk.IcechunkError, OSError):
-            self.ledger.append(Line("reset", target, head))
+            self._undo(self.folder, self.ledger, target, snapshot)
             raise
         self._seen = now
         return snapshot
@@ -124,54 +127,65 @@ class Writer:
         else:
             self.repository.create_branch(branch, snapshot)
 
-    def _begin(self) -> None:
+    def _undo(self, folder: Path, ledger: Ledger, branch: str, snapshot: str) -> None:
+        """Let a branch end as it did before a commit that failed, and then say so in the ledger.
+
+        Where that fails, too, the ledger holds the commit and its parent: both ends of the branch agree with it.
+        """
+        line = ledger.lines[-1]
+        if branch == self.branch:
+            soundness.mend_reference(folder, branch, line.parent, {snapshot})
+        else:
+            if os.path.isdir(place := soundness.reference(folder, branch).parent):  # False, too, for a bad name
+                shutil.rmtree(place)
+            durable.sync_folder(folder / "refs")
+        ledger.append(Line("reset", branch, line.parent if branch == self.branch else ""))
+
+    def _begin(self, folder: Path, ledger: Ledger) -> None:
         """Open the repository with references that can be read; begin a ledger for a new one."""
-        assert self.ledger is not None and self.folder is not None
-        for problem in self.ledger.damage:
+        for problem in ledger.damage:
             soundness.tell(problem)
-        if self.ledger.lines:
-            self.ledger.repair()
-            for branch, chain in self.ledger.chains.items():
+        if ledger.lines:
+            ledger.repair()
+            for branch, chain in ledger.chains.items():
                 before = {chain[-1].parent} | ({""} if len(chain) == 1 else set())
-                soundness.mend_reference(self.folder, branch, chain[-1].snapshot, before)
-            aside.restore(self.folder, self.ledger)
-            durable.sweep(self.folder)
+                soundness.mend_reference(folder, branch, chain[-1].snapshot, before)
+            aside.restore(folder, ledger)
+            durable.sweep(folder)
             self.repository = repositories.open_existing(self._place)
-            if self.ledger.lines[-1].kind == "collecting":
+            if ledger.lines[-1].kind == "collecting":
                 self.collect()
-            self._seen = durable.listing(self.folder)
+            self._seen = durable.listing(folder)
             return
-        if not soundness.reference(self.folder, "main").exists():
-            repositories.create_in(self.folder)
+        if not soundness.reference(folder, "main").exists():
+            repositories.create_in(folder)
         self.repository = repositories.open_existing(self._place)
         with repositories.speaking(f"run {self.name}: its beginning"):
             root = self.repository.lookup_branch("main")
             if len(list(self.repository.ancestry(snapshot_id=root))) > 1:
                 raise DamageError(
-                    f"run {self.name} has commits and no ledger ({self.folder / 'crest'}): nothing of it can be "
+                    f"run {self.name} has commits and no ledger ({folder / 'crest'}): nothing of it can be "
                     f"verified; bring the ledger back, or read it with open_run and write to another path"
                 )
-            self._seen = durable.listing(self.folder)
-            self.ledger.append(Line("commit", "main", root, "", 0, durable.persist(self.folder, self._seen)))
+            self._seen = durable.listing(folder)
+            ledger.append(Line("commit", "main", root, "", 0, durable.persist(folder, self._seen)))
 
-    def _recover(self) -> None:
+    def _recover(self, folder: Path, ledger: Ledger) -> None:
         """Go back to the newest commit without damage."""
-        assert self.ledger is not None and self.folder is not None
-        line, damage = soundness.newest_sound(self.repository, self.folder, self.ledger, self.branch, whole=True)
+        line, damage = soundness.newest_sound(self.repository, folder, ledger, self.branch, whole=True)
         if damage:
-            self._look_again(damage)
+            self._look_again(folder, ledger, damage)
             why = "; ".join(damage.values())
             soundness.tell(f"run {self.name} goes back to cycle {line.cycle}, the last one whole: {why}")
-            parents = {one.snapshot for one in self.ledger.chains[self.branch]}
-            self.ledger.append(Line("reset", self.branch, line.snapshot, gone=tuple(damage)))
-            soundness.mend_reference(self.folder, self.branch, line.snapshot, parents)
+            parents = {one.snapshot for one in ledger.chains[self.branch]}
+            ledger.append(Line("reset", self.branch, line.snapshot, gone=tuple(damage)))
+            soundness.mend_reference(folder, self.branch, line.snapshot, parents)
 
-    def _look_again(self, damage: Mapping[str, str]) -> None:
+    def _look_again(self, folder: Path, ledger: Ledger, damage: Mapping[str, str]) -> None:
         """Raise where a file is whole at a second look: the disk failed for a moment, and no commit is given up."""
-        assert self.ledger is not None and self.folder is not None
-        sums = self.ledger.files
+        sums = ledger.files
         known = {name: sums[name] for name in damage if name in sums}
-        if passing := sorted(known.keys() - durable.damage(self.folder, known)):
+        if passing := sorted(known.keys() - durable.damage(folder, known)):
             why = "; ".join(damage[name] for name in passing)
             raise StoreError(
                 f"run {self.name}: {why}; at a second look it is whole: nothing was changed, open it again"
