@@ -93,7 +93,7 @@ def test_an_incomplete_interval_is_not_shown_until_it_is_complete(tmp_path):
     "method, statistic, step, expected",
     [
         ("mean", "mean", "1D", "time: mean"),
-        ("mean", "max", "1D", "time: mean within days time: maximum over days"),
+        ("mean", "max", "1D", "time: mean time: maximum (interval: 1 day)"),
         ("point", "mean", "6h", "time: mean (interval: 6 hours)"),
         ("point", "min", "1D", "time: minimum (interval: 1 day)"),
         ("maximum", "max", "1D", "time: maximum"),

@@ -83,11 +83,9 @@ def nominal(every: str) -> timedelta:
 
 def step_in_words(seconds: int) -> str:
     """Return "1 day" or "6 hours", as CF writes an interval in cell_methods."""
-    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
-        if seconds % length == 0:
-            count = seconds // length
-            return f"{count} {unit}{'s' if count > 1 else ''}"
-    raise AssertionError(seconds)
+    units = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
+    count, unit = next((seconds // length, unit) for unit, length in units if seconds % length == 0)
+    return f"{count} {unit}{'s' if count > 1 else ''}"
 
 
 def _months(starts: np.ndarray, months: int, calendar: str) -> np.ndarray:

@@ -33,11 +33,9 @@ def cell_methods(field: str, own: str, statistic: str, step: int) -> str:
 
 
 def _chained(before: str, word: str, step: int) -> str:
-    """Return two methods one after the other: "time: mean within days time: maximum over days" for daily steps."""
+    """Return two methods, applied from left to right: "time: mean time: maximum (interval: 1 day)" for daily steps."""
     if before == "point":
         return f"time: {word} (interval: {step_in_words(step)})"
-    if step == 86400:
-        return f"time: {before} within days time: {word} over days"
     return f"time: {before} time: {word} (interval: {step_in_words(step)})"
 
 
