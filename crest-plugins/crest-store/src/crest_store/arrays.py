@@ -86,6 +86,14 @@ def read(group: zarr.Group, name: str) -> np.ndarray:
     return np.asarray(opened(group, name)[...])
 
 
+def group_at(root: zarr.Group, path: str) -> zarr.Group:
+    """Return a group that exists."""
+    found = root[path]
+    if not isinstance(found, zarr.Group):
+        raise StoreError(f"{path} is no group; the run was not written by CREST")
+    return found
+
+
 def opened(group: zarr.Group, name: str) -> zarr.Array:
     """Return an array whose codecs are numbers, compression and checksums, never code."""
     with quiet():

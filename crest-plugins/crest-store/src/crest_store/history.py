@@ -25,7 +25,7 @@ def append(root: zarr.Group, stream: str, rows: Rows, calendar: str, chunk: int,
         _create(group, rows, times, calendar, max(1, chunk))
         group.attrs["crest"] = {"fields": list(rows.values), "places_sha256": _digest(rows.places)}
     else:
-        group = _group(root, path)
+        group = arrays.group_at(root, path)
         if _own(group)["places_sha256"] != _digest(rows.places):
             raise StoreError(
                 f"stream {stream}: the places or layers of this window are not those written so far; "
@@ -62,7 +62,7 @@ def length(root: zarr.Group, stream: str) -> int:
 
 def cut(root: zarr.Group, stream: str, rows: int) -> None:
     """Keep the first rows of a stream."""
-    group = _group(root, f"history/{stream}")
+    group = arrays.group_at(root, f"history/{stream}")
     for name in (*_fields(group), "time", "time_bnds", "time_end"):
         if name in group:
             arrays.cut(group, name, rows)
@@ -72,9 +72,9 @@ def open_stream(root: zarr.Group, stream: str) -> xr.Dataset:
     """Return a stream as a Dataset that is read when needed."""
     path = f"history/{stream}"
     if path not in root:
-        known = sorted(_group(root, "history").group_keys()) if "history" in root else []
+        known = sorted(arrays.group_at(root, "history").group_keys()) if "history" in root else []
         raise StoreError(f"stream {stream!r} does not exist; the run has {', '.join(known) or 'none'}")
-    for _ in arrays.all_arrays(_group(root, path)):
+    for _ in arrays.all_arrays(arrays.group_at(root, path)):
         pass
     store, group = root.store, "/".join(part for part in (root.path, path) if part)
     with arrays.quiet():
@@ -128,13 +128,6 @@ def _fields(group: zarr.Group) -> list[str]:
 def _own(group: zarr.Group) -> dict[str, Any]:
     own: Any = group.attrs["crest"]
     return own
-
-
-def _group(root: zarr.Group, path: str) -> zarr.Group:
-    group = root[path]
-    if not isinstance(group, zarr.Group):
-        raise StoreError(f"{path} is no group; the run was not written by CREST")
-    return group
 
 
 def _digest(places: Mapping[str, xr.Variable]) -> str:

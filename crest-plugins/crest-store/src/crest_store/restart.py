@@ -58,14 +58,14 @@ def read(root: zarr.Group, cycle: int) -> tuple[Checkpoint, Tensors]:
     known = cycles(root)
     if cycle not in known:
         raise StoreError(f"cycle {cycle} has no restart; kept are {', '.join(map(str, known)) or 'none'}")
-    group = _group(root, f"restart/{cycle}")
+    group = arrays.group_at(root, f"restart/{cycle}")
     stored: Any = group.attrs.asdict()
     partials = {
         stream: Partial(values=_values(group, f"accumulators/{stream}"), **numbers)
         for stream, numbers in stored["accumulators"].items()
     }
     state = {}
-    for array in arrays.all_arrays(_group(group, "state")):
+    for array in arrays.all_arrays(arrays.group_at(group, "state")):
         kind = getattr(torch, str(array.attrs["torch_dtype"]))
         state[str(array.attrs["name"])] = torch.from_numpy(np.array(array[...])).view(kind)
     return Checkpoint(cycle, stored["attributes"], stored["lengths"], partials, stored["record"]), state
@@ -73,7 +73,7 @@ def read(root: zarr.Group, cycle: int) -> tuple[Checkpoint, Tensors]:
 
 def cycles(root: zarr.Group) -> list[int]:
     """Return the cycles that have a restart."""
-    return sorted(int(name) for name in _group(root, "restart").group_keys()) if "restart" in root else []
+    return sorted(int(name) for name in arrays.group_at(root, "restart").group_keys()) if "restart" in root else []
 
 
 def newest(root: zarr.Group) -> int:
@@ -99,7 +99,9 @@ def delete(root: zarr.Group, cycle: int) -> None:
 def _values(group: zarr.Group, path: str) -> dict[str, np.ndarray]:
     if path not in group:
         return {}
-    return {str(array.attrs["name"]): np.asarray(array[...]) for array in arrays.all_arrays(_group(group, path))}
+    return {
+        str(array.attrs["name"]): np.asarray(array[...]) for array in arrays.all_arrays(arrays.group_at(group, path))
+    }
 
 
 def _to_numpy(tensor: torch.Tensor) -> tuple[np.ndarray, str]:
@@ -109,10 +111,3 @@ def _to_numpy(tensor: torch.Tensor) -> tuple[np.ndarray, str]:
         return tensor.numpy(), kind
     except TypeError:  # bfloat16 and the like
         return tensor.view(_INTEGERS[tensor.element_size()]).numpy(), kind
-
-
-def _group(root: zarr.Group, path: str) -> zarr.Group:
-    group = root[path]
-    if not isinstance(group, zarr.Group):
-        raise StoreError(f"{path} is no group; the run was not written by CREST")
-    return group
