@@ -152,6 +152,37 @@ def test_a_region_is_a_box_or_cells(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "west, east, inside",
+    [
+        (170, 180, [170, 180]),
+        (-180, -90, [180, -90]),
+        (170, -90, [170, 180, -90]),
+        (180, 180, [180]),
+        (-180, -180, [180]),
+        (170, 170, [170]),
+        (-180, 180, [-90, 0, 0.1, 170, 180]),
+        (0.1, -90, [0.1, 170, 180, -90]),
+        (-90, 0.1, [-90, 0, 0.1]),
+        (10, 0, [-90, 0, 170, 180]),
+    ],
+)
+@pytest.mark.parametrize("first", [-180, 0], ids=["from -180", "from 0"])
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_a_box_goes_east_and_knows_one_antimeridian(tmp_path, west, east, inside, first, kind):
+    places = [-180, -90, 0, 0.1, 170] if first else [0, 0.1, 170, 180, 270]
+    data = outputs(10).assign_coords(lon=("cell", np.array(places, dtype=kind)))
+    found = written(tmp_path / "run", data, [], own=Stream(region=Box(-90, 90, west, east)))["own"]
+    same = {-90: 270} if first == 0 else {180: -180}
+    expected = np.array([same.get(one, one) for one in inside], dtype=kind)
+    assert sorted(found["lon"].values.tolist()) == sorted(expected.tolist())
+
+
+def test_a_box_may_be_a_parallel(tmp_path):
+    found = written(tmp_path / "run", outputs(10), [], own=Stream(region=Box(42, 42, -180, 180)))["own"]
+    assert found["lat"].values.tolist() == [42.0]
+
+
+@pytest.mark.parametrize(
     "make, words",
     [
         (lambda: Stream(every="1D"), "statistic '' of a stream every 1D: expected one of mean, sum"),

@@ -32,9 +32,8 @@ def _inside(data: xr.Dataset, name: str, box: Box) -> xr.Dataset:
                 f"stream {name}: a box needs coordinates lat and lon of one dimension; name cells instead"
             )
     lat, lon = (data[one] for one in ("lat", "lon"))
-    east_of, west_of = (_wrapped(lon.values) >= box.west, _wrapped(lon.values) <= box.east)
     rows = (lat.values >= box.south) & (lat.values <= box.north)
-    columns = east_of & west_of if box.west <= box.east else east_of | west_of
+    columns = _between(lon.values, box.west, box.east)
     if lat.dims == lon.dims:
         indexers = {lat.dims[0]: np.flatnonzero(rows & columns)}
     else:
@@ -56,8 +55,11 @@ def _cells(data: xr.Dataset, name: str, cells: tuple[str | int, ...]) -> xr.Data
     return data.isel(cell=[places[cell] for cell in cells])
 
 
-def _wrapped(lon: np.ndarray) -> np.ndarray:
-    return np.where(lon > 180, lon - 360, lon)
+def _between(lon: np.ndarray, west: float, east: float) -> np.ndarray:
+    """Return which longitudes, from -180 or from 0 on, lie on the way east from `west` to `east`, both included."""
+    end = east if west <= east else east + 360
+    turned = [lon + turn for turn in (-360, 0, 360)]
+    return np.any([(one >= west) & (one <= end) for one in turned], axis=0)
 
 
 def _range(values: xr.DataArray) -> str:

@@ -15,7 +15,10 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 @dataclass(frozen=True)
 class Box:
-    """A region between two latitudes and two longitudes [degrees]; west > east crosses the date line."""
+    """Places from `south` to `north` and, going east, from `west` to `east` [degrees], edges included.
+
+    West > east crosses the date line; west == east is one meridian; 180 and -180 are the same.
+    """
 
     south: float
     north: float
