@@ -78,7 +78,7 @@ class MarkedArchive:
         self.mark("commit+")
         self.archive.commit(outputs, state, attributes)
         self.mark("commit-")
-        self.mark(f"ack {self.archive.cycles()[-1]}")
+        self.mark(f"ack {self.archive.restarts()[-1]}")
 
     def load(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """Return the last state."""
@@ -122,7 +122,7 @@ def run(
     ):
         mark("open-")
         marked = MarkedArchive(archive, mark)
-        begun = archive.cycles()
+        begun = archive.restarts()
         if begun and archive.load()[1]["time"] == _last(weather_file, end):
             return begun  # a kill after the last commit: nothing is left to do
         settings = {"end": None if end is None else str(end), "window": f"{WINDOW_DAYS}D", "archive": marked, "seed": 7}
@@ -132,9 +132,9 @@ def run(
         except StoreError:
             if not again:
                 raise
-            mark(f"again {archive.cycles()[-1]} {open_run(folder).cycles()[-1]}")
+            mark(f"again {archive.restarts()[-1]} {open_run(folder).cycles()[-1]}")
             simulate(model, slow, resume=marked, **settings)
-        return archive.cycles()
+        return archive.restarts()
 
 
 def _slow(dataset: xr.Dataset, mark: Mark, seconds: float) -> xr.Dataset:

@@ -34,7 +34,7 @@ def cycles(folder):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with IcechunkArchive(folder) as archive:
-            return archive.cycles()
+            return archive.restarts()
 
 
 def test_a_kill_before_the_ledger_leaves_the_cycle_out(before_and_after, small):
@@ -66,7 +66,7 @@ def test_a_kill_between_the_copies_of_the_ledger_is_mended(before_and_after, res
         file.write(rest)
     with pytest.warns(DamageWarning, match="ledger.copy lacks 1 lines; the other copy is whole"):
         with IcechunkArchive(folder) as archive:
-            assert archive.cycles() == [1, 2]
+            assert archive.restarts() == [1, 2]
     assert verify(folder) == []
 
 

@@ -35,7 +35,7 @@ for line in sys.stdin:
     if child == 0:
         with Told(line.strip(), history=streams) as archive:
             print(os.getpid(), flush=True)
-            resume = archive if archive.cycles() else None
+            resume = archive if archive.restarts() else None
             simulate(graph, weather(120, 200, seed=1), window="4D", archive=archive, resume=resume)
         os._exit(0)
     print("ended", os.waitpid(child, 0)[1], flush=True)
@@ -84,7 +84,7 @@ def test_a_second_driver_is_told_who_writes_and_a_kill_frees_the_run(driver, tmp
     with IcechunkArchive(tmp_path / "run") as archive:
         with pytest.raises(LockError, match=r"this process .*; use one archive for resume and archive, or close\(\)"):
             IcechunkArchive(tmp_path / "run").load()
-        archive.cycles()
+        archive.restarts()
 
 
 def test_a_forked_child_does_not_keep_the_lock(tmp_path):

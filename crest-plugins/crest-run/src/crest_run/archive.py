@@ -62,7 +62,7 @@ def open_archive(run: RunFile, going_on: GoingOn | None, end: Callable[[], Any])
                 _branch(section, go, run.calendar, end)
             settings = {"keep": section.keep, "keep_every": section.keep_every, "branch": go.branch}
             archive = opened.enter_context(_target()(section.path, history=_streams(section), **settings))
-            cycles = archive.cycles()
+            cycles = archive.restarts()
             if cycles and not going_on:
                 raise RunFileError(
                     f"{section.path} holds a run up to cycle {cycles[-1]}; --resume goes on with it, --from CYCLE goes "
@@ -77,7 +77,7 @@ def open_archive(run: RunFile, going_on: GoingOn | None, end: Callable[[], Any])
 def _branch(section: StoreSection, go: GoingOn, calendar: str, end: Callable[[], Any]) -> None:
     """Make a branch, if there is anything left to run in it."""
     with _target()(section.path) as trunk:
-        cycles = trunk.cycles()
+        cycles = trunk.restarts()
         if not cycles:
             raise RunFileError(f"{section.path} holds no cycle yet that a branch could go on from; run it first")
         cycle = cycles[-1] if go.cycle is None else go.cycle

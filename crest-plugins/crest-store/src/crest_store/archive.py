@@ -97,7 +97,7 @@ class IcechunkArchive:
         with repositories.speaking(f"history of run {self.path}"):
             return history.stream_names(self._committed())
 
-    def cycles(self) -> list[int]:
+    def restarts(self) -> list[int]:
         """Return the cycles that a run can go on from; none where nothing is committed yet."""
         if self._writer is None and not repositories.exists(self.path):
             return []
