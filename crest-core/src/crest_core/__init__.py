@@ -9,7 +9,7 @@ _PUBLIC = {
     "component": ("Component", "SequenceComponent", "Sizes", "StepComponent", "Tensors"),
     "blackbox": ("BlackBoxComponent",),
     "connection": ("Connection", "Regridder"),
-    "driver": ("Prepared", "flushed_denormals", "prepare", "simulate"),
+    "driver": ("Prepared", "flushed_denormals", "forcing_hash", "prepare", "simulate"),
     "errors": (
         "ComponentError", "CouplingError", "ForcingError", "GradientError", "PluginError", "StateError", "StoreError",
     ),
@@ -18,6 +18,7 @@ _PUBLIC = {
     "graph": ("Graph",),
     "parameters": ("PhysicalParameters",),
     "plugins": ("PluginWarning", "Registry", "hookimpl", "registry"),
+    "provenance": ("parameter_hash",),
     "store": ("Archive", "SafetensorsStore", "Store", "write_atomically"),
     "tensor_map": ("Standardize", "TensorMap"),
 }  # fmt: skip

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from time import monotonic
@@ -130,6 +130,7 @@ def simulate(
             dates = {"start": clock.start.isoformat(), "time": clock.end.isoformat(), "calendar": clock.calendar}
             facts["forcing_hash"] = chain
             if archive is not None:
+                facts["window_hash"] = forcing_hash("", inputs, replace(run, clock=clock))
                 window_outputs = to_dataset(graph, {name: values[name] for name in kept}, clock, run.forcing, {})
                 archive.commit(window_outputs, state, dates | facts)
                 continue
@@ -145,7 +146,7 @@ def simulate(
 
 
 def forcing_hash(before: str, inputs: Tensors, run: Prepared) -> str:
-    """Return the sha256 that goes on from `before` over the steps of a window: equal whatever the windows are."""
+    """Return the sha256 that goes on from `before`, or begins (""), over the steps of inputs; windows do not matter."""
     series = {spec.name: inputs[spec.name].numpy(force=True) for spec in run.graph.inputs if not spec.static}
     found = sha256(f"{[spec.name for spec in run.graph.inputs]} {run.sizes}".encode())
     for spec in run.graph.inputs:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ import xarray as xr
 from crest_core import (
     Archive,
     ForcingError,
+    Graph,
     PeriodError,
     SafetensorsStore,
     Store,
@@ -31,15 +33,17 @@ from crest_run.archive import GoingOn, open_archive
 from crest_run.build import build_graph, call
 from crest_run.errors import RunFileError
 from crest_run.runfile import RunFile
-from crest_run.same_run import changed_since, check_fields
+from crest_run.same_run import changed_since, check_fields, check_forcing
 from crest_run.targets import check_targets
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 def open_forcing(run: RunFile) -> xr.Dataset:
     """Return the forcing of a run file; values of a file are read when they are needed."""
     if run.forcing.path is not None:
         with run.at("forcing", "path"):
-            return xr.open_dataset(run.forcing.path)
+            return _open_file(run.forcing.path)
     with run.at("forcing", "source"):
         source = registry().load("data_sources", str(run.forcing.source))
     with run.at("forcing"):
@@ -65,14 +69,16 @@ def simulate_run(
     archive: Archive | None = None,
     resume: Store | Archive | None = None,
     end: str | None = None,
+    graph: Graph | None = None,
     record: Mapping[str, str] | None = None,
     progress: bool | None = None,
 ) -> xr.Dataset:
-    """Return the results of a run file in a graph of its own; nothing is written but to `store` and `archive`.
+    """Return the results of a run file; nothing is written but to `store` and `archive`.
 
-    `resume` overrules the key resume; `end` overrules period.end; `record` adds to what the results say of the run.
+    `resume` overrules the key resume; `end` overrules period.end; `graph` is what `build_graph` gave, by default a new
+    one; `record` adds to what the results say of the run.
     """
-    period, graph = run.period, build_graph(run)
+    period, graph = run.period, graph or build_graph(run)
     if run.output.store:
         check_fields(run, [spec.name for spec in graph.outputs])
     if resume is None and run.resume:
@@ -109,8 +115,14 @@ def execute(run: RunFile, *, going_on: GoingOn | None = None, progress: bool | N
             facts = opened.facts
             if going_on and facts and parse_time(facts["time"], run.calendar) >= end_of(run):
                 return opened.archive.open()
-            changes = changed_since(run, facts, refuse=going_on is not None and going_on.same)
-            return simulate_run(run, archive=opened.archive, resume=opened.resume, record=changes, progress=progress)
+            graph = build_graph(run)
+            same = going_on is not None and going_on.same
+            changes = changed_since(run, graph, facts, refuse=same)
+            if same and facts:
+                with open_forcing(run) as forcing, _located(run):
+                    check_forcing(run, graph, forcing, facts)
+            archive, resume = opened.archive, opened.resume
+            return simulate_run(run, archive=archive, resume=resume, graph=graph, record=changes, progress=progress)
     results = simulate_run(run, store=SafetensorsStore(output.restart) if output.restart else None, progress=progress)
     if output.path:
         write_atomically(output.path, results.to_netcdf(engine="h5netcdf"))
@@ -119,6 +131,15 @@ def execute(run: RunFile, *, going_on: GoingOn | None = None, progress: bool | N
         facts |= {"seed": run.seed, "run": json.loads(facts.pop("run_file"))}
         write_atomically(output.record, json.dumps(facts, indent=2, default=str).encode())
     return results
+
+
+def _open_file(path: Path) -> xr.Dataset:
+    """Open a NetCDF file; NetCDF-4 by h5netcdf, since netCDF-C keeps up to 64 MB of each variable as a run goes on."""
+    with open(path, "rb") as file:
+        begin = file.read(len(_HDF5))
+    if not begin:
+        raise RunFileError(f"{path} is empty; expected a NetCDF file")
+    return xr.open_dataset(path, engine="h5netcdf" if begin == _HDF5 else None)
 
 
 @contextmanager

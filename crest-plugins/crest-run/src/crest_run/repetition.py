@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -23,15 +24,16 @@ from crest_run.runfile import OutputSection, RunFile
 from crest_run.same_run import CHANGED
 
 _FACTS = ("graph_hash", "parameter_hash", "forcing_hash", "seed")
+_MEANING = ("standard_name", "units", "cell_methods", "positive")
 
 
 @dataclass(frozen=True)
 class Comparison:
     """What a repetition gave beside the recorded run: by stream and variable, and what it was made of.
 
-    `largest` holds None where a variable is equal bit for bit, else the largest absolute difference in its units, nan
-    where the two cannot be compared (another shape, a value that is missing in one only). `changed` names versions and
-    hashes with (recorded, now).
+    `largest` holds None where a variable or coordinate is equal bit for bit, else the largest absolute difference in
+    its units, nan where there is no such number (missing in one, another shape, dates). `changed` names versions,
+    hashes and what says what a variable is, with (recorded, now).
     """
 
     largest: Mapping[str, float | None]
@@ -39,7 +41,8 @@ class Comparison:
 
     @property
     def equal(self) -> bool:
-        return all(value is None for value in self.largest.values())
+        made_by = {name for name in self.changed if name in _FACTS or "." in name}
+        return bool(self.largest) and not made_by and all(value is None for value in self.largest.values())
 
 
 def rerun(output: str | Path, *, branch: str = "main", progress: bool | None = None) -> Comparison:
@@ -58,9 +61,11 @@ def rerun(output: str | Path, *, branch: str = "main", progress: bool | None = N
                 run.model_copy(update={"output": run.output.model_copy(update={"store": store})}), progress=progress
             )
             return _compare(before, open_results(store.path))
-        section = OutputSection(fields=run.output.fields)
-        now = {"": execute(run.model_copy(update={"output": section}), progress=progress)}
-        return _compare(before, now)
+        again = Path(folder) / "again.nc"  # read as the other was
+        section = OutputSection(path=again, fields=run.output.fields)
+        execute(run.model_copy(update={"output": section}), progress=progress)
+        with _opened(again, branch) as now:
+            return _compare(before, now)
 
 
 @contextmanager
@@ -71,10 +76,11 @@ def _opened(output: Path, branch: str) -> Iterator[dict[str, xr.Dataset]]:
         yield open_results(output, branch)
         return
     try:
-        with xr.open_dataset(output, engine="zarr" if exported else None) as dataset:
-            yield {dataset.attrs.get("stream", ""): dataset}
+        dataset = xr.open_dataset(output, engine="zarr" if exported else None)
     except (OSError, ValueError) as error:
         raise RunFileError(f"{output}: expected a NetCDF file or a store that CREST wrote: {error}") from error
+    with dataset:
+        yield {dataset.attrs.get("stream", ""): dataset}
 
 
 def _recorded(output: Path, attributes: Mapping[str, Any]) -> RunFile:
@@ -92,13 +98,20 @@ def _recorded(output: Path, attributes: Mapping[str, Any]) -> RunFile:
 
 
 def _compare(before: Mapping[str, xr.Dataset], now: Mapping[str, xr.Dataset]) -> Comparison:
-    largest = {}
-    for stream, dataset in before.items():
-        for name in map(str, dataset.data_vars):
-            other = now[stream].data_vars.get(name) if stream in now else None
-            largest[f"{stream}.{name}".lstrip(".")] = _largest(dataset[name], other)
     old, new = (next(iter(one.values())).attrs for one in (before, now))
     changed = {key: (str(old.get(key)), str(new.get(key))) for key in _FACTS if old.get(key) != new.get(key)}
+    largest = {}
+    for stream, dataset in before.items():
+        again = now.get(stream, xr.Dataset())
+        for name in sorted({*map(str, dataset.variables), *map(str, again.variables)}):
+            label = f"{stream}.{name}".lstrip(".")
+            one, other = dataset.variables.get(name), again.variables.get(name)
+            largest[label] = _largest(one, other)
+            if one is None or other is None:
+                continue
+            for key in _MEANING:
+                if (was := one.attrs.get(key, "")) != (is_ := other.attrs.get(key, "")):
+                    changed[f"{label}.{key}"] = (str(was), str(is_))
     versions = [json.loads(one.get("versions", "{}")) for one in (old, new)]
     for name in sorted({*versions[0], *versions[1]}):
         if (was := versions[0].get(name, "absent")) != (is_ := versions[1].get(name, "absent")):
@@ -106,15 +119,15 @@ def _compare(before: Mapping[str, xr.Dataset], now: Mapping[str, xr.Dataset]) ->
     return Comparison(largest, changed)
 
 
-def _largest(before: xr.DataArray, now: xr.DataArray | None) -> float | None:
-    if now is None or before.shape != now.shape or before.dtype != now.dtype:
+def _largest(before: xr.Variable | None, now: xr.Variable | None) -> float | None:
+    if before is None or now is None or before.shape != now.shape:
         return float("nan")
     old, new = before.values, now.values
-    if old.tobytes() == new.tobytes():
+    if old.dtype == new.dtype and old.tobytes() == new.tobytes():
         return None
-    if old.dtype.kind not in "fiu":
-        return float("nan")
-    return float(np.max(np.where(np.isnan(old) & np.isnan(new), 0.0, np.abs(old.astype(float) - new))))
+    if not {old.dtype.kind, new.dtype.kind} <= set("fiu"):
+        return None if np.array_equal(old, new) else float("nan")
+    return float(np.max(np.where(np.isnan(old) & np.isnan(new), 0.0, np.abs(old.astype(float) - new)), initial=0.0))
 
 
 def command(
@@ -132,10 +145,18 @@ def command(
     """
     found = rerun(output, branch=branch, progress=False if quiet else None)
     for name, value in found.largest.items():
-        print(f"{name}: {'equal bit for bit' if value is None else f'largest difference {value:g}'}")
+        print(f"{name}: {_in_words(value)}")
     for name, (was, now) in found.changed.items():
         print(f"{name} was {was}, is {now}")
     if not found.equal:
         if not found.changed:
             raise CrestError(f"{output} differs though nothing that is recorded changed; was the file edited?")
         raise typer.Exit(1)
+
+
+def _in_words(difference: float | None) -> str:
+    if difference is None:
+        return "equal bit for bit"
+    if isnan(difference):
+        return "differs: missing in one, or no numbers of one shape"
+    return f"differs by up to {difference:g}"

@@ -6,6 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import xarray as xr
+
+from crest_core import ForcingError, Graph, forcing_hash, parameter_hash, prepare
 from crest_core.plugins import near
 from crest_run.errors import RunFileError
 from crest_run.runfile import RunFile
@@ -16,22 +19,41 @@ CHANGED = "run_file_changed"
 """Attribute of a run that went on with another run file: the date from which on."""
 
 
-def changed_since(run: RunFile, facts: Mapping[str, Any], *, refuse: bool) -> dict[str, str]:
-    """Return what the record says of a run that goes on with another run file than before; empty where it is the same.
+def changed_since(run: RunFile, graph: Graph, facts: Mapping[str, Any], *, refuse: bool) -> dict[str, str]:
+    """Return what the record says of a run that goes on with another run file or other parameters than before.
 
-    `refuse` raises RunFileError instead: whoever resumes a run does not mean to change it.
+    Empty where it is the same. `refuse` raises RunFileError instead: whoever resumes a run does not mean to change it.
     """
     earlier = json.loads(facts.get("run_file", "null"))
     now = json.loads(run.model_dump_json(by_alias=True))
     changed = [key for key in _MADE_BY if earlier and earlier.get(key) != now[key]]
+    if not changed and facts.get("parameter_hash", parameter_hash(graph)) != parameter_hash(graph):
+        changed = ["weights or parameters"]
     if changed and refuse:
+        place = run.where(changed[0] if changed[0] in _MADE_BY else "graph")
         raise RunFileError(
-            f"{run.where(changed[0])}: the run was made with other {', '.join(changed)} up to {facts['time']}; "
-            f"--resume goes on with the same; --from CYCLE, or --branch NAME beside it, go on with these"
+            f"{place}: the run was made with other {', '.join(changed)} up to {facts['time']}; --resume goes on with "
+            f"the same; --from CYCLE, or --branch NAME beside it, go on with these"
         )
     if changed:
         return {CHANGED: str(facts["time"])}
     return {CHANGED: facts[CHANGED]} if CHANGED in facts else {}
+
+
+def check_forcing(run: RunFile, graph: Graph, forcing: xr.Dataset, facts: Mapping[str, Any]) -> None:
+    """Raise RunFileError where the forcing of the last window is not what the run was made with.
+
+    Earlier windows are not read again. Forcing that begins later is taken as it is.
+    """
+    try:
+        window = prepare(graph, forcing, start=facts["start"], end=facts["time"], calendar=run.calendar)
+    except (ForcingError, KeyError):
+        return
+    if facts.get("window_hash") not in (None, forcing_hash("", window.inputs(), window)):
+        raise RunFileError(
+            f"{run.where('forcing')}: the values from {facts['start']} to {facts['time']} are not those that the run "
+            f"was made with; --resume goes on with the same; --from CYCLE, or --branch NAME beside it, go on with these"
+        )
 
 
 def check_fields(run: RunFile, outputs: Sequence[str]) -> None:
