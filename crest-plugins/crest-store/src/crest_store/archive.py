@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Self
 
 import xarray as xr
 import zarr
 
-from crest_core import StoreError, Tensors
+from crest_core import FieldSpec, StoreError, Tensors
 from crest_store import arrays, history, record, regions, restart
 from crest_store import repository as repositories
-from crest_store.intervals import bounds_of, nominal
+from crest_store.intervals import bounds_of, check_whole, nominal
+from crest_store.methods import cell_methods
 from crest_store.reduction import Partial, reduce
 from crest_store.restart import Checkpoint
 from crest_store.run import open_run
@@ -58,6 +60,21 @@ class IcechunkArchive:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+    def check(self, outputs: Sequence[FieldSpec], places: xr.Dataset, step: timedelta | None = None) -> None:
+        """Refuse, before a run, streams that do not fit what it will give: fields, statistics, region, length of steps.
+
+        `places` has the coordinates of the places, as the forcing has. What is left to see shows in the first commit.
+        """
+        for name, stream in self._streams(self._opened(create=True).root()).items():
+            kept = regions.fields_of([spec.name for spec in outputs], name, stream)
+            regions.within(places, name, stream)
+            if not stream.every:
+                continue
+            for spec in [spec for spec in outputs if spec.name in kept and not spec.static]:
+                cell_methods(f"stream {name}: {spec.name}", f"time: {spec.statistic}", stream.statistic, 1)
+            if step is not None:
+                check_whole(name, stream.every, step)
 
     def commit(self, outputs: xr.Dataset, state: Tensors, attributes: Mapping[str, Any]) -> None:
         """Append the outputs of a window, its restart and its record in one commit."""

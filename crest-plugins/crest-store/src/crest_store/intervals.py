@@ -50,19 +50,12 @@ def to_date(seconds: int, calendar: str) -> str:
 
 def intervals(bounds: np.ndarray, every: str, calendar: str) -> np.ndarray:
     """Return start and end of the interval that holds each step: (time, 2), like the bounds of the steps."""
-    match = _MONTHS.fullmatch(every)
-    if match:
-        months = int(match[1] or 1) * (12 if match[2] == "YS" else 1)
-        found = _months(bounds[:, 0], months, calendar) if months else bounds[:0]
+    length = round(nominal(every).total_seconds())
+    if match := _MONTHS.fullmatch(every):
+        found = _months(bounds[:, 0], int(match[1] or 1) * (12 if match[2] == "YS" else 1), calendar)
     else:
-        try:
-            length = round(parse_timestep(every).total_seconds())
-        except TimeError as error:
-            raise StreamError(f"{error}; for calendar months and years every='1MS' and every='1YS'") from error
         start = bounds[:, 0] // length * length
         found = np.stack([start, start + length], axis=1)
-    if len(found) != len(bounds):
-        raise StreamError(f"every {every!r}: an interval of no length; give '1D', '1MS' or the like")
     across = np.flatnonzero(bounds[:, 1] > found[:, 1])
     if len(across):
         step = [to_date(edge, calendar) for edge in bounds[across[0]]]
@@ -74,11 +67,23 @@ def intervals(bounds: np.ndarray, every: str, calendar: str) -> np.ndarray:
 
 
 def nominal(every: str) -> timedelta:
-    """Return about how long an interval is."""
-    match = _MONTHS.fullmatch(every)
-    if match:
-        return timedelta(days=30 * int(match[1] or 1) * (12 if match[2] == "YS" else 1))
-    return parse_timestep(every)
+    """Return about how long an interval is; StreamError where there is no such interval."""
+    if match := _MONTHS.fullmatch(every):
+        length = timedelta(days=30 * int(match[1] or 1) * (12 if match[2] == "YS" else 1))
+    else:
+        try:
+            length = parse_timestep(every)
+        except TimeError as error:
+            raise StreamError(f"{error}; for calendar months and years every='1MS' and every='1YS'") from error
+    if round(length.total_seconds()) < 1:
+        raise StreamError(f"every {every!r}: an interval of no length; give '1D', '1MS' or the like")
+    return length
+
+
+def check_whole(name: str, every: str, step: timedelta) -> None:
+    """Raise where an interval does not consist of whole steps; those of calendar months are seen in the run."""
+    if not _MONTHS.fullmatch(every) and nominal(every) % step:
+        raise StreamError(f"stream {name}: every {every!r} cuts steps of {step}; take an interval of whole steps")
 
 
 def step_in_words(seconds: int) -> str:

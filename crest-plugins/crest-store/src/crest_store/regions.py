@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
@@ -12,16 +14,24 @@ from crest_store.stream import Box, Stream
 def select(outputs: xr.Dataset, name: str, stream: Stream) -> xr.Dataset:
     """Return the fields of a stream in its region."""
     fields = [str(field) for field in outputs.data_vars]
-    if unknown := sorted(set(stream.fields or ()) - set(fields)):
-        raise StreamError(f"stream {name}: fields {unknown} do not exist; the run has {', '.join(fields)}")
-    chosen = (
-        outputs if stream.fields is None else outputs.drop_vars([one for one in fields if one not in stream.fields])
-    )
+    kept = fields_of(fields, name, stream)
+    return within(outputs.drop_vars([one for one in fields if one not in kept]), name, stream)
+
+
+def fields_of(outputs: Sequence[str], name: str, stream: Stream) -> list[str]:
+    """Return the names of the outputs that a stream keeps."""
+    if unknown := sorted(set(stream.fields or ()) - set(outputs)):
+        raise StreamError(f"stream {name}: fields {unknown} do not exist; the run has {', '.join(outputs)}")
+    return [one for one in outputs if stream.fields is None or one in stream.fields]
+
+
+def within(data: xr.Dataset, name: str, stream: Stream) -> xr.Dataset:
+    """Return the places in the region of a stream."""
     if stream.region is None:
-        return chosen
+        return data
     if isinstance(stream.region, Box):
-        return _inside(chosen, name, stream.region)
-    return _cells(chosen, name, stream.region)
+        return _inside(data, name, stream.region)
+    return _cells(data, name, stream.region)
 
 
 def _inside(data: xr.Dataset, name: str, box: Box) -> xr.Dataset:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from crest_store.errors import StreamError
+from crest_store.intervals import nominal
 
 STATISTICS = ("mean", "sum", "min", "max", "instant")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -60,6 +61,8 @@ class Stream:
             raise StreamError(
                 f"statistic {self.statistic!r} of a stream every {self.every}: expected one of {', '.join(STATISTICS)}"
             )
+        if self.every:
+            nominal(self.every)
         if self.statistic and not self.every:
             raise StreamError(f"statistic {self.statistic!r} needs an interval; give every, such as every='1D'")
         if self.chunk < 0:
