@@ -1,6 +1,7 @@
 """A damaged file is found before it is used and named, and a run goes on from the last cycle that is whole."""
 
 import random
+import re
 import shutil
 import warnings
 from collections import Counter
@@ -25,6 +26,7 @@ CLASSES = {
     "refs": ["refs/*/*"],
     "ledger": ["crest/ledger", "crest/ledger.copy"],
 }
+CHUNK = re.compile(r"\b(history/\w+/\w+|record) chunk \([\d, ]+\) is damaged")
 BASE, LAST = 6, 7
 
 
@@ -44,7 +46,7 @@ def told(action):
         warnings.simplefilter("always")
         try:
             result, said = action(), []
-        except (StoreError, ValueError, icechunk.IcechunkError) as error:
+        except StoreError as error:
             result, said = None, [f"{type(error).__name__}: {error}"]
     return result, [*said, *(str(one.message) for one in caught if one.category is DamageWarning)]
 
@@ -64,7 +66,7 @@ def trial(made, place, group, kind, generator):
 
     found, said = told(read)
     if found is None:
-        assert place.name in said[-1] or "checksum" in said[-1] or file.name in said[-1], f"{what}: reading says {said}"
+        assert str(file) in said[-1] or CHUNK.search(said[-1]), f"{what}: reading says {said}"
     else:
         assert differing_history(found, straight) == [], what
 
@@ -119,4 +121,4 @@ def test_damage_of_each_kind_in_each_class_of_files_is_found(made, tmp_path):
 
 @pytest.mark.slow
 def test_damage_in_two_hundred_trials_is_found(made, tmp_path):
-    assert trials(made, tmp_path, seed=4, times=11).total() == 198
+    assert trials(made, tmp_path, seed=4, times=12).total() == 216

@@ -1,5 +1,7 @@
 """Exports and commands: the same numbers for other programs, and what a terminal says."""
 
+import re
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -39,6 +41,9 @@ def test_an_export_reads_back_as_the_history(folder, tmp_path, stream, suffix):
             np.testing.assert_array_equal(found[name].values, variable.values)
             assert {**found[name].encoding, **found[name].attrs}.items() >= variable.attrs.items()
         assert found.attrs["graph_hash"] == expected.attrs["graph_hash"]
+        stamp = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+        assert re.fullmatch(f"{stamp} simulated by CREST\n{stamp} exported by crest-store", found.attrs["history"])
+        assert expected.attrs["history"] == found.attrs["history"].splitlines()[0]  # the time of the commit
     if suffix == ".zarr":
         codecs = zarr.open_array(target, path="runoff", mode="r").metadata.to_dict()["codecs"]
         assert [codec["name"] for codec in codecs] == ["bytes", "zstd", "crc32c"]

@@ -17,7 +17,7 @@ from crest_store.intervals import bounds_of, check_whole, nominal
 from crest_store.methods import cell_methods
 from crest_store.reduction import Partial, reduce
 from crest_store.restart import Checkpoint
-from crest_store.run import open_run
+from crest_store.run import Run, open_run
 from crest_store.stream import Stream, check_streams
 from crest_store.writer import Writer
 
@@ -105,21 +105,17 @@ class IcechunkArchive:
 
     def open(self, stream: str | None = None) -> xr.Dataset:
         """Return a stream of history as it is committed, read when needed; by default the first one."""
-        with repositories.speaking(f"history of run {self.path}"):
-            root = self._committed()
-            return history.open_stream(root, history.first_stream(root) if stream is None else stream)
+        return self._committed().history(stream)
 
     def streams(self) -> list[str]:
         """Return the names of the history streams, the first one first."""
-        with repositories.speaking(f"history of run {self.path}"):
-            return history.stream_names(self._committed())
+        return self._committed().streams()
 
     def restarts(self) -> list[int]:
         """Return the cycles that a run can go on from; none where nothing is committed yet."""
         if self._writer is None and not repositories.exists(self.path):
             return []
-        with repositories.speaking(f"restarts of run {self.path}"):
-            return restart.cycles(self._committed())
+        return self._committed().restarts()
 
     def back_to(self, cycle: int) -> None:
         """Go on from the end of a kept cycle: the next commit takes the place of all that came after it."""
@@ -146,9 +142,12 @@ class IcechunkArchive:
             self._writer = Writer(self.path, self.branch, create=create)
         return self._writer
 
-    def _committed(self) -> zarr.Group:
-        """Return the root as it is committed; a reader needs no lock."""
-        return open_run(self.path, self.branch).root if self._writer is None else self._writer.root()
+    def _committed(self) -> Run:
+        """Return what is committed; a reader needs no lock."""
+        if self._writer is None:
+            return open_run(self.path, self.branch)
+        with repositories.speaking(f"run {self.path}"):
+            return Run(str(self.path), self.branch, self._writer.head(), self._writer.repository)
 
     def _base(self, root: zarr.Group) -> Checkpoint:
         """Return what the next cycle goes on from."""

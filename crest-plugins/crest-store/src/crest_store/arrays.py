@@ -7,14 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import icechunk
 import numpy as np
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.errors import UnstableSpecificationWarning
 
 from crest_core import StoreError
+from crest_store.errors import DamageError
+from crest_store.repository import reason
 
 _CODECS = {"bytes", "crc32c", "vlen-utf8", "zstd"}
+UNREADABLE = (icechunk.IcechunkError, OSError, ValueError, RuntimeError)  # what reading damaged data raises
 _LARGEST = 64 * 2**20  # bytes of a chunk before compression
 
 
@@ -83,7 +87,28 @@ def cut(group: zarr.Group, name: str, length: int) -> None:
 
 def read(group: zarr.Group, name: str) -> np.ndarray:
     """Return the whole array."""
-    return np.asarray(opened(group, name)[...])
+    return values_of(opened(group, name))
+
+
+def values_of(array: zarr.Array, key: Any = ...) -> np.ndarray:
+    """Return values; where a chunk cannot be read, DamageError names array and chunk."""
+    try:
+        return np.asarray(array.oindex[key])
+    except UNREADABLE as error:
+        for place, why in broken_chunks(array):
+            advice = "`crest store check` names the files, a resumed run goes on from the last whole cycle"
+            raise DamageError(f"{array.path} chunk {place} is damaged: {why}; {advice}") from error
+        raise
+
+
+def broken_chunks(array: zarr.Array) -> Iterator[tuple[tuple[int, ...], str]]:
+    """Yield the chunks that fail their checksums or cannot be read, and why."""
+    for place in np.ndindex(array.cdata_shape):
+        block = tuple(slice(one * size, (one + 1) * size) for one, size in zip(place, array.chunks, strict=True))
+        try:
+            array[block]
+        except UNREADABLE as error:
+            yield place, reason(error)
 
 
 def group_at(root: zarr.Group, path: str) -> zarr.Group:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import xarray as xr
@@ -24,6 +25,7 @@ def export(run: Run, target: Path, stream: str | None = None) -> Path:
     if target.exists():
         raise StoreError(f"export to {target}: it exists; delete it or give another name")
     data = run.history(stream).assign_attrs(crest_run=run.name, crest_branch=run.branch, crest_snapshot=run.snapshot)
+    data.attrs["history"] += f"\n{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} exported by crest-store"
     begun = target.with_name(f".{target.name}.part")
     with speaking(f"export of run {run.name} to {target}"):
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ import zarr
 from crest_core import StoreError
 from crest_store import arrays
 from crest_store.intervals import SINCE
+from crest_store.lazy import lazy_variables
 from crest_store.reduction import Rows
 
 
@@ -74,11 +75,8 @@ def open_stream(root: zarr.Group, stream: str) -> xr.Dataset:
     if path not in root:
         known = sorted(arrays.group_at(root, "history").group_keys()) if "history" in root else []
         raise StoreError(f"stream {stream!r} does not exist; the run has {', '.join(known) or 'none'}")
-    for _ in arrays.all_arrays(arrays.group_at(root, path)):
-        pass
-    store, group = root.store, "/".join(part for part in (root.path, path) if part)
-    with arrays.quiet():
-        dataset = xr.open_zarr(store, group=group, consolidated=False, zarr_format=3, chunks=None)
+    group = arrays.group_at(root, path)
+    dataset = xr.decode_cf(xr.Dataset(lazy_variables(group), attrs=group.attrs.asdict()))
     own = dataset.attrs.pop("crest")
     in_order = {name: dataset[name].variable for name in own["fields"]}
     return xr.Dataset(in_order, dataset.coords, dataset.attrs)

@@ -67,7 +67,7 @@ def read(root: zarr.Group, cycle: int) -> tuple[Checkpoint, Tensors]:
     state = {}
     for array in arrays.all_arrays(arrays.group_at(group, "state")):
         kind = getattr(torch, str(array.attrs["torch_dtype"]))
-        state[str(array.attrs["name"])] = torch.from_numpy(np.array(array[...])).view(kind)
+        state[str(array.attrs["name"])] = torch.from_numpy(np.array(arrays.values_of(array))).view(kind)
     return Checkpoint(cycle, stored["attributes"], stored["lengths"], partials, stored["record"]), state
 
 
@@ -100,7 +100,7 @@ def _values(group: zarr.Group, path: str) -> dict[str, np.ndarray]:
     if path not in group:
         return {}
     return {
-        str(array.attrs["name"]): np.asarray(array[...]) for array in arrays.all_arrays(arrays.group_at(group, path))
+        str(array.attrs["name"]): arrays.values_of(array) for array in arrays.all_arrays(arrays.group_at(group, path))
     }
 
 

@@ -44,7 +44,9 @@ class Run:
     def history(self, stream: str | None = None) -> xr.Dataset:
         """Return a stream (the first one by default) as a CF Dataset that is read when needed."""
         with self._speaking("history"):
-            return history.open_stream(self.root, history.first_stream(self.root) if stream is None else stream)
+            found = history.open_stream(self.root, history.first_stream(self.root) if stream is None else stream)
+            written = self.repository.lookup_snapshot(self.snapshot).written_at
+            return found.assign_attrs(history=f"{written:%Y-%m-%dT%H:%M:%SZ} simulated by CREST")  # as in memory
 
     def restart(self, cycle: int | None = None) -> tuple[Tensors, dict[str, Any]]:
         """Return the state at the end of a kept cycle (the last by default) and its attributes."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import icechunk
-import numpy as np
 
 from crest_store import arrays, durable, soundness
 from crest_store import repository as repositories
@@ -36,15 +35,8 @@ def verify(place: repositories.Place, branch: str = "main") -> list[str]:
 
 def unreadable(repository: icechunk.Repository, snapshot: str) -> list[str]:
     """Return the arrays of a snapshot that fail their checksums or cannot be read, and why."""
-    found = []
+    found: list[str] = []
     with repositories.speaking(f"snapshot {snapshot}"):
         for array in arrays.all_arrays(repositories.root_at(repository, snapshot)):
-            for place in np.ndindex(array.cdata_shape):
-                block = tuple(
-                    slice(number * size, (number + 1) * size) for number, size in zip(place, array.chunks, strict=True)
-                )
-                try:
-                    array[block]
-                except (icechunk.IcechunkError, OSError, ValueError, RuntimeError) as error:
-                    found.append(f"{array.path} chunk {place}: {repositories.reason(error)}")
+            found.extend(f"{array.path} chunk {place}: {why}" for place, why in arrays.broken_chunks(array))
     return found
