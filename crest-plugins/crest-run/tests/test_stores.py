@@ -8,7 +8,7 @@ import xarray as xr
 from crest_run import GoingOn, RunFileError, execute, load_run, open_forcing, open_results, rerun, verify_restart
 from safetensors.torch import save_file
 
-from crest_core import StoreError
+from crest_core import CrestError, StoreError
 from crest_core.testing import TorchBucket, weather
 
 RUN = """\
@@ -254,13 +254,19 @@ def test_a_stream_that_shows_no_interval_yet_ends_the_run_well(run, crest, tmp_p
 @pytest.mark.parametrize(
     ("stream", "message"),
     [
-        ("{fields: [storag]}", r"history.a.fields: no output 'storag'; did you mean 'storage'\?; outputs: "),
+        (
+            "{fields: [storag]}",
+            r"run.yaml:9: output.store.history: stream a: fields \['storag'\] do not exist; the run has storage",
+        ),
+        ("{every: 36h, statistic: mean}", "history: .*36h"),
+        ("{every: 1MS, statistic: sum, fields: [storage]}", "history: .*storage"),
+        ("{cells: [7]}", r"history: stream a: cells \[7\] do not exist"),
         ("{every: 1MS}", "the keys every and statistic belong together, as every: 1MS, statistic: mean"),
         ("{box: {south: 0.0, north: 1.0, west: 0.0, east: 1.0}, cells: [1]}", "expected one of the keys box and cells"),
     ],
 )
 def test_a_stream_that_cannot_be_is_told_before_anything_runs(run, tmp_path, stream, message):
-    with pytest.raises(RunFileError, match=message):
+    with pytest.raises(CrestError, match=message):
         execute(run(RUN + f"output: {{store: {{path: store, history: {{a: {stream}}}}}}}\n"))
     assert not list(tmp_path.glob("store/chunks/*"))
 
@@ -296,6 +302,9 @@ def test_netcdf_forcing_is_read_without_keeping_its_chunks(models, tmp_path):
     (tmp_path / "run.yaml").write_text(RUN.replace("{source: weather, with: {days: 40}}", "{path: weather.nc}"))
     with open_forcing(load_run(tmp_path / "run.yaml")) as forcing:
         assert "h5netcdf" in repr(forcing["precipitation"].variable._data)
+    (tmp_path / "weather.nc").write_bytes((tmp_path / "weather.nc").read_bytes()[:-100])
+    with pytest.raises(RunFileError, match=r"forcing.path: .*weather.nc cannot be read, it is damaged"):
+        open_forcing(load_run(tmp_path / "run.yaml"))
     (tmp_path / "weather.nc").write_bytes(b"")
     with pytest.raises(RunFileError, match=r"forcing.path: .*weather.nc is empty; expected a NetCDF file"):
         open_forcing(load_run(tmp_path / "run.yaml"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 import xarray as xr
 
-from crest_core import Archive, parse_time, registry
+from crest_core import Archive, Graph, parse_time, parse_timestep, registry
 from crest_run.errors import RunFileError
 from crest_run.runfile import RunFile
 from crest_run.store_section import StoreSection, StreamSection
@@ -41,9 +41,14 @@ class Opened:
     of it: time, hashes, run file.
     """
 
-    archive: Archive
+    archive: Any
     resume: Archive | None
     facts: Mapping[str, Any]
+
+    def check(self, graph: Graph, fields: Sequence[str], places: xr.Dataset) -> None:
+        """Raise where a stream of history does not fit the outputs that are kept, or the places of the forcing."""
+        kept = [spec for spec in graph.outputs if not fields or spec.name in fields]
+        self.archive.check(kept, places, parse_timestep(graph.timestep))
 
 
 @contextmanager

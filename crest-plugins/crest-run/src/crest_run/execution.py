@@ -33,7 +33,7 @@ from crest_run.archive import GoingOn, open_archive
 from crest_run.build import build_graph, call
 from crest_run.errors import RunFileError
 from crest_run.runfile import RunFile
-from crest_run.same_run import changed_since, check_fields, check_forcing
+from crest_run.same_run import changed_since, check_forcing
 from crest_run.targets import check_targets
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -79,8 +79,6 @@ def simulate_run(
     one; `record` adds to what the results say of the run.
     """
     period, graph = run.period, graph or build_graph(run)
-    if run.output.store:
-        check_fields(run, [spec.name for spec in graph.outputs])
     if resume is None and run.resume:
         resume = SafetensorsStore(run.resume)
     with open_forcing(run) as forcing, _located(run):
@@ -118,9 +116,11 @@ def execute(run: RunFile, *, going_on: GoingOn | None = None, progress: bool | N
             graph = build_graph(run)
             same = going_on is not None and going_on.same
             changes = changed_since(run, graph, facts, refuse=same)
-            if same and facts:
-                with open_forcing(run) as forcing, _located(run):
+            with open_forcing(run) as forcing, _located(run):
+                if same and facts:
                     check_forcing(run, graph, forcing, facts)
+                with run.at("output", "store", "history"):
+                    opened.check(graph, run.output.fields, forcing)
             archive, resume = opened.archive, opened.resume
             return simulate_run(run, archive=archive, resume=resume, graph=graph, record=changes, progress=progress)
     results = simulate_run(run, store=SafetensorsStore(output.restart) if output.restart else None, progress=progress)
@@ -139,7 +139,10 @@ def _open_file(path: Path) -> xr.Dataset:
         begin = file.read(len(_HDF5))
     if not begin:
         raise RunFileError(f"{path} is empty; expected a NetCDF file")
-    return xr.open_dataset(path, engine="h5netcdf" if begin == _HDF5 else None)
+    try:
+        return xr.open_dataset(path, engine="h5netcdf" if begin == _HDF5 else None)
+    except (OSError, ValueError) as error:
+        raise RunFileError(f"{path} cannot be read, it is damaged or no NetCDF file: {error}") from error
 
 
 @contextmanager

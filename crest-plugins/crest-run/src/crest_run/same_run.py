@@ -1,15 +1,14 @@
-"""Whether what goes on in a store is the run that made it, and asks for outputs that the graph has."""
+"""Whether what goes on in a store is the run that made it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import xarray as xr
 
 from crest_core import ForcingError, Graph, forcing_hash, parameter_hash, prepare
-from crest_core.plugins import near
 from crest_run.errors import RunFileError
 from crest_run.runfile import RunFile
 
@@ -54,14 +53,3 @@ def check_forcing(run: RunFile, graph: Graph, forcing: xr.Dataset, facts: Mappin
             f"{run.where('forcing')}: the values from {facts['start']} to {facts['time']} are not those that the run "
             f"was made with; --resume goes on with the same; --from CYCLE, or --branch NAME beside it, go on with these"
         )
-
-
-def check_fields(run: RunFile, outputs: Sequence[str]) -> None:
-    """Raise RunFileError where a stream of history asks for a field that the run does not keep."""
-    kept = run.output.fields or list(outputs)
-    store = run.output.store
-    for name, stream in (store.history if store else {}).items():
-        for field in stream.fields:
-            if field not in kept:
-                place = run.where("output", "store", "history", name, "fields")
-                raise RunFileError(f"{place}: no output {field!r}{near(field, kept)}; outputs: {', '.join(kept)}")
