@@ -63,6 +63,34 @@ def test_every_attribute_that_departs_is_said(attributes, said):
         check_convention(held)
 
 
+WETNESS = Variable("wetness", "1", cell_methods="time: point")
+
+
+def test_point_values_hold_at_the_ends_of_their_intervals_which_are_told():
+    held = conformed(cells(), WETNESS)
+    check_convention(held)
+    assert held["time_end"].values.tolist() == held["time_bnds"].values[:, 1].tolist()
+    assert "time_end" in held["wetness"].coords and "time_end" not in conformed(cells()).coords
+    with pytest.raises(DataError, match="wetness: 'time: point' without the coordinate time_end, the ends of"):
+        check_convention(held.drop_vars("time_end"))
+    with pytest.raises(DataError, match="time_end: not the ends of the intervals that the bounds tell"):
+        check_convention(held.assign_coords(time_end=held["time"].variable))
+
+
+def test_point_values_without_intervals_hold_at_their_times():
+    held = conformed(cells(), WETNESS, step=None)
+    assert "time_end" not in held.coords and held["time"].values.tolist() == DAYS.tolist()
+
+
+def test_ends_of_intervals_survive_a_second_conform():
+    held = conformed(cells(), WETNESS)
+    again = conform(held, {"wetness": WETNESS}, step="1D", source="gauges")
+    xr.testing.assert_identical(held["time_end"], again["time_end"])
+    assert (
+        "time_end" not in conform(held, {"wetness": Variable("mean_wetness", "1")}, step="1D", source="gauges").coords
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -278,3 +278,13 @@ def test_a_splice_keeps_quality_and_static_variables():
     assert joined["area"].dims == ("cell",)
     with pytest.raises(DataError, match="splice: area is static and differs between the two; drop or rename it"):
         splice(with_static(*WHOLE), with_static(*LEAP, area=3.0), "2008-01-01")
+
+
+def test_ends_of_intervals_move_with_the_clock():
+    times = pd.date_range(*WHOLE, freq="1D", inclusive="left", unit="ns")
+    raw = xr.Dataset({"v": ("time", np.arange(len(times)) * 1.0)}, {"time": times, "lat": 50.0, "lon": 8.0})
+    wet = conform(raw, {"v": Variable("wetness", "1", cell_methods="time: point")}, step="1D", source="wet")
+    one = persist(wet.isel(time=[5]), "2012-01-01", "2012-01-03", "1D")
+    year = climatology(wet, "2012-01-01", "2012-01-03", "1D")
+    for held in (one, year):
+        assert [str(end)[:10] for end in held["time_end"].values] == ["2012-01-02", "2012-01-03"]

@@ -51,8 +51,9 @@ def conform(
     dataset, more = one_time(dataset)
     changes += more
     about: dict[str, str] = {}
-    if _moves(dataset, variables):
-        dataset, about, more = label_times(dataset, step=step, label=label, time_zone=time_zone)
+    if moving := _moving(dataset, variables):
+        points = any(variables[name].statistic == "point" for name in moving)
+        dataset, about, more = label_times(dataset, step=step, label=label, time_zone=time_zone, points=points)
         changes += more
     result = dataset.drop_vars(list(dataset.data_vars))
     for name, variable in variables.items():
@@ -110,10 +111,10 @@ def _with_flag(dataset: xr.Dataset, name: str, flag: xr.DataArray) -> xr.Dataset
         raise DataError(f"{name}: the flags are not on the coordinates of the data: {error}") from error
 
 
-def _moves(dataset: xr.Dataset, variables: Mapping[str, Variable]) -> bool:
-    """Return whether any variable has dims beside those of places and layers, which must be time."""
-    dims = {str(dim).lower() for name in variables for dim in dataset[name].dims}
-    return bool(dims & {"time", "valid_time", "date", "datetime", "timestamp"})
+def _moving(dataset: xr.Dataset, variables: Mapping[str, Variable]) -> list[str]:
+    """Return the variables that have dims beside those of places and layers, which must be time."""
+    names = {"time", "valid_time", "date", "datetime", "timestamp"}
+    return [name for name in variables if names & {str(dim).lower() for dim in dataset[name].dims}]
 
 
 def _added(

@@ -81,6 +81,24 @@ def _times(dataset: xr.Dataset) -> Iterator[str]:
         yield "time: not the start of the interval that the bounds tell"
     if (edges[:, 1] <= edges[:, 0]).any() or (edges[1:, 0] < edges[:-1, 1]).any():
         yield f"{bounds}: intervals are empty or overlap"
+    yield from _ends(dataset, edges)
+
+
+def _ends(dataset: xr.Dataset, edges: np.ndarray) -> Iterator[str]:
+    """Yield where the ends of the intervals, at which point values hold, are not told or are others."""
+    if "time_end" in dataset.coords:
+        ends = dataset["time_end"]
+        if ends.dims != ("time",) or ends.dtype.kind not in "MO" or (to_ticks(ends.values) != edges[:, 1]).any():
+            yield "time_end: not the ends of the intervals that the bounds tell"
+        return
+    for name, variable in dataset.data_vars.items():
+        if holds_at_the_end(variable):
+            yield f"{name}: 'time: point' without the coordinate time_end, the ends of the intervals"
+
+
+def holds_at_the_end(variable: xr.DataArray) -> bool:
+    """Return whether the values are those at the end of each interval."""
+    return "time" in variable.dims and _statistic(variable) == "point"
 
 
 def _attributes(dataset: xr.Dataset) -> Iterator[str]:

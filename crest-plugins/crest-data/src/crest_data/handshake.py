@@ -173,7 +173,7 @@ def _others(first: xr.Dataset, second: xr.Dataset) -> Iterator[str]:
     for dim in sorted({*map(str, first.dims)} & {*map(str, second.dims)} - {"time", "cell", "y", "x", "bnds"}):
         if first.sizes[dim] != second.sizes[dim]:
             yield _both(f"size of {dim}", (first.sizes[dim], second.sizes[dim]), "select the same ones in sight")
-    known = {"time", "time_bnds", "lat", "lon", "cell_id"}
+    known = {"time", "time_bnds", "time_end", "lat", "lon", "cell_id"}
     for name in sorted({*map(str, first.coords)} & {*map(str, second.coords)} - known):
         one, two = first[name].variable, second[name].variable
         if "time" not in one.dims and one.shape == two.shape and not one.equals(two):

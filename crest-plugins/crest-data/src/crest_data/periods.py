@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from crest_core import Clock, TimeError, parse_time
-from crest_data.deviations import check_convention
+from crest_data.deviations import check_convention, holds_at_the_end
 from crest_data.errors import DataError
 from crest_data.handshake import handshake
 from crest_data.times import bounds_of, calendar_of, from_ticks, gaps_of, iso, time_coordinates, to_ticks
@@ -123,8 +123,9 @@ def on_clock(dataset: xr.Dataset, index: np.ndarray, clock: Clock, change: str) 
     """Return the times at `index`, labelled by the steps of the clock, and the change told."""
     moved = dataset.isel(time=index)
     edges = to_ticks(clock.bounds)
-    moved = moved.drop_vars(["time", "time_bnds"], errors="ignore")
-    moved = moved.assign_coords(time_coordinates(edges[:, 0], edges, clock.calendar))
+    moved = moved.drop_vars(["time", "time_bnds", "time_end"], errors="ignore")
+    points = any(holds_at_the_end(variable) for variable in dataset.data_vars.values())
+    moved = moved.assign_coords(time_coordinates(edges[:, 0], edges, clock.calendar, points=points))
     lines = [line for line in (str(dataset.attrs.get("changes", "")), change) if line]
     attributes = {**dataset.attrs, "calendar": clock.calendar, "changes": "\n".join(lines)}
     attributes.pop("gaps", None)

@@ -25,12 +25,12 @@ _CALENDARS = {"standard": "standard", "gregorian": "standard", "proleptic_gregor
 
 
 def label_times(
-    dataset: xr.Dataset, *, step: str | None, label: str, time_zone: str
+    dataset: xr.Dataset, *, step: str | None, label: str, time_zone: str, points: bool = False
 ) -> tuple[xr.Dataset, dict[str, str], list[str]]:
     """Return the dataset with labelled times and bounds, global attributes about time, and what was changed.
 
     Bounds that the source has are kept, whatever the label; without them and without a step the times are those of
-    point values.
+    point values. With `points` the ends of the intervals, at which point values hold, are the coordinate time_end.
     """
     if label not in _LABELS:
         raise DataError(f"label {label!r} is not one of {', '.join(_LABELS)}")
@@ -51,7 +51,9 @@ def label_times(
     elif length is not None:
         edges = np.stack([ticks + moved, ticks + moved + length], axis=1)
     starts = ticks + moved if edges is None else edges[:, 0]
-    dataset = dataset.assign_coords(time_coordinates(starts, edges, calendar))
+    if edges is not None:  # told anew, from the bounds
+        dataset = dataset.drop_vars("time_end", errors="ignore")
+    dataset = dataset.assign_coords(time_coordinates(starts, edges, calendar, points=points))
     return dataset, {"time_zone": _zone_now(time_zone, length), "calendar": calendar, **gaps}, [*changes, *more, *told]
 
 
@@ -216,8 +218,10 @@ def _check_bounds(edges: np.ndarray, calendar: str, length: int | None) -> None:
         )
 
 
-def time_coordinates(starts: np.ndarray, edges: np.ndarray | None, calendar: str) -> dict[str, xr.Variable]:
-    """Return the coordinate time, and with edges its bounds."""
+def time_coordinates(
+    starts: np.ndarray, edges: np.ndarray | None, calendar: str, *, points: bool
+) -> dict[str, xr.Variable]:
+    """Return the coordinate time, with edges its bounds, and for point values the ends at which they hold."""
     times = from_ticks(starts, calendar)
     encoding = {"units": "seconds since 1970-01-01", "calendar": calendar, "dtype": "int64"}
     attributes = {"standard_name": "time", "axis": "T"}
@@ -225,10 +229,13 @@ def time_coordinates(starts: np.ndarray, edges: np.ndarray | None, calendar: str
         return {"time": xr.Variable("time", times, attributes, encoding)}
     attributes |= {"long_name": "start of the interval", "bounds": "time_bnds"}
     bounds = from_ticks(edges, calendar)
-    return {
+    ends = {"standard_name": "time", "long_name": "end of the interval, time of point values"}
+    found = {
         "time": xr.Variable("time", times, attributes, encoding),
         "time_bnds": xr.Variable(("time", "bnds"), bounds, {}, encoding),
+        "time_end": xr.Variable("time", bounds[:, 1], ends, encoding),
     }
+    return found if points else {name: found[name] for name in ("time", "time_bnds")}
 
 
 def iso(time: Any) -> str:
