@@ -135,6 +135,29 @@ def test_one_quantity_under_two_names_has_one_unit():
         handshake(grid("warmth", "K", **named), grid("tas", "degC", **named))
 
 
+EVAPORATION = "water_evapotranspiration_flux"
+
+
+def test_fluxes_of_opposite_sign_do_not_agree_under_any_name():
+    up, down = ({"standard_name": EVAPORATION, "positive": sign} for sign in ("up", "down"))
+    said = "'up' in .*, 'down' in .*; multiply one by -1 and set its attribute positive to that of the other"
+    with pytest.raises(DataError, match=f"positive of loss and evaporation: {said}"):
+        handshake(grid("loss", variable=up), grid("evaporation", variable=down))
+    with pytest.raises(DataError, match=f"positive of loss: {said}"):
+        handshake(grid("loss", variable=up), grid("loss", variable=down))
+    handshake(grid("loss", variable=up), grid("evaporation", variable=up))
+    handshake(grid("loss", variable=up), grid("loss", variable={"standard_name": EVAPORATION}))
+
+
+def test_one_name_is_of_one_vertical_extent():
+    shallow, deep = ({"vertical": (0.0, depth)} for depth in (0.05, 1.0))
+    said = r"vertical_extent of wetness \[m\]: \[0.0, 0.05\] in .*, \[0.0, 1.0\] in .*; rename one, they are two"
+    with pytest.raises(DataError, match=said):
+        handshake(grid("wetness", "1", variable=shallow), grid("wetness", "1", variable=deep))
+    handshake(grid("wetness", "1", variable=shallow), grid("wetness", "1", variable=shallow))
+    handshake(grid("surface", "1", variable=shallow), grid("root_zone", "1", variable=deep))
+
+
 def test_units_written_in_two_ways_are_one():
     handshake(grid("a", "kg m-2 s-1"), grid("a", "kg m**-2 s**-1"))
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -16,14 +17,16 @@ from crest_data.times import bounds_of, calendar_of, from_ticks, iso, to_ticks
 
 _TIME = ("exact", "phase")
 _JITTER = 1e-3  # degrees, 100 m: nearer than that two unequal coordinates are taken for one, badly written
+_MILLIMETRE = 1e-3  # m: vertical extents nearer than that are one
 _JOINED = ("source", "licence", "citation", "changes", "gaps")
 
 
 def handshake(*datasets: xr.Dataset, time: str = "exact") -> None:
     """Return if the datasets can be used together; DataError lists every disagreement, with both values and the repair.
 
-    Each keeps to the convention; all agree on calendar, time zone, step, phase, places and the units of what they
-    share. `time="exact"` asks for the same times, `time="phase"` lets the periods differ. A static dataset has no time.
+    Each keeps to the convention; all agree on calendar, time zone, step, phase, places, and on units, sign and vertical
+    extent of what they share. `time="exact"` asks for the same times, `time="phase"` lets the periods differ. A static
+    dataset has no time.
     """
     if time not in _TIME:
         raise DataError(f"handshake time {time!r} is not one of {', '.join(_TIME)}")
@@ -35,7 +38,12 @@ def handshake(*datasets: xr.Dataset, time: str = "exact") -> None:
     faults: list[str] = []
     for (one, first), (two, second) in combinations(enumerate(datasets, 1), 2):
         pair = (_name(one, first), _name(two, second))
-        found = [*_times(first, second, time), *_places(first, second), *_others(first, second), *_units(first, second)]
+        found = [
+            *_times(first, second, time),
+            *_places(first, second),
+            *_others(first, second),
+            *_quantities(first, second),
+        ]
         faults += [fault.format(*pair) for fault in found]
     if faults:
         raise DataError("\n".join(["the datasets do not agree:", *faults]))
@@ -182,8 +190,8 @@ def _others(first: xr.Dataset, second: xr.Dataset) -> Iterator[str]:
             )
 
 
-def _units(first: xr.Dataset, second: xr.Dataset) -> Iterator[str]:
-    """Yield where variables of one name, or of one standard name and statistic, have unequal units or statistics."""
+def _quantities(first: xr.Dataset, second: xr.Dataset) -> Iterator[str]:
+    """Yield where variables of one name, or of one standard name and statistic, are not the same quantity."""
     for name, one in first.data_vars.items():
         for other, two in second.data_vars.items():
             named = one.attrs.get("standard_name", name) == two.attrs.get("standard_name", other)
@@ -191,10 +199,26 @@ def _units(first: xr.Dataset, second: xr.Dataset) -> Iterator[str]:
             if name == other and methods[0] != methods[1]:
                 yield _both(f"cell_methods of {name}", map(repr, methods), "rename one, they are two quantities")
             elif name == other or (named and methods[0] == methods[1]):
-                units = [str(each.attrs.get("units", "1")) for each in (one, two)]
-                if not _same(*units):
-                    label = name if name == other else f"{name} and {other}"
-                    yield _both(f"units of {label}", map(repr, units), "convert one, to_units= of its Variable")
+                label = str(name) if name == other else f"{name} and {other}"
+                yield from _alike(label, one.attrs, two.attrs, one_name=name == other)
+
+
+def _alike(label: str, one: Mapping[str, Any], two: Mapping[str, Any], *, one_name: bool) -> Iterator[str]:
+    """Yield where units, sign or, under one name, vertical extent differ; what one does not tell is no difference."""
+    units = [str(each.get("units", "1")) for each in (one, two)]
+    if not _same(*units):
+        yield _both(f"units of {label}", map(repr, units), "convert one, to_units= of its Variable")
+    signs = [str(each.get("positive", "")) for each in (one, two)]
+    if all(signs) and signs[0] != signs[1]:
+        repair = "multiply one by -1 and set its attribute positive to that of the other"
+        yield _both(f"positive of {label}", map(repr, signs), repair)
+    extents = [np.ravel(each.get("vertical_extent", ())).tolist() for each in (one, two)]
+    if one_name and all(extents) and not _extents_agree(*extents):
+        yield _both(f"vertical_extent of {label} [m]", extents, "rename one, they are two quantities")
+
+
+def _extents_agree(one: list[float], two: list[float]) -> bool:
+    return len(one) == len(two) and np.allclose(one, two, rtol=0.0, atol=_MILLIMETRE)
 
 
 def _same(one: str, two: str) -> bool:

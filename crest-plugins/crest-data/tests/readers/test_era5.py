@@ -16,7 +16,8 @@ from crest_data.variable import Variable
 LAT, LON = [51.0, 50.75, 50.5], [359.5, 359.75, 0.0, 0.25]
 SHAPE = (3, 4)
 NAMES = {"t2m": "2 metre temperature", "tp": "Total precipitation", "ssrd": "Surface solar radiation downwards"}
-UNITS = {"t2m": "K", "tp": "m", "ssrd": "J m**-2", "sd": "m of water equivalent", "e": "m of water equivalent"}
+UNITS = {"t2m": "K", "tp": "m", "ssrd": "J m**-2", "sd": "m of water equivalent", "e": "m of water equivalent",
+         "pev": "m"}  # fmt: skip
 
 
 def hours(start="2020-03-01T00:00", periods=48):
@@ -256,12 +257,24 @@ def test_era5_land_read_as_era5_is_noticed_by_its_radiation(tmp_path):
         read_era5(path)
 
 
-def test_evaporation_keeps_its_sign_and_says_it(tmp_path):
-    data = {"e": np.full((48, *SHAPE), -1e-4), "sd": np.full((48, *SHAPE), 0.1)}
-    held = read_era5(write_new(new(hours(), data), tmp_path / "era5.nc"))
-    assert held["evaporation"].attrs["positive"] == "down" and float(held["evaporation"].max()) < 0.0
+@pytest.mark.parametrize(("name", "ours"), [("e", "evaporation"), ("pev", "potential_evaporation")])
+def test_evaporation_is_turned_positive_upward_and_the_change_told(name, ours, tmp_path):
+    data = {name: np.full((48, *SHAPE), -1e-4), "sd": np.full((48, *SHAPE), 0.1)}
+    path = write_new(new(hours(), data), tmp_path / "era5.nc")
+    held = read_era5(path)
+    assert held[ours].attrs["positive"] == "up"
+    np.testing.assert_allclose(held[ours], 1e-4 * 1000.0 / 3600.0, rtol=1e-6)
+    assert f"{ours}: sign turned, positive down -> positive up" in held.attrs["changes"]
     np.testing.assert_allclose(held["snow_water"], 100.0, rtol=1e-6)
     assert held["snow_water"].attrs["units"] == "kg m-2"
+    own = Variable(ours, "m", cell_methods="time: sum", to_units="kg m-2 s-1", positive="down")
+    assert float(read_era5(path, {name: own})[ours].max()) < 0.0
+
+
+def test_evaporation_of_the_land_is_turned_after_its_sums_are_parted(tmp_path):
+    times = hours("2020-03-01T01:00", 24)
+    path = write_new(new(times, {"e": since_midnight(np.full((24, *SHAPE), -1e-4), times)}), tmp_path / "land.nc")
+    np.testing.assert_allclose(read_era5_land(path)["evaporation"], 1e-4 * 1000.0 / 3600.0, rtol=1e-4)
 
 
 def test_members_of_an_ensemble_are_a_dim(tmp_path):

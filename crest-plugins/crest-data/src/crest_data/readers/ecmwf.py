@@ -15,7 +15,7 @@ from crest_data.handshake import merge
 from crest_data.readers.accumulation import hourly_sums, without_traces
 from crest_data.readers.choice import near
 from crest_data.readers.era5_layout import check_spacing, joined, opened
-from crest_data.readers.era5_variables import ERA5, GROWS
+from crest_data.readers.era5_variables import DOWNWARD, ERA5, GROWS
 from crest_data.readers.gridded import Wanted, check_sizes, told, with_notes
 from crest_data.variable import Variable
 
@@ -108,6 +108,9 @@ def _conformed(
             data[name], more = hourly_sums(data[name], variable.name, grows=name in GROWS)
             notes += more
             flags[variable.name] = xr.zeros_like(data[name], dtype=np.uint8)
+        if name in DOWNWARD and variable.positive == "up":
+            data[name] = (-data[name]).assign_attrs(raw[name].attrs)
+            notes.append(f"{variable.name}: sign turned, positive down -> positive up")
     held = conform(
         raw.assign(data), variables, step=step, label="end", flags=flags, licence=LICENCE, citation=citation,
         source="ERA5-Land, ECMWF" if land else "ERA5, ECMWF",

@@ -27,8 +27,8 @@ def read_era5(
     A time of the file is the end of its interval: accumulations over the `step` before it ("1h"; "3h" for the
     ensemble) become means in W m-2 and kg m-2 s-1, a value at a moment is the value at the end of its interval. So
     the hour labelled 00:00 has the rain until 01:00 and the temperature at 01:00. Fluxes keep ECMWF's sign, positive
-    downward. `variables` are short names, as in the file; None is every one that is known (others as {name:
-    Variable}). `sampled` allows hours chosen from the series, as 00 and 12 UTC.
+    downward, but evaporation is turned positive upward. `variables` are short names, as in the file; None is every one
+    that is known (others as {name: Variable}). `sampled` allows hours chosen from the series, as 00 and 12 UTC.
     """
     return read_ecmwf(
         path, variables, land=False, step=step, sampled=sampled, chunks=chunks, max_bytes=max_bytes, citation=CITATION

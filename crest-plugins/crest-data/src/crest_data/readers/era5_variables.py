@@ -1,6 +1,7 @@
 """Variables of ERA5 and ERA5-Land by their short names: what ECMWF's parameter database says of them.
 
-Accumulations (`time: sum`) become means over the hour. ECMWF counts vertical fluxes positive downward, evaporation too.
+Accumulations (`time: sum`) become means over the hour. ECMWF counts vertical fluxes positive downward, evaporation too;
+evaporation is handed out positive upward, as the dictionary of fields and all other readers have it.
 """
 
 from __future__ import annotations
@@ -75,8 +76,8 @@ ERA5 = {
     "ro": _water("runoff", "runoff_flux", "", _RAIN),
     "sro": _water("surface_runoff", "surface_runoff_flux", "", _RAIN),
     "ssro": _water("subsurface_runoff", "subsurface_runoff_flux", "", _RAIN),
-    "e": _water("evaporation", "water_evapotranspiration_flux", "down", (-0.01, 0.01)),
-    "pev": _water("potential_evaporation", "water_potential_evaporation_flux", "down", (-0.1, 0.1)),
+    "e": _water("evaporation", "water_evapotranspiration_flux", "up", (-0.01, 0.01)),
+    "pev": _water("potential_evaporation", "water_potential_evaporation_flux", "up", (-0.1, 0.1)),
     "ssrd": _energy("shortwave_down", "surface_downwelling_shortwave_flux_in_air", (0.0, 1600.0)),
     "strd": _energy("longwave_down", "surface_downwelling_longwave_flux_in_air", (0.0, 1000.0)),
     "ssr": _energy("shortwave_net", "surface_net_downward_shortwave_flux", (-1.0, 1600.0)),
@@ -86,6 +87,8 @@ ERA5 = {
 }
 # What ECMWF counts up only, so that a small negative value is a trace of packing.
 GROWS = ("tp", "cp", "lsp", "sf", "smlt", "ro", "sro", "ssro", "ssrd", "strd")
+# Downward in the file whatever the name; turned where the variable is to be positive upward.
+DOWNWARD = ("e", "pev")
 # Units of ECMWF that UDUNITS does not know.
 UNITS = {"m of water equivalent": "m", "(0 - 1)": "1", "~": "1", "m of water": "m", "m**2 m**-2": "m2 m-2"}
 # Names that two downloads give to one parameter.
