@@ -50,6 +50,26 @@ def test_a_table_that_is_none_is_an_error_that_says_where(tmp_path, text, words)
         read_table(write(tmp_path, text))
 
 
+@pytest.mark.parametrize(
+    "text, separator, line",
+    [
+        ('x,name\n1,"a\n2,b\n', ",", 2),
+        ('x,name\n1,"a\n2,b\n3,"c\n4,d\n', ",", 2),  # closed two lines below, after which they are one cell
+        ('x,"name\n1,a\n', ",", 1),
+        ('x name\n1 a\n2\t"b\n', None, 3),
+    ],
+)
+def test_a_quote_that_is_not_closed_is_an_error_that_names_its_line(tmp_path, text, separator, line):
+    said = f"a.csv, line {line}: a quote is opened and not closed; close or remove it"
+    with pytest.raises(DataError, match=said):
+        read_table(write(tmp_path, text), separator=separator, numbers=["x"])
+
+
+def test_a_quote_within_text_is_text(tmp_path):
+    table = read_table(write(tmp_path, 'x,name\n1,5" pipe\n2,b\n'), numbers=["x"])
+    assert table.frame["name"].tolist() == ['5" pipe', "b"]
+
+
 def test_a_file_that_cannot_be_read_or_unpacked_is_an_error(tmp_path):
     with pytest.raises(DataError, match=r"b.csv: cannot be read \(No such file or directory\)"):
         read_table(tmp_path / "b.csv")

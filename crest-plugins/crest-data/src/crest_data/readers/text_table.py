@@ -68,7 +68,7 @@ def read_table(
     """
     lines = text_lines(path)
     rows = [(number, line) for number, line in enumerate(lines, 1) if number > skip and line.strip()]
-    header = list(names) or (_cells(rows.pop(0)[1], separator) if rows else [])
+    header = list(names) or (_cells(path, *rows.pop(0), separator) if rows else [])
     if not rows:
         raise DataError(f"{path}: no data after line {min(skip + 1, len(lines))}; the file is empty or cut off")
     header = [name.lower() for name in header] if lower else header
@@ -129,13 +129,17 @@ def _check_widths(path: Path, rows: list[tuple[int, str]], separator: str | None
     """Raise at the first line that is not as wide as the header."""
     for number, line in rows:
         plain = separator is not None and '"' not in line
-        count = line.count(separator) + 1 if plain and separator else len(_cells(line, separator))
+        count = line.count(separator) + 1 if plain and separator else len(_cells(path, number, line, separator))
         if count != width:
             last = " (the last line: is the file cut off?)" if number == rows[-1][0] else ""
             raise DataError(f"{path}, line {number}: {count} cells, expected the {width} of the header{last}")
 
 
-def _cells(line: str, separator: str | None) -> list[str]:
-    if separator is None:
-        return line.split()
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=separator))]
+def _cells(path: Path, number: int, line: str, separator: str | None) -> list[str]:
+    """Return the cells of a line; DataError if a quote is not closed, which would take the next lines for its text."""
+    plain = line if separator is not None else " ".join(line.split())
+    reader = csv.reader([plain, ""], delimiter=separator or " ")
+    cells = next(reader)
+    if reader.line_num > 1:
+        raise DataError(f"{path}, line {number}: a quote is opened and not closed; close or remove it")
+    return line.split() if separator is None else [cell.strip() for cell in cells]
