@@ -233,3 +233,14 @@ def test_a_grid_in_local_time_with_units_of_its_own():
     with xr.open_dataset(path, engine="netcdf4") as raw:
         total = float(raw["prec"].sum())
     np.testing.assert_allclose(float(held["rain"].sum()) * 10800.0, total, rtol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:Unable to decode time axis")
+@pytest.mark.parametrize("chunks", [None, {}])
+def test_dates_too_far_for_their_calendar_are_an_error_that_names_the_file(chunks, tmp_path):
+    path = written(dataset().drop_vars("time_bnds").drop_attrs(deep=False), tmp_path)
+    with h5py.File(path, "r+") as file:
+        file["time"].attrs["units"] = "days since 99999999-01-01"
+        del file["time"].attrs["bounds"]
+    with pytest.raises(DataError, match=r"data.nc: cannot be read \(.*; is it cut off or damaged\?"):
+        read_netcdf(path, step="1D", chunks=chunks)

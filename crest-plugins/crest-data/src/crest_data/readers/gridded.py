@@ -72,7 +72,7 @@ def told(path: Path) -> Iterator[None]:
         if str(error).startswith(str(path)):
             raise
         raise DataError(f"{path}: {error}") from error
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, OverflowError) as error:
         raise DataError(f"{path}: cannot be read ({error}); is it cut off or damaged?") from error
 
 
@@ -176,10 +176,17 @@ def _described(name: str, raw: xr.DataArray, reading: Reading, path: Path) -> Va
         return Variable(
             _clean(name), str(units), standard if _STANDARD_NAME.fullmatch(standard) and standard != "unknown" else "",
             cell_methods=methods or "time: point", long_name=str(raw.attrs.get("long_name", "")),
-            positive=positive if positive in ("up", "down") else "",
+            positive=positive if positive in ("up", "down") else "", vertical=_extent(raw),
+            comment=str(raw.attrs.get("comment", "")), point_time=str(raw.attrs.get("point_time", "")),
         )  # fmt: skip
     except DataError as error:
         raise DataError(f"{path}: {error}; give a Variable for it, {{{name!r}: Variable(name, units)}}") from error
+
+
+def _extent(raw: xr.DataArray) -> tuple[float, float] | None:
+    """Return the vertical extent that CREST writes; None if there is none."""
+    numbers = np.ravel(raw.attrs.get("vertical_extent", ()))
+    return (float(numbers[0]), float(numbers[1])) if numbers.size == 2 and numbers.dtype.kind in "fiu" else None
 
 
 def _clean(name: str) -> str:
