@@ -102,7 +102,7 @@ def test_names_do_not_match_cells_and_grids():
     with pytest.raises(SampleError, match="match it by 'nearest' or 'containing'"):
         match(Source(weather()), Places.of(gauges()))
     moved = weather().assign_coords(lon=("x", 5.0 + 0.25 * np.arange(20)))
-    with pytest.raises(SampleError, match="its grid has cell 0 at 45.125, 5, the places have it at 45.125, 5.125"):
+    with pytest.raises(SampleError, match="its grid has cell '0' at 45.125, 5, the places have it at 45.125, 5.125"):
         match(Source(moved), Places.of(weather()))
 
 
@@ -189,3 +189,26 @@ def test_places_need_names_that_differ_and_coordinates():
         Places.of(xr.Dataset({"a": ("cell", [1.0])}))
     with pytest.raises(SampleError, match="1 areas for 6 places; give one for each"):
         Places.of(gauges(), areas=[shapely.box(0, 0, 1, 1)])
+
+
+def test_names_are_no_match_for_cells_that_lie_apart():
+    data = gauges()
+    moved = data.assign_coords(lat=data["lat"] + 0.1 * (data["cell_id"] == "g3"))
+    words = (
+        "has cell 'g3' at .*, the places have it at .*, 11120 m apart, more than 1000 m; mend .*, give a larger radius="
+    )
+    with pytest.raises(SampleError, match=words):
+        match(Source(moved), Places.of(data))
+    assert match(Source(moved, radius=12e3), Places.of(data)).cells().tolist() == [0, 1, 2, 3, 4, 5]
+    unknown = data.assign_coords(lat=data["lat"] * np.nan)
+    assert match(Source(unknown), Places.of(data)).matched.all()
+
+
+def test_cells_without_names_match_only_where_they_lie_at_the_same_place():
+    data = gauges()
+    nameless = data.drop_vars("cell_id")
+    assert match(Source(nameless), Places.of(nameless)).cells().tolist() == [0, 1, 2, 3, 4, 5]
+    with pytest.raises(SampleError, match="has cell '0' at .* more than 1 m; without cell_id .* give both a cell_id"):
+        match(Source(nameless.isel(cell=[3, 1, 2])), Places.of(nameless))
+    with pytest.raises(SampleError, match="at nan, .*give both a cell_id, or match it by 'nearest'"):
+        match(Source(nameless.assign_coords(lat=nameless["lat"] * np.nan)), Places.of(nameless))

@@ -17,6 +17,8 @@ from crest_samples.places import Places
 from crest_samples.source import Source
 
 Integers = NDArray[np.int64]
+SAME_NAME = 1000.0  # m, within which cells of one cell_id are one place, unless a source has a radius
+SAME_PLACE = 1.0  # m, within which cells without names are
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,16 +70,34 @@ def _by_id(source: Source, places: Places) -> csr_array:
     order = np.argsort(theirs.ids)
     at = order[np.minimum(np.searchsorted(theirs.ids, places.ids, sorter=order), len(theirs) - 1)]
     same = theirs.ids[at] == places.ids
-    if theirs.dims == ("y", "x"):
-        apart = same & (great_circle.distance(theirs.lat[at], theirs.lon[at], places.lat, places.lon) > 1.0)
-        if apart.any():
-            first = int(np.flatnonzero(apart)[0])
-            raise SampleError(
-                f"{source}: its grid has cell {places.ids[first]} at {theirs.lat[at][first]:g}, "
-                f"{theirs.lon[at][first]:g}, the places have it at {places.lat[first]:g}, {places.lon[first]:g}; match "
-                f"it by 'nearest' or 'containing'"
-            )
+    _refuse_apart(source, places, theirs, np.where(same, at, -1))
     return _one_each(np.where(same, at, -1), len(theirs))
+
+
+def _refuse_apart(source: Source, places: Places, theirs: Places, at: Integers) -> None:
+    """Raise SampleError where cells `at` (-1 for none) lie apart from their places: a name alone does not match."""
+    same, lat, lon = at >= 0, theirs.lat[at], theirs.lon[at]
+    metres = great_circle.distance(lat, lon, places.lat, places.lon)
+    grid = places.dims == ("y", "x")
+    if not grid and all(one.origin is None or "cell_id" in one.origin for one in (theirs, places)):
+        limit = SAME_NAME if source.radius is None else source.radius
+        apart = same & (metres > limit)  # not where coordinates are unknown: the names tell
+        repair = "mend the coordinates or cell_id, give a larger radius=, or match it by 'nearest'"
+    else:
+        limit = SAME_PLACE
+        apart = same & ((metres > limit) if grid else ~(metres <= limit))
+        repair = (
+            "match it by 'nearest' or 'containing'"
+            if grid
+            else "without cell_id only cells at one place are the same; give both a cell_id, or match it by 'nearest'"
+        )
+    if apart.any():
+        first = int(np.flatnonzero(apart)[0])
+        raise SampleError(
+            f"{source}: {'its grid' if grid else 'it'} has cell {str(places.ids[first])!r} at {lat[first]:g}, "
+            f"{lon[first]:g}, the places have it at {places.lat[first]:g}, {places.lon[first]:g}, "
+            f"{metres[first]:.0f} m apart, more than {limit:g} m; {repair}"
+        )
 
 
 def _nearest(source: Source, places: Places) -> csr_array:

@@ -17,11 +17,11 @@ _NOT_DATA = ("_quality", "_bnds", "_bounds")
 class Source:
     """Variables of a dataset in the convention, on its own grid; nothing is regridded.
 
-    A place takes its values from the cell with its name (`id`), from the `nearest` cell within `radius` [m, great
-    circle], from the cell `containing` it, or from the mean over its area (`area mean`: its outline, or all cells
-    within `radius`; at least the share `cover` of the area must hold values). With a `patch` (y, x) of cells around
-    that cell it takes an image. An `optional` source may lack places and values: it is handed out with nan, or, with
-    `flag`, with 0 and a further input NAME_valid that is 1 where there is a value.
+    A place takes its values from the cell with its name (`id`; at most 1 km away, or `radius`), from the `nearest` cell
+    within `radius` [m, great circle], from the cell `containing` it, or from the mean over its area (`area mean`: its
+    outline, or all cells within `radius`; at least the share `cover` of the area must hold values). With a `patch` (y,
+    x) of cells around that cell it takes an image. An `optional` source may lack places and values: it is handed out
+    with nan, or, with `flag`, with 0 and a further input NAME_valid that is 1 where there is a value.
 
     >>> rain = xr.Dataset({"rain": (("time", "cell"), [[1.0]])}, {"lat": ("cell", [50.0]), "lon": ("cell", [8.0])})
     >>> Source(rain, match="nearest", radius=10e3).variables
