@@ -42,9 +42,9 @@ def quality_of(
     raw: np.ndarray, flag: np.ndarray, variable: Variable, fills: Sequence[float], convert: Conversion
 ) -> np.ndarray:
     """Return the quality of raw values, uint8; DataError on a value that is neither missing nor possible."""
-    if (flag > FILLED).any():
+    if (unknown := flag[(flag < GOOD) | (flag > FILLED)]).size:
         raise DataError(
-            f"{variable.name}: a flag is {int(flag.max())}; expected 0 good, 1 missing, 2 rejected or 3 filled: "
+            f"{variable.name}: a flag is {int(unknown[0])}; expected 0 good, 1 missing, 2 rejected or 3 filled: "
             f"translate the source's own flags"
         )
     missing = _is_one_of(raw, fills) | np.isnan(raw) if fills else np.isnan(raw)

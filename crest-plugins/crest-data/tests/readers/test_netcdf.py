@@ -235,6 +235,20 @@ def test_a_grid_in_local_time_with_units_of_its_own():
     np.testing.assert_allclose(float(held["rain"].sum()) * 10800.0, total, rtol=1e-12)
 
 
+@pytest.mark.parametrize(("code", "kind", "fill"), [(-1, np.int8, None), (256, np.int16, None), (255, np.uint8, 255)])
+def test_flags_of_a_file_are_no_others_than_those_of_the_convention(code, kind, fill, tmp_path):
+    held = dataset({**TAS, "ancillary_variables": "TAS_quality"})
+    flags = np.zeros((5, 3, 2), kind)
+    flags[1, 0, 0] = code
+    words = {"flag_values": np.arange(4, dtype=kind), "flag_meanings": "good missing rejected filled"}
+    held["TAS_quality"] = (("time", "lat", "lon"), flags, words)
+    with pytest.raises(DataError, match=f"data.nc: tas: a flag is {code}; expected 0 good, 1 missing"):
+        read_netcdf(written(held, tmp_path, {"TAS_quality": {"_FillValue": fill}}))
+    held["TAS_quality"] = held["TAS_quality"].where(held["TAS_quality"] != code, 3).astype(kind)
+    quality = read_netcdf(written(held, tmp_path, {"TAS_quality": {"_FillValue": fill}}))["tas_quality"]
+    assert quality.dtype == np.uint8 and int((quality == 3).sum()) == 1 and int(quality.sum()) == 3
+
+
 @pytest.mark.filterwarnings("ignore:Unable to decode time axis")
 @pytest.mark.parametrize("chunks", [None, {}])
 def test_dates_too_far_for_their_calendar_are_an_error_that_names_the_file(chunks, tmp_path):

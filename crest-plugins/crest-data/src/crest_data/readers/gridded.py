@@ -208,10 +208,17 @@ def _flags(raw: xr.Dataset, variables: Mapping[str, Variable]) -> dict[str, xr.D
             continue
         linked = str(raw[name].attrs.get("ancillary_variables", ""))
         if linked in raw.variables and raw[linked].attrs.get("flag_meanings") == MEANINGS:
-            flags[variable.name] = raw[linked].astype(np.uint8)
+            flags[variable.name] = _codes(raw[linked])
         elif _fills(raw[name]):
             flags[variable.name] = xr.zeros_like(raw[name], dtype=np.uint8)
     return flags
+
+
+def _codes(flag: xr.DataArray) -> xr.DataArray:
+    """Return the codes as the file holds them; xarray has turned a fill value among them into nan."""
+    if flag.dtype.kind != "f":
+        return flag
+    return flag.fillna(next(iter(_fills(flag)), -1.0)).astype(np.int64)
 
 
 def _decoded(raw: xr.Dataset, variables: Mapping[str, Variable]) -> list[str]:
