@@ -100,18 +100,19 @@ def test_a_reader_is_given_the_last_whole_cycle(copied, name):
 @pytest.mark.parametrize("harm", [flip, halve, empty, lambda path: path.unlink()], ids="flip halve empty gone".split())
 def test_a_reader_of_a_damaged_chunk_is_told_array_and_chunk(copied, harm):
     folder, states = copied
-    file = next(path for path in sorted((folder / "chunks").iterdir()) if path.stat().st_size > 1000)
-    harm(file)
-    read, told = 0, []
-    for name in states[3][1].data_vars:
-        try:
-            xr.testing.assert_identical(open_run(folder).history()[name].load(), states[3][1][name])
-            read += 1
-        except DamageError as error:
-            told.append(str(error))
+    for file in [path for path in (folder / "chunks").iterdir() if path.stat().st_size > 1000]:
+        whole, told = file.read_bytes(), []
+        harm(file)
+        for name in states[3][1].data_vars:
+            try:
+                xr.testing.assert_identical(open_run(folder).history()[name].load(), states[3][1][name])
+            except DamageError as error:
+                told.append(str(error))
+        if told:
+            break
+        file.write_bytes(whole)  # a chunk of a restart, or of an earlier one: not read here
     (line,) = told
     assert re.match(r"history/steps/\w+ chunk \(\d, 0\) is damaged: .+; `crest store check` names the files", line)
-    assert read == len(states[3][1].data_vars) - 1
 
 
 def test_a_reader_of_a_damaged_branch_is_told_the_file_or_given_the_last_cycle(copied):
