@@ -17,8 +17,10 @@ from crest_data.errors import DataError
 _NAMES = ("time", "valid_time", "date", "datetime", "timestamp")
 _LABELS = {"start": 0, "middle": 1, "end": 2}  # halves of a step after the start
 _OFFSET = re.compile(r"UTC\s*([+-])(\d{1,2})(?::(\d\d))?")
+_ZONE = re.compile(r"UTC(?:\s*[+-]\d{1,2}(?::[0-5]\d)?)?(?:[,;].*)?|local\b.*", re.DOTALL)
 _DAY = 86_400_000_000  # microseconds
 _HOUR = 3_600_000_000  # microseconds
+_FARTHEST = 14 * _HOUR  # from UTC
 # Calendars by the names that CREST uses; since 1582 the first three are one.
 _CALENDARS = {"standard": "standard", "gregorian": "standard", "proleptic_gregorian": "standard",
               "noleap": "noleap", "365_day": "noleap", "360_day": "360_day"}  # fmt: skip
@@ -170,11 +172,22 @@ def _shift(label: str, length: int | None, time_zone: str) -> tuple[int, list[st
     if label != "start" and length is not None:
         moved = -(length * _LABELS[label] // 2)
         changes.append(f"time: label {label} -> start of the interval, {timedelta(microseconds=-moved)} earlier")
+    if length is not None and length < _DAY:
+        _check_zone(time_zone)
     offset = _offset(time_zone)
     if offset and length is not None and length < _DAY:
         moved -= offset
         changes.append(f"time: {time_zone} -> UTC")
     return moved, changes
+
+
+def _check_zone(time_zone: str) -> None:
+    """Raise where the text of a zone is none that is understood, so that hours would be taken for those of UTC."""
+    if not _ZONE.fullmatch(time_zone) or abs(_offset(time_zone)) > _FARTHEST:
+        raise DataError(
+            f"time_zone {time_zone!r}: for steps shorter than a day expected 'UTC', 'UTC+h' or 'UTC-h:mm' within 14 "
+            f"hours, or a text that begins with 'local'; a name has no fixed offset: give that of its standard time"
+        )
 
 
 def _offset(time_zone: str) -> int:
