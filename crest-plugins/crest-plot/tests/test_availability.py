@@ -74,6 +74,13 @@ def test_coverage_is_a_map_of_counts_and_cells_without_samples_are_grey(run):
     assert field_page(counts(4, 0, 9), "sample_count").title == "Coverage of samples"
 
 
+def test_counts_of_each_time_stand_below_the_map(times):
+    counted = counts(4, 0, 9).assign(sample_count_in_time=("time", np.arange(5), {"units": "1"}), time=times[:5])
+    (_,), (panel,) = coverage_page(counted).rows
+    assert panel.y_label == "sample count in time [-]"
+    np.testing.assert_array_equal(panel.lines[0].y, np.arange(5.0))
+
+
 def test_what_counts_no_samples_is_refused(run):
     def refused(text, dataset, name=None):
         with pytest.raises(PlotError, match=text):

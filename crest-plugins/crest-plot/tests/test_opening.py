@@ -48,6 +48,21 @@ def test_a_stream_is_for_stores_only(store, file, crest):
         open_run(file, stream="daily")
 
 
+def test_a_branch_is_opened_by_its_name(store, file):
+    archive = registry().load("archives", "icechunk")
+    with archive(store) as main:
+        first = main.restarts()[0]
+        end = np.datetime64(main.load(first)[1]["time"])
+        main.branch_from(first, "dry-year")
+    whole = open_run(store, branch="main")
+    assert open_run(store).sizes["time"] == whole.sizes["time"] == 20
+    xr.testing.assert_equal(open_run(store, branch="dry-year"), whole.sel(time=whole.time < end))
+    with pytest.raises(PlotError, match="cannot be opened as the store of a run: .*wet-year"):
+        open_run(store, branch="wet-year")
+    with pytest.raises(PlotError, match="--branch dry-year: .*results.nc is no store of a run, and has no branches"):
+        open_run(file, branch="dry-year")
+
+
 def test_what_cannot_be_read_is_named_with_the_reason(tmp_path, file):
     with pytest.raises(PlotError, match="nowhere.nc: no such file or folder; give a NetCDF file, a Zarr folder or"):
         open_run(tmp_path / "nowhere.nc")

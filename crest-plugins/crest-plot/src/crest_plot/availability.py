@@ -12,6 +12,7 @@ from crest_plot.errors import PlotError
 from crest_plot.maps import located
 from crest_plot.pictures import Matrix, Page
 from crest_plot.selection import Field, field_of, plottable
+from crest_plot.series import series_panels
 from crest_plot.time_axis import TimeAxis
 
 _GOOD = {"good", "valid"}
@@ -76,7 +77,7 @@ def monthly_share(dataset: xr.Dataset, name: str, *, count_filled: bool = False)
 
 
 def coverage_page(dataset: xr.Dataset, name: str | None = None, *, log: bool = False) -> Page:
-    """Return the map of how many samples lie in each cell; cells with none are grey."""
+    """Return how many samples lie in each cell, grey where none, above how many score each time if counted."""
     name = name or _count_of(dataset)
     field = field_of(dataset, name)
     dims = [dim for dim in field.places if not is_spread(field.array, dim)]
@@ -95,7 +96,9 @@ def coverage_page(dataset: xr.Dataset, name: str | None = None, *, log: bool = F
     notes = (f"{int(np.nansum(counts))} samples in {counts.size - none} of {counts.size} cells",) + (
         ("grey: none",) if none else ()
     )
-    return Page("Coverage of samples", ((picture,),), notes=notes)
+    times = f"{name}_in_time"
+    below = series_panels(field_of(dataset, times))[0] if times in dataset else ()
+    return Page("Coverage of samples", ((picture,), *((panel,) for panel in below)), notes=notes)
 
 
 def counts_samples(dataset: xr.Dataset, name: str) -> bool:

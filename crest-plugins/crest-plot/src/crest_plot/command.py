@@ -38,6 +38,7 @@ def plot(
     rain: Annotated[str | None, typer.Option(metavar="FILE:VAR", help="Precipitation of a hydrograph.")] = None,
     observed: Annotated[str | None, typer.Option(metavar="FILE:VAR", help="Observations over the series.")] = None,
     stream: Annotated[str | None, typer.Option(metavar="NAME", help="History stream of the store of a run.")] = None,
+    branch: Annotated[str | None, typer.Option(metavar="NAME", help="Branch of the store of a run.")] = None,
     more: Annotated[
         list[Path] | None, typer.Option("--with", metavar="FILE", help="Availability: more data; may be repeated.")
     ] = None,
@@ -68,7 +69,7 @@ def plot(
         library_of(path)
     if (more or filled) and kind != "availability":
         raise PlotError("--with and --filled belong to a picture of availability; use them with --kind availability")
-    with open_run(run, stream=stream) as dataset:
+    with open_run(run, stream=stream, branch=branch) as dataset:
         if kind == "availability":
             others = {path.stem: open_run(path) for path in more or ()}
             page = availability_page({run.stem: dataset, **others}, count_filled=filled)

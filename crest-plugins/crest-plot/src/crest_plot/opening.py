@@ -13,19 +13,20 @@ _ZARR = ("zarr.json", ".zgroup", ".zmetadata")
 _DAMAGED = (OSError, ValueError, KeyError, RuntimeError)  # what readers raise on files that are not what they seem
 
 
-def open_run(path: str | Path, *, stream: str | None = None) -> xr.Dataset:
+def open_run(path: str | Path, *, stream: str | None = None, branch: str | None = None) -> xr.Dataset:
     """Return the Dataset of a NetCDF file, a Zarr folder or the store of a run; values are read when needed.
 
-    The store of a run (a folder that crest-store has written) is opened by the registered archive `icechunk`; where it
-    has several streams of history, one is named.
+    The store of a run (a folder that crest-store has written) is opened by the registered archive `icechunk`; by
+    default the first stream of history on the branch `main`.
     """
     path = Path(path)
     if not path.exists():
         raise PlotError(f"{path}: no such file or folder; give a NetCDF file, a Zarr folder or the store of a run")
     if path.is_dir() and not any((path / name).is_file() for name in _ZARR):
-        return _open_store(path, stream)
-    if stream is not None:
-        raise PlotError(f"--stream {stream}: {path} is no store of a run, and has no streams of history")
+        return _open_store(path, stream, branch)
+    for option, given, parts in (("--stream", stream, "streams of history"), ("--branch", branch, "branches")):
+        if given is not None:
+            raise PlotError(f"{option} {given}: {path} is no store of a run, and has no {parts}")
     try:
         if path.is_dir():
             return xr.open_dataset(path, engine="zarr", chunks=None, decode_timedelta=False, consolidated=False)
@@ -38,13 +39,13 @@ def open_run(path: str | Path, *, stream: str | None = None) -> xr.Dataset:
         raise PlotError(f"{path} cannot be read as a {kind} ({why}); is it complete, and of this kind?") from error
 
 
-def _open_store(path: Path, stream: str | None) -> xr.Dataset:
+def _open_store(path: Path, stream: str | None, branch: str | None) -> xr.Dataset:
     """Return what is committed in the store of a run."""
     if "icechunk" not in {entry.name for entry in registry().of_kind("archives")}:
         advice = "if it is the store of a run, pip install crest-store"
         raise PlotError(f"{path} is a folder and no Zarr group (no {' or '.join(_ZARR[:2])} in it); {advice}")
     archive = registry().load("archives", "icechunk")
     try:
-        return archive(path).open() if stream is None else archive(path).open(stream)
+        return archive(path, branch=branch or "main").open(stream)
     except CrestError as error:
         raise PlotError(f"{path} is no Zarr group, and cannot be opened as the store of a run: {error}") from error

@@ -82,7 +82,7 @@ def plot_availability(
 def plot_coverage(
     dataset: xr.Dataset, name: str | None = None, *, log: bool = False, library: str = "matplotlib"
 ) -> Picture:
-    """Return the map of how many samples lie in each cell."""
+    """Return the map of how many samples lie in each cell, and the series of how many score each time."""
     return drawn(coverage_page(dataset, name, log=log), library)
 
 
