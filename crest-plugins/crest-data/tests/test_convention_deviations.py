@@ -101,6 +101,7 @@ def test_ends_of_intervals_survive_a_second_conform():
         ({"cell_methods": "mean"}, "rain: cell_methods 'mean'; expected 'time: ' and one of mean, sum"),
         ({"bounds": (1.0, 0.0)}, r"rain: bounds \(1.0, 0.0\); expected the lower one first"),
         ({"reject": True}, "rain: reject=True needs bounds"),
+        ({"point_time": "overpass_time"}, "rain: point_time is for point values, but cell_methods is 'time: mean'"),
         ({"positive": "north"}, "rain: positive 'north'; expected 'up', 'down' or ''"),
     ],
 )

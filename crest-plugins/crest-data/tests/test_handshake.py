@@ -181,3 +181,17 @@ def test_a_dataset_that_departs_from_the_convention_is_named():
         handshake(grid(), grid().drop_vars("lat"))
     with pytest.raises(DataError, match="handshake time 'nearest' is not one of exact, phase"):
         handshake(grid(), time="nearest")
+
+
+def test_values_at_an_overpass_are_no_values_at_the_end_of_the_day():
+    def held(**more):
+        raw = xr.Dataset({"v": ("time", np.ones(4))}, {"time": days(), "lat": 50.0, "lon": 8.0})
+        raw = raw.assign_coords(passed=("time", days() + np.timedelta64(6, "h")))
+        return conform(raw, {"v": Variable("wet", "1", cell_methods="time: point", **more)}, step="1D", source="s")
+
+    said = (
+        "cell_methods of wet: 'time: point' in .*, 'time: point, at passed' in .*; rename one, they are two quantities"
+    )
+    with pytest.raises(DataError, match=said):
+        handshake(held(), held(point_time="passed"))
+    handshake(held(point_time="passed"), held(point_time="passed"))

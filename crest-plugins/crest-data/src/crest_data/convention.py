@@ -52,7 +52,7 @@ def conform(
     changes += more
     about: dict[str, str] = {}
     if moving := _moving(dataset, variables):
-        points = any(variables[name].statistic == "point" for name in moving)
+        points = any(variables[name].statistic == "point" and not variables[name].point_time for name in moving)
         dataset, about, more = label_times(dataset, step=step, label=label, time_zone=time_zone, points=points)
         changes += more
     result = dataset.drop_vars(list(dataset.data_vars))
@@ -145,8 +145,8 @@ def _added(
     values.encoding = {}
     if quality is not None:
         values.attrs["ancillary_variables"] = flag_name
-        quality = quality.transpose(*order).assign_attrs(quality_attributes(variable.name))
-        quality.encoding = {}
+        quality = quality.transpose(*order)
+        quality.attrs, quality.encoding = quality_attributes(variable.name), {}  # nothing of the source's values
         result = result.assign({flag_name: quality})
     return result.assign({variable.name: values}), [*changes, *counts]
 

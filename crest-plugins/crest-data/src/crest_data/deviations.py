@@ -97,8 +97,8 @@ def _ends(dataset: xr.Dataset, edges: np.ndarray) -> Iterator[str]:
 
 
 def holds_at_the_end(variable: xr.DataArray) -> bool:
-    """Return whether the values are those at the end of each interval."""
-    return "time" in variable.dims and _statistic(variable) == "point"
+    """Return whether the values are those at the end of each interval, and not at a time that a coordinate tells."""
+    return "time" in variable.dims and _statistic(variable) == "point" and "point_time" not in variable.attrs
 
 
 def _attributes(dataset: xr.Dataset) -> Iterator[str]:
@@ -125,6 +125,8 @@ def _variable(dataset: xr.Dataset, name: str) -> Iterator[str]:
         yield f"{name}: dims {dims}, expected time first and the places last"
     if "time" in dims and _statistic(variable) not in STATISTICS:
         yield f"{name}: cell_methods {variable.attrs.get('cell_methods')!r}, expected 'time: mean' or the like"
+    if (told := variable.attrs.get("point_time")) is not None and told not in variable.coords:
+        yield f"{name}: holds at the times of {told!r}, which is no coordinate of it"
     linked = variable.attrs.get("ancillary_variables")
     if linked is not None:
         yield from _quality(dataset, name, str(linked))

@@ -195,12 +195,18 @@ def _quantities(first: xr.Dataset, second: xr.Dataset) -> Iterator[str]:
     for name, one in first.data_vars.items():
         for other, two in second.data_vars.items():
             named = one.attrs.get("standard_name", name) == two.attrs.get("standard_name", other)
-            methods = [str(each.attrs.get("cell_methods", "")) for each in (one, two)]
+            methods = [_methods(each.attrs) for each in (one, two)]
             if name == other and methods[0] != methods[1]:
                 yield _both(f"cell_methods of {name}", map(repr, methods), "rename one, they are two quantities")
             elif name == other or (named and methods[0] == methods[1]):
                 label = str(name) if name == other else f"{name} and {other}"
                 yield from _alike(label, one.attrs, two.attrs, one_name=name == other)
+
+
+def _methods(attributes: Mapping[str, Any]) -> str:
+    """Return cell_methods, and when point values hold that do not at the end of their interval."""
+    moment = f", at {attributes['point_time']}" if "point_time" in attributes else ""
+    return f"{attributes.get('cell_methods', '')}{moment}"
 
 
 def _alike(label: str, one: Mapping[str, Any], two: Mapping[str, Any], *, one_name: bool) -> Iterator[str]:

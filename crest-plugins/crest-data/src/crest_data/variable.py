@@ -19,7 +19,8 @@ class Variable:
     """One variable as it is handed out, and how the source holds it.
 
     `bounds` are what is physically possible, in handed-out units; a value outside is an error, or with `reject` it is
-    set to nan and its quality is "rejected". `missing` are the source's numbers for "not measured".
+    set to nan and its quality is "rejected". `missing` are the source's numbers for "not measured". `point_time` names
+    the coordinate that tells when point values hold, where that is not the end of their interval.
 
     >>> Variable("precipitation", "mm day-1", to_units="kg m-2 s-1", missing=(-9999.0,)).handed_out
     'kg m-2 s-1'
@@ -36,6 +37,8 @@ class Variable:
     vertical: tuple[float, float] | None = None  # m, top and bottom
     positive: str = ""
     reject: bool = False
+    comment: str = ""
+    point_time: str = ""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or self.name.endswith("_quality"):
@@ -53,6 +56,8 @@ class Variable:
             raise DataError(f"{self.name}: reject=True needs bounds, outside of which a value is rejected")
         if self.positive not in ("", "up", "down"):
             raise DataError(f"{self.name}: positive {self.positive!r}; expected 'up', 'down' or ''")
+        if self.point_time and self.statistic != "point":
+            raise DataError(f"{self.name}: point_time is for point values, but cell_methods is {self.cell_methods!r}")
         try:
             for text in {self.units, self.handed_out}:
                 conversion(text, text)
@@ -72,5 +77,6 @@ class Variable:
     @property
     def attributes(self) -> dict[str, str]:
         """CF attributes that say what the variable is, units and cell_methods aside."""
-        texts = {"standard_name": self.standard_name, "long_name": self.long_name, "positive": self.positive}
+        names = ("standard_name", "long_name", "positive", "comment", "point_time")
+        texts = {name: str(getattr(self, name)) for name in names}
         return {key: text for key, text in texts.items() if text}

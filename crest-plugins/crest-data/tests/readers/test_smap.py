@@ -9,6 +9,7 @@ import pytest
 from crest_data.convention import check_convention
 from crest_data.errors import DataError
 from crest_data.readers.ease_grid import ease_axes
+from crest_data.readers.netcdf import read_netcdf
 from crest_data.readers.smap import read_smap
 
 FILL = np.float32(-9999.0)
@@ -88,6 +89,44 @@ def test_the_evening_has_its_own_group(tmp_path):
     np.testing.assert_allclose(read_smap(file, overpass="pm")["soil_moisture"].values, 0.375)
     with pytest.raises(DataError, match="overpass 'noon': expected 'am' or 'pm'"):
         read_smap(file, overpass="noon")
+
+
+@pytest.mark.parametrize(
+    ("overpass", "lon", "instant"),
+    [
+        ("am", -100.0, "2015-04-01T12:40"),
+        ("pm", -100.0, "2015-04-01T00:40"),  # the evening of the local day before
+        ("am", 170.0, "2015-04-01T18:40"),  # the morning of the local day after
+    ],
+)
+def test_the_instant_of_an_overpass_follows_from_the_longitude_within_the_utc_day(overpass, lon, instant, tmp_path):
+    data = read_smap(write_level3(tmp_path, "20150401", lon=np.array([lon, lon + 0.5])), overpass=overpass)
+    check_convention(data)
+    assert str(data["overpass_time"].values[0, 0])[:16] == instant
+    assert data["soil_moisture"].attrs["point_time"] == "overpass_time" and "time_end" not in data.coords
+    assert "overpass_time: local solar time by longitude, UTC" in data.attrs["changes"]
+    with pytest.raises(DataError, match="holds at the times of 'overpass_time', which is no coordinate of it"):
+        check_convention(data.drop_vars("overpass_time"))
+
+
+def test_the_instant_of_an_overpass_is_what_the_files_tell(tmp_path):
+    for day in ("20150401", "20150403"):
+        with h5py.File(write_level3(tmp_path, day), "a") as hdf:
+            texts = np.full((LAT.size, LON.size), b"N/A", "S24")
+            texts[0, 1] = f"2015-04-{day[-2:]}T12:34:56.500Z".encode()
+            hdf["Soil_Moisture_Retrieval_Data_AM"].create_dataset("tb_time_utc", data=texts)
+    data = read_smap(tmp_path, fill_gaps=True)
+    check_convention(data)
+    assert data["overpass_time"].chunks is not None  # read when needed
+    instants = data["overpass_time"].values
+    assert instants.dtype == "datetime64[ns]" and np.isnat(instants[1]).all()
+    assert [str(one)[:21] for one in instants[::2, 2, 1]] == ["2015-04-01T12:34:56.5", "2015-04-03T12:34:56.5"]
+    assert np.isnat(instants).sum() == instants.size - 2
+    assert "overpass_time: tb_time_utc of the files" in data.attrs["changes"]
+    data.to_netcdf(tmp_path / "smap.nc", engine="h5netcdf")
+    back = read_netcdf(tmp_path / "smap.nc")
+    np.testing.assert_array_equal(back["overpass_time"].values, instants)
+    assert back["soil_moisture"].attrs == data["soil_moisture"].attrs | {"vertical_extent": [0.0, 0.05]}
 
 
 def test_retrievals_that_are_not_recommended_or_out_of_range_are_rejected(tmp_path):

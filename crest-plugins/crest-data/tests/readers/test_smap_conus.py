@@ -35,6 +35,13 @@ def test_pixels_are_in_the_convention_with_known_values(tmp_path):
     assert "is a guess" in data.attrs["remarks"] and "non-commercial" in data.attrs["licence"]
 
 
+def test_soil_moisture_is_of_the_overpass_by_longitude_and_not_of_the_end_of_the_day(tmp_path):
+    data = read_smap_conus(write(tmp_path / "smap.nc"))
+    assert [str(one)[:16] for one in data["overpass_time"].values[:, 0]] == ["2015-04-01T12:40", "2015-04-02T12:40"]
+    assert data["soil_moisture"].attrs["point_time"] == "overpass_time" and "time_end" not in data.coords
+    assert "the day that it falls in" in data["soil_moisture"].attrs["comment"]
+
+
 def test_a_pixel_that_is_not_there_or_a_lacking_variable_is_an_error(tmp_path):
     file = write(tmp_path / "smap.nc")
     assert read_smap_conus(file, ids=["1"])["lat"].values.tolist() == [41.0]

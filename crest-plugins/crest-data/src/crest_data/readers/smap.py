@@ -13,6 +13,7 @@ import xarray as xr
 from crest_data.convention import conform
 from crest_data.errors import DataError
 from crest_data.quality import GOOD, REJECTED
+from crest_data.readers.overpass_time import COMMENT, HOURS, OVERPASS_TIME, as_told, by_longitude, by_text
 from crest_data.readers.progress import shown
 from crest_data.readers.site_series import with_history
 from crest_data.readers.smap_files import FILL, SmapFile, level4_time, on_grid, opened_group, smap_files
@@ -24,7 +25,6 @@ _CITATION = {3: "SMAP L3, NSIDC DAAC; Entekhabi et al. (2010), doi:10.1109/JPROC
 _SOIL_WATER = "volume_fraction_of_condensed_water_in_soil"
 _SURFACE, _ROOT_ZONE = (0.0, 0.05), (0.0, 1.0)  # m
 _NOT_RECOMMENDED = 1  # bit 0 of retrieval_qual_flag
-_OVERPASS = {"am": "6 am", "pm": "6 pm"}  # local solar time
 
 
 def _level4(name: str, vertical: tuple[float, float] | None, methods: str, long_name: str) -> Variable:
@@ -51,10 +51,13 @@ def read_smap(
 
     Product and time are told by the files' names. Level 3: the half-orbits of `overpass` "am" or "pm" in a UTC day;
     a retrieval that SMAP does not recommend (bit 0 of retrieval_qual_flag) is rejected, unless `recommended` is False;
-    values beyond valid_min and valid_max are rejected. Level 4: gph are means over 3 h, aup the analysis at their end.
-    A missing time is an error unless `fill_gaps`. Arrays are read when needed.
+    values beyond valid_min and valid_max are rejected. The time is the UTC day that the product is of. The instant in
+    it is the coordinate overpass_time: tb_time_utc of the files, else 6 am or 6 pm local solar time by longitude. It is
+    not the end of the day, so that there is no time_end; a daily model may use the day that it falls in. Level 4: gph
+    are means over 3 h, aup the analysis at their end. A missing time is an error unless `fill_gaps`. Arrays are read
+    when needed.
     """
-    if overpass not in _OVERPASS:
+    if overpass not in HOURS:
         raise DataError(f"overpass {overpass!r}: expected 'am' or 'pm'")
     folder = Path(path)
     files = smap_files(folder)
@@ -68,16 +71,23 @@ def _read_level3(files: list[SmapFile], overpass: str, recommended: bool, fill_g
     group = f"Soil_Moisture_Retrieval_Data_{overpass.upper()}"
     names = [f"{name}{ending}" for name in ("soil_moisture", "retrieval_qual_flag", "latitude", "longitude")]
     moisture, flag, latitude, longitude = names
-    days = []
+    instant, days = f"tb_time_utc{ending}", []
     for file in shown(files, files[0].product):
-        data = opened_group(file.path, group, names)
-        fields = data[[moisture, flag]]
+        data = opened_group(file.path, group, names, (instant,))
+        fields = data[[name for name in (moisture, flag, instant) if name in data]]
         days.append(on_grid(fields, data[latitude].values, data[longitude].values, file.path))
+    days, told_by = _with_instants(days, instant)
     raw, changes = _in_time(days, files, "1D", fill_gaps)
+    changes.append(f"{OVERPASS_TIME}: {told_by}")
+    if instant in raw:
+        raw = raw.assign_coords({OVERPASS_TIME: as_told(raw[instant], instant)}).drop_vars(instant)
+    else:
+        raw = raw.assign_coords({OVERPASS_TIME: by_longitude(raw["time"].values, raw["lon"], HOURS[overpass])})
     told = days[0][moisture].attrs
     variable = Variable(
         "soil_moisture", "m3 m-3", _SOIL_WATER, "1", "time: point", (FILL,), (0.0, 1.0), vertical=_SURFACE, reject=True,
-        long_name=f"soil moisture at the {_OVERPASS[overpass]} overpass (local solar time) of the UTC day",
+        long_name=f"soil moisture at the 6 {overpass} overpass (local solar time) of the UTC day", comment=COMMENT,
+        point_time=OVERPASS_TIME,
     )  # fmt: skip
     if {"valid_min", "valid_max"} <= set(told):
         bounds = tuple(float(np.ravel(told[key])[0]) for key in ("valid_min", "valid_max"))
@@ -94,6 +104,13 @@ def _read_level3(files: list[SmapFile], overpass: str, recommended: bool, fill_g
         source=f"SMAP {files[0].product} HDF5 files, {group}",
     )  # fmt: skip
     return with_history(dataset, changes)
+
+
+def _with_instants(days: list[xr.Dataset], name: str) -> tuple[list[xr.Dataset], str]:
+    """Return the days with the dates of overpasses if all files tell them, else without, and what tells them."""
+    if not all(name in day for day in days):
+        return [day.drop_vars(name, errors="ignore") for day in days], "local solar time by longitude, UTC"
+    return [day.assign({name: by_text(day[name])}) for day in days], f"{name} of the files"
 
 
 def _level3_quality(flag: xr.DataArray) -> xr.DataArray:

@@ -10,6 +10,7 @@ import xarray as xr
 from crest_data.convention import conform
 from crest_data.readers.choice import chosen
 from crest_data.readers.netcdf_file import opened
+from crest_data.readers.overpass_time import COMMENT, HOURS, OVERPASS_TIME, by_longitude
 from crest_data.readers.site_series import with_history
 from crest_data.variable import Variable
 
@@ -24,7 +25,7 @@ _REMARK = (
 _SERIES: Mapping[str, Variable] = {
     "SMAP_AM": Variable("soil_moisture", "m3 m-3", "volume_fraction_of_condensed_water_in_soil", "1", "time: point",
                         bounds=(0.0, 1.0), long_name="SMAP L3 soil moisture at the 6 am overpass",
-                        vertical=(0.0, 0.05)),
+                        vertical=(0.0, 0.05), comment=COMMENT, point_time=OVERPASS_TIME),
     "APCP_FORA": Variable("precipitation_flux", "mm h-1", "precipitation_flux", "kg m-2 s-1", bounds=(0.0, 1.0),
                           long_name="precipitation, its units a guess", positive="down"),
     "TMP_2_FORA": Variable("air_temperature", "K", "air_temperature", bounds=(150.0, 350.0), vertical=(2.0, 2.0)),
@@ -51,6 +52,8 @@ _STATIC: Mapping[str, Variable] = {
 def read_smap_conus(path: str | Path, *, ids: Sequence[str] | None = None) -> xr.Dataset:
     """Return soil moisture, weather and statics of pixels (time, cell); pixels are numbered from 0 in the file's order.
 
+    Soil moisture is of the 6 am overpass (local solar time) in the UTC day that is its time, as in SMAP level 3: the
+    coordinate overpass_time, from the longitude, 10:30 to 14:20 UTC over CONUS, where it is one day in both clocks.
     Statics of unknown units (capacity, SMAP's flags) are left out and told. For research only: see the licence.
     """
     file = Path(path)
@@ -59,6 +62,7 @@ def read_smap_conus(path: str | Path, *, ids: Sequence[str] | None = None) -> xr
     pixels = chosen(ids, held, kind="pixel", path=file)
     raw = raw.isel(pixel=[int(one) for one in pixels]).rename_dims(pixel="cell")
     raw = raw.assign_coords(cell_id=("cell", pixels))
+    raw = raw.assign_coords({OVERPASS_TIME: by_longitude(raw["time"].values, raw["lon"], HOURS["am"])})
     variables = {**_SERIES, **{name: variable for name, variable in _STATIC.items() if name in raw}}
     unknown = [str(name) for name in raw.data_vars if name not in variables and name not in ("lat", "lon")]
     changes = [f"left out, units unknown: {', '.join(unknown)}"] if unknown else []

@@ -49,8 +49,8 @@ def smap_files(path: Path) -> list[SmapFile]:
     return files
 
 
-def opened_group(path: Path, group: str, needs: list[str]) -> xr.Dataset:
-    """Return a group of an HDF5 file, its arrays read when needed, fill values left in."""
+def opened_group(path: Path, group: str, needs: list[str], more: tuple[str, ...] = ()) -> xr.Dataset:
+    """Return what is needed, and more if it is there, of a group of an HDF5 file, read lazily, fill values left in."""
     try:
         data = xr.open_dataset(
             path, group=group, engine="h5netcdf", phony_dims="sort", chunks={}, mask_and_scale=False, decode_times=False
@@ -62,7 +62,7 @@ def opened_group(path: Path, group: str, needs: list[str]) -> xr.Dataset:
     held = [str(name) for name in data.variables]
     if absent := [name for name in needs if name not in held]:
         raise DataError(f"{path}: {group} has no {absent[0]!r}; it holds {', '.join(held)}{near(absent[0], held)}")
-    return data.drop_vars([name for name in held if name not in needs])
+    return data.drop_vars([name for name in held if name not in needs and name not in more])
 
 
 def on_grid(data: xr.Dataset, latitude: np.ndarray, longitude: np.ndarray, path: Path) -> xr.Dataset:
