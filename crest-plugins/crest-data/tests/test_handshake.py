@@ -146,7 +146,10 @@ def test_fluxes_of_opposite_sign_do_not_agree_under_any_name():
     with pytest.raises(DataError, match=f"positive of loss: {said}"):
         handshake(grid("loss", variable=up), grid("loss", variable=down))
     handshake(grid("loss", variable=up), grid("evaporation", variable=up))
-    handshake(grid("loss", variable=up), grid("loss", variable={"standard_name": EVAPORATION}))
+    untold = grid("loss", variable={"standard_name": EVAPORATION})  # positive up, as the dictionary of fields says
+    handshake(grid("loss", variable=up), untold)
+    with pytest.raises(DataError, match=f"positive of loss: {said}"):
+        handshake(untold, grid("loss", variable=down))
 
 
 def test_one_name_is_of_one_vertical_extent():

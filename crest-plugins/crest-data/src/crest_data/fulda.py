@@ -28,7 +28,7 @@ _VARIABLES = {
     ),
     "Prec": Variable(
         "precipitation_flux", "mm day-1", "precipitation_flux", to_units="kg m-2 s-1", bounds=(0.0, 0.02),
-        long_name="precipitation, mean over the catchment",
+        long_name="precipitation, mean over the catchment", positive="down",
     ),
     "Q": Variable(
         "discharge", "m3 s-1", "water_volume_transport_in_river_channel", bounds=(0.0, 1e5),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from crest_core import UnitError, conversion
+from crest_core import UnitError, conversion, default_dictionary
 from crest_data.deviations import check_convention
 from crest_data.errors import DataError
 from crest_data.times import bounds_of, calendar_of, from_ticks, iso, to_ticks
@@ -214,13 +214,19 @@ def _alike(label: str, one: Mapping[str, Any], two: Mapping[str, Any], *, one_na
     units = [str(each.get("units", "1")) for each in (one, two)]
     if not _same(*units):
         yield _both(f"units of {label}", map(repr, units), "convert one, to_units= of its Variable")
-    signs = [str(each.get("positive", "")) for each in (one, two)]
+    signs = [_sign(each) for each in (one, two)]
     if all(signs) and signs[0] != signs[1]:
         repair = "multiply one by -1 and set its attribute positive to that of the other"
         yield _both(f"positive of {label}", map(repr, signs), repair)
     extents = [np.ravel(each.get("vertical_extent", ())).tolist() for each in (one, two)]
     if one_name and all(extents) and not _extents_agree(*extents):
         yield _both(f"vertical_extent of {label} [m]", extents, "rename one, they are two quantities")
+
+
+def _sign(attributes: Mapping[str, Any]) -> str:
+    """Return the direction that counts as positive; where the data do not tell it, what the standard name says."""
+    entry = default_dictionary().get(str(attributes.get("standard_name", "")))
+    return str(attributes.get("positive", "")) or (entry.positive if entry is not None else "")
 
 
 def _extents_agree(one: list[float], two: list[float]) -> bool:

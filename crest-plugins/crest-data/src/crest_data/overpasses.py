@@ -19,17 +19,27 @@ _WATT = "W m-2"
 _SOIL = "volume_fraction_of_condensed_water_in_soil"
 
 
-def _point(name: str, units: str, long_name: str, standard_name: str = "", to_units: str = "") -> Variable:
-    return Variable(name, units, standard_name, to_units, cell_methods="time: point", long_name=long_name)
+def _point(
+    name: str, units: str, long_name: str, standard_name: str = "", to_units: str = "", positive: str = ""
+) -> Variable:
+    return Variable(name, units, standard_name, to_units, "time: point", long_name=long_name, positive=positive)
 
 
 _VARIABLES = {
-    "LE_filt": _point("latent_heat_flux", _WATT, "latent heat flux, tower", "surface_upward_latent_heat_flux"),
+    "LE_filt": _point(
+        "latent_heat_flux", _WATT, "latent heat flux, tower", "surface_upward_latent_heat_flux", "", "up"
+    ),
     "LEcorr50": _point("latent_heat_flux_closed", _WATT, "latent heat flux, tower, with the energy balance closed"),
-    "H_filt": _point("sensible_heat_flux", _WATT, "sensible heat flux, tower", "surface_upward_sensible_heat_flux"),
-    "NETRAD_filt": _point("net_radiation", _WATT, "net radiation, tower", "surface_net_downward_radiative_flux"),
+    "H_filt": _point(
+        "sensible_heat_flux", _WATT, "sensible heat flux, tower", "surface_upward_sensible_heat_flux", "", "up"
+    ),
+    "NETRAD_filt": _point(
+        "net_radiation", _WATT, "net radiation, tower", "surface_net_downward_radiative_flux", "", "down"
+    ),
     "G_filt": _point("ground_heat_flux", _WATT, "ground heat flux, tower", "downward_heat_flux_in_soil"),
-    "SW_IN": _point("shortwave_down", _WATT, "solar radiation, tower", "surface_downwelling_shortwave_flux_in_air"),
+    "SW_IN": _point(
+        "shortwave_down", _WATT, "solar radiation, tower", "surface_downwelling_shortwave_flux_in_air", "", "down"
+    ),
     "AirTempC": _point("air_temperature", "degC", "air temperature, tower", "air_temperature", "K"),
     "RH_percentage": _point("relative_humidity", "1", "relative humidity, tower, a fraction", "relative_humidity"),
     "SM_surf": _point("soil_moisture_surface", "1", "soil moisture near the surface, tower", _SOIL),

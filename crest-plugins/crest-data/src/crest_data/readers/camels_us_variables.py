@@ -20,7 +20,7 @@ TIME_ZONE = "local days of the forcing product and of the gauge; UTC offset not 
 _FLUX = "kg m-2 s-1"
 # fmt: off
 PRECIPITATION = Variable("precipitation_flux", "mm day-1", "precipitation_flux", _FLUX, bounds=(0.0, 1.0),
-                         long_name="precipitation, mean over the basin")
+                         long_name="precipitation, mean over the basin", positive="down")
 SHORTWAVE_DAYLIGHT = Variable("shortwave_down_daylight", "W m-2", bounds=(0.0, 1600.0),
                               long_name="downward solar radiation, mean over the hours of daylight only")
 SHORTWAVE = Variable("shortwave_down", "W m-2", "surface_downwelling_shortwave_flux_in_air", bounds=(0.0, 1600.0),

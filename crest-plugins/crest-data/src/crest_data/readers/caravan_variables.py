@@ -34,9 +34,10 @@ def _daily() -> dict[str, Variable]:
     found = {}
     for column, (name, units, standard, to, bounds) in _DAILY.items():
         vertical = (_HEIGHTS[column], _HEIGHTS[column]) if column in _HEIGHTS else None
+        positive = "down" if standard.startswith(_NET) else ""
         for ending, (suffix, methods) in STATISTICS.items():
             found[f"{column}_{ending}"] = Variable(
-                f"{name}{suffix}", units, standard, to, methods, bounds=bounds, vertical=vertical
+                f"{name}{suffix}", units, standard, to, methods, bounds=bounds, vertical=vertical, positive=positive
             )
     return found
 

@@ -13,10 +13,16 @@ POWER = "W m-2"
 
 
 def _state(
-    name: str, units: str, standard_name: str = "", bounds: tuple[float, float] | None = None, to_units: str = ""
+    name: str,
+    units: str,
+    standard_name: str = "",
+    bounds: tuple[float, float] | None = None,
+    to_units: str = "",
+    height: float | None = None,
 ) -> Variable:
-    """Return a value at a moment."""
-    return Variable(name, units, standard_name, to_units=to_units, cell_methods="time: point", bounds=bounds)
+    """Return a value at a moment, and at a height [m] above the ground."""
+    vertical = None if height is None else (height, height)
+    return Variable(name, units, standard_name, to_units, "time: point", bounds=bounds, vertical=vertical)
 
 
 def _water(
@@ -48,13 +54,13 @@ def _soil(layer: int, top: float, bottom: float) -> dict[str, Variable]:
 
 _RAIN = (0.0, 1.0)  # kg m-2 s-1
 ERA5 = {
-    "t2m": _state("air_temperature", "K", "air_temperature", (150.0, 350.0)),
-    "d2m": _state("dew_point_temperature", "K", "dew_point_temperature", (150.0, 350.0)),
+    "t2m": _state("air_temperature", "K", "air_temperature", (150.0, 350.0), height=2.0),
+    "d2m": _state("dew_point_temperature", "K", "dew_point_temperature", (150.0, 350.0), height=2.0),
     "skt": _state("surface_temperature", "K", "surface_temperature", (150.0, 370.0)),
     "sp": _state("surface_pressure", "Pa", "surface_air_pressure", (25000.0, 115000.0)),
     "msl": _state("sea_level_pressure", "Pa", "air_pressure_at_mean_sea_level", (80000.0, 115000.0)),
-    "u10": _state("eastward_wind", "m s-1", "eastward_wind", (-150.0, 150.0)),
-    "v10": _state("northward_wind", "m s-1", "northward_wind", (-150.0, 150.0)),
+    "u10": _state("eastward_wind", "m s-1", "eastward_wind", (-150.0, 150.0), height=10.0),
+    "v10": _state("northward_wind", "m s-1", "northward_wind", (-150.0, 150.0), height=10.0),
     "tcc": _state("cloud_fraction", "1", "cloud_area_fraction", (-0.001, 1.001)),
     "sd": _state("snow_water", "m", "surface_snow_amount", (-0.001, 20000.0), "kg m-2"),
     "sde": _state("snow_depth", "m", "surface_snow_thickness", (-0.001, 100.0)),
@@ -62,8 +68,9 @@ ERA5 = {
     "snowc": _state("snow_cover", "%", "surface_snow_area_fraction", (-0.001, 1.001), "1"),
     "tsn": _state("snow_temperature", "K", "temperature_in_surface_snow", (150.0, 350.0)),
     "asn": _state("snow_albedo", "1", "", (0.0, 1.001)),
-    "lai_lv": _state("leaf_area_low", "m2 m-2", "leaf_area_index", (-0.001, 15.0)),
-    "lai_hv": _state("leaf_area_high", "m2 m-2", "leaf_area_index", (-0.001, 15.0)),
+    # Of low and of high vegetation alone: neither is the leaf area index of the place.
+    "lai_lv": _state("leaf_area_low", "m2 m-2", "", (-0.001, 15.0)),
+    "lai_hv": _state("leaf_area_high", "m2 m-2", "", (-0.001, 15.0)),
     **_soil(1, 0.0, 0.07),
     **_soil(2, 0.07, 0.28),
     **_soil(3, 0.28, 1.0),
