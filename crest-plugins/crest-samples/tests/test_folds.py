@@ -179,3 +179,7 @@ def test_parts_and_folds_that_hold_nothing_are_refused():
     noleap = TimeAxis(gauges().convert_calendar("noleap")["time"].values)
     with pytest.raises(SampleError, match="its calendar is standard, that of the data noleap"):
         whole(places, AXIS).has_times(noleap)
+    local, utc = TimeAxis(days(400), "local days"), TimeAxis(days(400), "UTC")
+    with pytest.raises(SampleError, match="part all: its time_zone is 'UTC', that of the data 'local days'; split"):
+        whole(places, utc).has_times(local)
+    assert whole(places, AXIS).has_times(local).all()

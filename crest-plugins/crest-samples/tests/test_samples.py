@@ -7,6 +7,7 @@ import pytest
 import torch
 import xarray as xr
 from crest_samples import (
+    Between,
     Places,
     SampleError,
     Samples,
@@ -210,6 +211,30 @@ def test_times_are_never_aligned(change, words):
     data = gauges()
     with pytest.raises(SampleError, match=words):
         make_samples([Source(data, ("discharge",))], [Source(change(data).rename(discharge="q"), ("q",))], Window(5))
+
+
+LOCAL = "local days of the gauge"
+
+
+def test_days_of_two_zones_are_not_joined():
+    """Sources that tell no zone are in UTC, as the convention has it."""
+    data = gauges()
+    discharge, rain = Source(data, ("discharge",)), data.rename(discharge="q").assign_attrs(time_zone=LOCAL)
+    local = Source(rain, ("q",))
+    words = (
+        f"source 'q': its time_zone is '{LOCAL}', that of source 'discharge' is 'UTC'; days of two zones are not the "
+        r"same days: make both of one zone from hours, or, .* give both one attrs\['time_zone'\]"
+    )
+    for period in (None, ("2001-01-02", "2001-02-01")):
+        with pytest.raises(SampleError, match=words):
+            make_samples([discharge], [local], Window(5), period=period)
+    with pytest.raises(SampleError, match=f"its time_zone is '{LOCAL}', that of the samples is 'UTC'"):
+        make_samples([discharge], [discharge], Window(5), masks=[Between(local, low=0.0)])
+    told = Source(rain.assign_attrs(time_zone="UTC"), ("q",))
+    assert len(make_samples([discharge], [told], Window(5))) == 6 * 96
+    static = Source(rain, ("slope",))  # has no days
+    assert len(make_samples([static], [discharge], Window(5))) == 6 * 96
+    assert make_samples([static], [local], Window(5)).axis.zone == LOCAL
 
 
 def test_samples_work_in_a_calendar_without_leap_days():

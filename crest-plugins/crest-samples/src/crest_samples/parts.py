@@ -41,10 +41,15 @@ class Part:
         return dates[0].isoformat(), dates[1].isoformat()
 
     def has_times(self, axis: TimeAxis) -> Mask:
-        """Return which times of an axis are in the part; SampleError where the calendars differ."""
+        """Return which times of an axis are in the part; SampleError where calendars or zones differ."""
         if axis.calendar != self.axis.calendar:
             raise SampleError(
                 f"part {self.name}: its calendar is {self.axis.calendar}, that of the data {axis.calendar}"
+            )
+        if not self.axis.same_zone(axis):
+            raise SampleError(
+                f"part {self.name}: its time_zone is {self.axis.zone!r}, that of the data {axis.zone!r}; split "
+                f"the times of the data"
             )
         at = np.searchsorted(self.axis.seconds, axis.seconds)
         at = np.minimum(at, len(self.axis) - 1)

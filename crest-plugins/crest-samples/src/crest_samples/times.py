@@ -29,6 +29,7 @@ class TimeAxis:
     """
 
     values: NDArray[Any]
+    zone: str = ""  # whose days and hours these are, as attrs["time_zone"] tells; "" where nobody has told
 
     def __len__(self) -> int:
         return len(self.values)
@@ -70,20 +71,24 @@ class TimeAxis:
 
     def part(self, first: int, stop: int) -> TimeAxis:
         """Return the times number first, ..., stop - 1."""
-        return TimeAxis(self.values[first:stop])
+        return TimeAxis(self.values[first:stop], self.zone)
+
+    def same_zone(self, other: TimeAxis) -> bool:
+        """Return whether both are of one time zone, as far as both tell."""
+        return self.zone == other.zone or not (self.zone and other.zone)
 
 
 def axis_of(data: xr.Dataset, who: str) -> TimeAxis:
-    """Return the time axis of a dataset."""
+    """Return the time axis of a dataset, in the zone that its attrs["time_zone"] tells, else UTC."""
     if "time" not in data.coords:
         raise SampleError(f"{who}: the dim time has no coordinate; give it dates")
-    return TimeAxis(data["time"].values)
+    return TimeAxis(data["time"].values, str(data.attrs.get("time_zone") or "UTC"))
 
 
 def shared_axis(sources: Sequence[Source], period: tuple[Any, Any] | None) -> tuple[TimeAxis, list[int]]:
     """Return the times of [start, end), or all times, and where they begin in each source (0 for statics).
 
-    Nothing is aligned: all sources that move must hold all of these times, at the same step, phase and calendar.
+    Nothing is aligned: all sources that move must hold all of these times, at the same step, phase, calendar and zone.
     """
     moving = [source for source in sources if any(source.moves(name) for name in source.variables)]
     if not moving:
@@ -116,6 +121,12 @@ def begin_in(source: Source, shared: TimeAxis, other: str = "the samples", *, wh
         raise SampleError(
             f"{source}: its calendar is {axis.calendar}, that of {other} is {shared.calendar}; convert one with "
             f"xarray's convert_calendar"
+        )
+    if not axis.same_zone(shared):
+        raise SampleError(
+            f"{source}: its time_zone is {axis.zone!r}, that of {other} is {shared.zone!r}; days of two zones are not "
+            f"the same days: make both of one zone from hours, or, where they mean the same, give both one "
+            f"attrs['time_zone']"
         )
     begin = int(np.searchsorted(axis.seconds, shared.seconds[0]))
     same = axis.seconds[begin : begin + len(shared)]
