@@ -1,8 +1,10 @@
 """Damaged files: seen before use, named, and the newest whole cycle used instead."""
 
+import json
 import re
 import shutil
 import warnings
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import torch
 import xarray as xr
 from crest_store import DamageError, DamageWarning, IcechunkArchive, Stream, open_run
 from crest_store.expiry import expire
-from crest_store.ledger import Ledger
+from crest_store.ledger import COPIES, Ledger
 from crest_store.verification import verify
 
 from crest_core import simulate
@@ -176,3 +178,88 @@ def test_an_undamaged_run_opens_without_a_warning(copied, small):
             assert small.bits(archive.load()[0]) == states[3][0]
         assert open_run(folder).cycles() == [1, 2, 3, 4]
     assert verify(folder) == []
+
+
+def rewritten(folder, change):
+    """Change the lines of both ledgers, each with a sum that fits."""
+    for name in COPIES:
+        rows = [json.loads(row.rpartition(b" ")[0]) for row in (folder / name).read_bytes().splitlines()]
+        texts = [json.dumps(change(row), sort_keys=True).encode() for row in rows]
+        (folder / name).write_bytes(b"".join(b"%b %b\n" % (one, sha256(one).hexdigest().encode()) for one in texts))
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda row: row | {"host": "here"}, "unknown: host"),
+        (lambda row: {key: value for key, value in row.items() if key != "parent"}, "missing: parent"),
+        (lambda row: row | {"cycle": "1"}, "not understood: cycle"),
+        (lambda row: [row], "no JSON object"),
+    ],
+)
+def test_a_ledger_of_another_version_is_refused_with_file_line_and_repair(copied, change, words):
+    folder, _ = copied
+    rewritten(folder, change)
+    expected = rf"crest/ledger and .*ledger.copy have a line 1 of another version of crest-store \({words}\); open the"
+    for action in (IcechunkArchive(folder).load, lambda: open_run(folder)):
+        with pytest.raises(DamageError, match=expected):
+            action()
+    assert any(re.search(expected, line) for line in verify(folder))
+
+
+def test_a_line_of_another_version_in_one_ledger_is_read_from_the_other(copied, small):
+    folder, states = copied
+    whole = (folder / COPIES[1]).read_bytes()
+    rewritten(folder, lambda row: row | {"host": "here"})
+    (folder / COPIES[1]).write_bytes(whole)
+    with pytest.warns(DamageWarning, match=r"ledger has a line 1 of another version .*; the other copy is whole"):
+        assert small.bits(open_run(folder).restart()[0]) == states[3][0]
+
+
+@pytest.mark.parametrize("lost", [1, 3])
+def test_ledgers_that_both_lost_their_last_lines_are_not_gone_back_to(copied, lost):
+    folder, states = copied
+    for name in COPIES:
+        (folder / name).write_bytes(b"".join((folder / name).read_bytes().splitlines(True)[:-lost]))
+    words = (
+        f"which was acknowledged; the ledger ends with cycle {4 - lost} of branch main: both copies .* have lost lines"
+    )
+    before = (folder / "refs/branch.main/ref.json").read_bytes()
+    with pytest.raises(DamageError, match=words + ".*nothing was changed: bring the ledger back from a backup"):
+        IcechunkArchive(folder).load()
+    assert (folder / "refs/branch.main/ref.json").read_bytes() == before
+    assert [line for line in verify(folder) if re.search(words, line)] == verify(folder)
+    with pytest.warns(DamageWarning, match=f"is read at cycle {4 - lost}, the last one whole: .*{words}"):
+        xr.testing.assert_identical(open_run(folder).history().load(), states[3 - lost][1])
+
+
+def test_a_last_line_that_is_damaged_in_both_ledgers_is_named(copied):
+    folder, _ = copied
+    for name in COPIES:
+        (folder / name).write_bytes((folder / name).read_bytes()[:-3] + b"!!\n")
+    with pytest.raises(DamageError, match=r"line 5 of .*ledger and .*ledger.copy is damaged in both: .* from a backup"):
+        open_run(folder)
+
+
+@pytest.mark.parametrize("more", [(), ("refs/branch.main/ref.json",)], ids=["ledgers", "branch, too"])
+def test_a_run_without_ledgers_is_not_begun_anew(copied, more):
+    folder, states = copied
+    for name in (*COPIES, *more):
+        (folder / name).unlink()
+    with pytest.raises(DamageError, match="has commits and no ledger .*; bring the ledger back from a backup, or read"):
+        IcechunkArchive(folder).__enter__()
+    assert ["bring it back from a backup" in line for line in verify(folder)] == [True] or more
+    if not more:
+        with pytest.warns(DamageWarning, match="has no ledger .*no cycle is missing, cannot be told; bring it back"):
+            xr.testing.assert_identical(open_run(folder).history().load(), states[3][1])
+
+
+def test_a_branch_that_no_ledger_knows_is_told(copied):
+    folder, _ = copied
+    before = {name: (folder / name).read_bytes() for name in COPIES}
+    with IcechunkArchive(folder) as archive:
+        archive.branch_from(3, "dry")
+    for name in COPIES:
+        (folder / name).write_bytes(before[name])
+    with pytest.raises(DamageError, match="branch.dry/ref.json names .*; the ledger does not know of branch dry: both"):
+        IcechunkArchive(folder).load()

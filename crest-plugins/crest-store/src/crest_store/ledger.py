@@ -11,12 +11,25 @@ import os
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from crest_core import StoreError, write_atomically
 from crest_store.durable import Sums
 from crest_store.errors import DamageError
 
 COPIES = ("crest/ledger", "crest/ledger.copy")
+_KINDS = {
+    "number": int,
+    "kind": str,
+    "branch": str,
+    "snapshot": str,
+    "parent": str,
+    "cycle": int,
+    "files": dict,
+    "gone": list,
+}
+_FILE = -1  # place of a problem of the whole file
+_OTHER = "of another version of crest-store"
 
 
 @dataclass(frozen=True)
@@ -99,19 +112,17 @@ class Ledger:
     def _read(self) -> None:
         copies = [_parsed(self.folder / name) for name in COPIES]
         length = max((number + 1 for lines, _ in copies for number in lines), default=0)
-        for number in range(length):
+        common = set.intersection(*(problems.keys() - {_FILE} for _, problems in copies))
+        for number in range(max([length, *(place + 1 for place in common)])):
             found = [lines[number] for lines, _ in copies if number in lines]
             if not found:
-                paths = " and ".join(str(self.folder / name) for name in COPIES)
-                raise DamageError(
-                    f"line {number + 1} of {paths} is damaged in both: what was written since cannot be verified; "
-                    f"bring one of them back from a backup"
-                )
+                raise DamageError(_lost(self.folder, number, [problems.get(number, "") for _, problems in copies]))
             self.lines.append(found[0])
-        for name, (lines, problem) in zip(COPIES, copies, strict=True):
+        for name, (lines, problems) in zip(COPIES, copies, strict=True):
             lost = length - len(lines)
-            if lost or (problem and length):
-                self.damage.append(f"{self.folder / name} {problem or f'lacks {lost} lines'}; the other copy is whole")
+            if lost or (problems and length):
+                said = "; ".join(f"has {problems[place]}" if place >= 0 else problems[place] for place in problems)
+                self.damage.append(f"{self.folder / name} {said or f'lacks {lost} lines'}; the other copy is whole")
 
 
 def _shortened(path: Path, size: int) -> bool:
@@ -135,23 +146,48 @@ def _to_text(number: int, line: Line) -> bytes:
     return text + b" " + sha256(text).hexdigest().encode() + b"\n"
 
 
-def _parsed(path: Path) -> tuple[dict[int, Line], str]:
-    """Return the lines of one copy that are whole, by number, and what is wrong with it."""
+def _parsed(path: Path) -> tuple[dict[int, Line], dict[int, str]]:
+    """Return the lines of one copy that are whole, by number, and what is wrong with others, or with the file."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        return {}, "is missing"
+        return {}, {_FILE: "is missing"}
     except OSError as error:
-        return {}, f"cannot be read: {error}"
-    lines, problem = {}, "" if content else "is empty"
-    *whole, rest = content.split(b"\n")
+        return {}, {_FILE: f"cannot be read: {error}"}
+    lines: dict[int, Line] = {}
+    problems = {} if content else {_FILE: "is empty"}
+    *whole, _ = content.split(b"\n")
     for place, row in enumerate(whole):
         text, _, digest = row.rpartition(b" ")
         if sha256(text).hexdigest().encode() != digest:
-            problem = f"has a damaged line {place + 1}"
+            problems[place] = f"a damaged line {place + 1}"
             continue
         values = json.loads(text)
+        if strange := _strange(values):
+            problems[place] = f"a line {place + 1} {_OTHER} ({strange})"
+            continue
         sums = {name: (one[0], one[1]) for name, one in values.pop("files").items()}
         number = values.pop("number")
         lines[number] = Line(files=sums, gone=tuple(values.pop("gone")), **values)
-    return lines, problem
+    return lines, problems
+
+
+def _strange(values: Any) -> str:
+    """Return why the values of a line, whole by its sum, are none that this version writes; "" where they are."""
+    if not isinstance(values, dict):
+        return "no JSON object"
+    found = [f"unknown: {key}" for key in sorted(values.keys() - _KINDS.keys())]
+    found += [f"missing: {key}" for key in sorted(_KINDS.keys() - values.keys())]
+    found += [f"not understood: {key}" for key, kind in _KINDS.items() if type(values.get(key, kind())) is not kind]
+    return ", ".join(found)
+
+
+def _lost(folder: Path, number: int, problems: list[str]) -> str:
+    """Return what to say of a line that neither copy holds."""
+    paths = " and ".join(str(folder / name) for name in COPIES)
+    if all(_OTHER in problem for problem in problems):
+        return f"{paths} have {problems[0]}; open the run with the version of crest-store that wrote it, or a later one"
+    return (
+        f"line {number + 1} of {paths} is damaged in both: what was written since cannot be verified; "
+        f"bring one of them back from a backup"
+    )

@@ -16,6 +16,7 @@ import zarr
 from crest_core import CrestError, StoreError
 
 Place = str | Path | icechunk.Storage
+_MARKS = ("refs/branch.main/ref.json", "crest/ledger", "crest/ledger.copy")  # one of them is left of a damaged run
 
 
 def storage_of(place: Place) -> tuple[icechunk.Storage, Path | None]:
@@ -35,7 +36,7 @@ def exists(place: Place) -> bool:
     """Return whether there is a run, damaged or not."""
     storage, folder = storage_of(place)
     if folder is not None:
-        return any((folder / name).exists() for name in ("refs/branch.main/ref.json", "crest/ledger"))
+        return any((folder / name).exists() for name in _MARKS)
     with speaking("looking for the repository"):
         return icechunk.Repository.exists(storage)
 

@@ -15,7 +15,7 @@ from crest_core import StoreError, Tensors
 from crest_store import history, record, restart, soundness
 from crest_store import repository as repositories
 from crest_store.errors import DamageError
-from crest_store.ledger import Ledger
+from crest_store.ledger import COPIES, Ledger
 
 
 @dataclass(frozen=True)
@@ -92,20 +92,36 @@ def open_run(path: repositories.Place, branch: str = "main") -> Run:
             raise
         file = soundness.reference(folder, "main")
         raise DamageError(f"{error} ({file}); resume the run: the next driver mends it from the ledger") from error
-    if folder is None or not (folder / "crest").is_dir():
+    if folder is None or not _has_ledger(folder):
         with repositories.speaking(f"run {path}: branch {branch}"):
-            return Run(str(path), branch, repository.lookup_branch(branch), repository)
+            end = repository.lookup_branch(branch)
+            if folder is not None and repository.lookup_snapshot(end).parent_id is not None:
+                soundness.tell(
+                    f"run {folder} has no ledger ({folder / 'crest'}): that its files hold what was written, and that "
+                    f"no cycle is missing, cannot be told; bring it back from a backup"
+                )
+            return Run(str(path), branch, end, repository)
     return Run(str(path), branch, _sound(repository, folder, branch), repository)
+
+
+def _has_ledger(folder: Path) -> bool:
+    """Return whether a run has something in its ledger; in one that is being made it is written last."""
+    for patience in (0.1, 0.0):
+        if any((folder / name).is_file() and (folder / name).stat().st_size for name in COPIES):
+            return True
+        time.sleep(patience)
+    return False
 
 
 def _sound(repository: icechunk.Repository, folder: Path, branch: str) -> str:
     """Return the last snapshot that is whole; a second look tells damage from a writer at work."""
     for patience in (0.1, 0.3, 0.0):
+        end = soundness.end_of(folder, branch)  # before the ledger, which is ahead of it
         ledger = Ledger(folder)
-        end = soundness.end_of(folder, branch)
         line, damage = soundness.newest_sound(repository, folder, ledger, branch, whole=False, end=end)
         if end not in [one.snapshot for one in ledger.chains[branch]]:
-            damage["refs"] = f"{soundness.reference(folder, branch)} names no commit"
+            lost = [one for one in soundness.unknown_ends(folder, ledger) if end and end in one]
+            damage["refs"] = (lost or [f"{soundness.reference(folder, branch)} names no commit"])[0]
         if not damage and not ledger.damage:
             break
         time.sleep(patience)

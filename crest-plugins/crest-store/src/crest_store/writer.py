@@ -145,6 +145,11 @@ class Writer:
         """Open the repository with references that can be read; begin a ledger for a new one."""
         for problem in ledger.damage:
             soundness.tell(problem)
+        if lost := soundness.unknown_ends(folder, ledger) if ledger.lines else []:
+            raise DamageError(
+                f"run {self.name}: {'; '.join(lost)}; nothing was changed: bring the ledger back from a backup, or "
+                f"read with open_run what is verified, and write to another path"
+            )
         if ledger.lines:
             ledger.repair()
             for branch, chain in ledger.chains.items():
@@ -157,16 +162,17 @@ class Writer:
                 self.collect()
             self._seen = durable.listing(folder)
             return
+        if len(durable.listing(folder)) > 1:  # a new repository has one snapshot
+            raise DamageError(
+                f"run {self.name} has commits and no ledger ({folder / 'crest'}): nothing of it can be verified, nor "
+                f"told whether cycles are missing; bring the ledger back from a backup, or read it with open_run and "
+                f"write to another path"
+            )
         if not soundness.reference(folder, "main").exists():
             repositories.create_in(folder)
         self.repository = repositories.open_existing(self._place)
         with repositories.speaking(f"run {self.name}: its beginning"):
             root = self.repository.lookup_branch("main")
-            if len(list(self.repository.ancestry(snapshot_id=root))) > 1:
-                raise DamageError(
-                    f"run {self.name} has commits and no ledger ({folder / 'crest'}): nothing of it can be "
-                    f"verified; bring the ledger back, or read it with open_run and write to another path"
-                )
             self._seen = durable.listing(folder)
             ledger.append(Line("commit", "main", root, "", 0, durable.persist(folder, self._seen)))
 
