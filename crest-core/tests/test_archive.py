@@ -146,3 +146,55 @@ def test_the_forcing_hash_of_static_inputs_alone_knows_their_values():
         return simulate(Graph({"hill": Hill()}), data, start="2001-01-01", end="2001-01-03").attrs["forcing_hash"]
 
     assert found(1.0) == found(1.0) != found(2.0)
+
+
+def restarted(tmp_path, first, then):
+    """Run 5 days with one forcing and go on with another, by a restart in a file and by an archive."""
+    store, archive = SafetensorsStore(tmp_path / "restart.safetensors"), Lists()
+    simulate(loop(), first, end="2001-01-06", store=store)
+    simulate(loop(), first, end="2001-01-06", archive=archive)
+    for kept in (store, archive):
+        yield lambda kept=kept: simulate(loop(), then, resume=kept)
+
+
+def placed(names, **coordinates):
+    return weather(9, 3, seed=1).assign_coords(cell_id=("cell", names), **coordinates)
+
+
+def test_a_restart_of_other_places_in_the_same_number_is_refused(tmp_path):
+    message = (
+        r"restart of 2001-01-06T00:00:00 is of other places: expected cell_id a ... c \(3,\), sha256 \w{16}, "
+        r"got b ... a \(3,\), sha256 \w{16}; resume with the forcing of its places, in their order"
+    )
+    for resume in restarted(tmp_path, placed(["a", "b", "c"]), placed(["b", "c", "a"])):
+        with pytest.raises(StateError, match=message):
+            resume()
+    north = weather(9, 3, seed=1)["lat"] + 1.0
+    for resume in restarted(tmp_path, weather(9, 3, seed=1), weather(9, 3, seed=1).assign_coords(lat=north)):
+        with pytest.raises(StateError, match=r"expected lat 50 \.\.\. 50.2 .*got 51 \.\.\. 51.2"):
+            resume()
+
+
+def test_places_are_the_same_in_another_number_type_or_company(tmp_path):
+    data = placed(["a", "b", "c"], lat=("cell", [50.1, 50.2, 50.3]))
+    other = placed(["a", "b", "c"], lat=("cell", torch.tensor([50.1, 50.2, 50.3]).numpy()), owner=("cell", [1, 2, 3]))
+    for resume in restarted(tmp_path, data, other.assign_coords(run="tuesday")):
+        assert resume().sizes["time"] == 4
+
+
+@pytest.mark.filterwarnings("error")
+def test_places_that_cannot_be_compared_are_told(tmp_path):
+    store, data = SafetensorsStore(tmp_path / "restart.safetensors"), weather(9, 3, seed=1)
+    for resume in restarted(tmp_path, data, data.drop_vars("lat")):
+        with pytest.warns(
+            UserWarning, match="cannot be compared by places: it holds the coordinates lat, the forcing none"
+        ):
+            resume()
+    for resume in restarted(tmp_path, data.drop_vars("lat"), data.drop_vars("lat")):
+        resume()  # neither says anything of its places
+    state, attributes = store.load()
+    store.save(state, {name: value for name, value in attributes.items() if name != "places"})
+    with pytest.warns(
+        UserWarning, match="holds the coordinates none, the forcing lat; make sure that they are the same"
+    ):
+        simulate(loop(), data, resume=store)

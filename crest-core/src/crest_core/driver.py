@@ -22,7 +22,7 @@ from crest_core.errors import ForcingError, StateError
 from crest_core.forcing import Forcing, PeriodError
 from crest_core.graph import Graph
 from crest_core.output import to_dataset
-from crest_core.provenance import graph_hash, parameter_hash, versions
+from crest_core.provenance import check_places, graph_hash, parameter_hash, places, versions
 from crest_core.store import Archive, Store
 from crest_core.testing.compliance import complying_if_asked
 from crest_fields.clock import Clock
@@ -107,12 +107,16 @@ def simulate(
     only written to the outputs. `progress` None shows a bar on a terminal.
     """
     graph = model if isinstance(model, Graph) else Graph({"model": model})
-    identity, chain = graph_hash(graph), ""
+    identity, restart = graph_hash(graph), dict[str, Any]()
     if resume is not None:
         if state is not None or start is not None:
             raise StateError("a run that resumes takes state and start from the restart; leave state= and start= out")
-        state, start, calendar, chain = _resumed(resume, identity)
+        state, restart = _resumed(resume, identity)
+        start, calendar = restart["time"], restart["calendar"]
     run = prepare(graph, forcing, start=start, end=end, calendar=calendar, state=state, dtype=dtype)
+    here = places(run.forcing)
+    if resume is not None:
+        check_places(restart, here)
     if store is not None and archive is not None:
         raise StateError("a run keeps its restart in one place; give store= or archive=, not both")
     if (store is not None or archive is not None) and graph.opaque:
@@ -122,6 +126,7 @@ def simulate(
         raise StateError(f"outputs {unknown} do not exist; the graph has {', '.join(names)}")
     kept: dict[str, list[torch.Tensor]] = {name: [] for name in (names if outputs is None else outputs)}
     state, facts = run.state, _record(graph, identity, seed) | dict(record or {})
+    chain, kept_facts = restart.get("forcing_hash", ""), {"graph_hash": identity, "places": json.dumps(here)}
     with _running(graph), complying_if_asked(graph):
         for clock, inputs in _windows(run, window, progress):
             chain = forcing_hash(chain, inputs, run)
@@ -132,12 +137,12 @@ def simulate(
             if archive is not None:
                 facts["window_hash"] = forcing_hash("", inputs, replace(run, clock=clock))
                 window_outputs = to_dataset(graph, {name: values[name] for name in kept}, clock, run.forcing, {})
-                archive.commit(window_outputs, state, dates | facts)
+                archive.commit(window_outputs, state, dates | facts | kept_facts)
                 continue
             for name, pieces in kept.items():
                 pieces.append(values[name])
             if store is not None:
-                store.save(state, dates | {"graph_hash": identity, "forcing_hash": chain})
+                store.save(state, dates | kept_facts | {"forcing_hash": chain})
     if archive is not None:
         return archive.open()
     joined = {name: torch.cat(pieces) for name, pieces in kept.items()}
@@ -174,17 +179,17 @@ def _record(graph: Graph, identity: str, seed: int | None) -> dict[str, str]:
     return record
 
 
-def _resumed(store: Store | Archive, identity: str) -> tuple[Tensors, str, str, str]:
-    """Return state, time, calendar and hash of the earlier forcing, of a restart that this graph wrote."""
+def _resumed(store: Store | Archive, identity: str) -> tuple[Tensors, dict[str, Any]]:
+    """Return state and attributes of a restart that this graph wrote."""
     state, attributes = store.load()
-    try:
-        time, calendar, other = (attributes[key] for key in ("time", "calendar", "graph_hash"))
-    except KeyError as error:
-        raise StateError(f"the file to resume from has no {error}: it is not a restart of a run") from None
-    if other != identity:
+    for key in ("time", "calendar", "graph_hash"):
+        if key not in attributes:
+            raise StateError(f"the file to resume from has no {key!r}: it is not a restart of a run")
+    if (other := attributes["graph_hash"]) != identity:
         hashes = f"hash {other[:12]}, this one {identity[:12]}"
-        raise StateError(f"the restart of {time} was written by another graph ({hashes}); run the graph that wrote it")
-    return state, time, calendar, attributes.get("forcing_hash", "")
+        who = f"the restart of {attributes['time']}"
+        raise StateError(f"{who} was written by another graph ({hashes}); run the graph that wrote it")
+    return state, attributes
 
 
 @contextmanager

@@ -43,7 +43,9 @@ class Forcing:
         self.dataset, self.graph, self.step = dataset, graph, parse_timestep(graph.timestep)
         self.variables: dict[str, xr.DataArray] = {}
         self.chains: dict[str, tuple[Transform, ...]] = {}
+        self.places: set[str] = set()  # the dims of places, as the data name them
         for spec, variable in self._found():
+            self.places |= {*map(str, variable.dims)} - {"time", *LEAD, *graph.dim_sizes}
             try:
                 self.variables[spec.name] = self._on_grid(spec, variable)
                 self.chains[spec.name] = self._chain(spec, variable)

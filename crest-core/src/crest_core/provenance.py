@@ -1,16 +1,22 @@
-"""Provenance: which distributions, graph, parameters, forcing and seed made an output."""
+"""Provenance: which distributions, graph, parameters, forcing, places and seed made an output."""
 
 from __future__ import annotations
 
+import json
 import sys
+import warnings
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 
+import xarray as xr
 from torch import Tensor
 
 from crest_core.component import Component
+from crest_core.errors import StateError
+from crest_core.forcing import Forcing
 from crest_core.graph import Graph
 
 _owners = cache(packages_distributions)  # reads the file lists of all distributions
@@ -50,3 +56,34 @@ def parameter_hash(component: Component) -> str:
     for name, value in sorted(component.state_dict().items()):
         found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode() + value.numpy(force=True).tobytes())
     return found.hexdigest()
+
+
+def places(forcing: Forcing) -> dict[str, str]:
+    """Return ends, number and sha256 of every coordinate of the places: their ids and where they are."""
+    coordinates = {str(name): one.variable for name, one in forcing.dataset.coords.items()}
+    return {name: _summary(one) for name, one in coordinates.items() if one.dims and {*one.dims} <= forcing.places}
+
+
+def check_places(restart: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Raise StateError where a restart is of other places; a coordinate that only one of them has is not compared."""
+    before, who = json.loads(restart.get("places", "{}")), f"the restart of {restart['time']}"
+    common = sorted(before.keys() & now.keys())
+    if not common and (before or now or "places" not in restart):
+        has, here = (", ".join(one) or "none" for one in (before, now))
+        told = f"it holds the coordinates {has}, the forcing {here}; make sure that they are the same places"
+        warnings.warn(f"{who} cannot be compared by places: {told}", stacklevel=3)
+    for name in common:
+        if before[name] != now[name]:
+            raise StateError(
+                f"{who} is of other places: expected {name} {before[name]}, got {now[name]}; resume with the forcing "
+                f"of its places, in their order, or leave {name} out of the forcing where only it was mended"
+            )
+
+
+def _summary(coordinate: xr.Variable) -> str:
+    """Return a coordinate in words; the same for float32 and float64."""
+    values = coordinate.values
+    real = values.dtype.kind == "f"
+    content = (values + 0.0).astype("<f4").tobytes() if real else "\0".join(map(str, values.flat)).encode()
+    ends = " ... ".join(f"{one:.7g}" if real else str(one) for one in (*values.flat[:1], *values.flat[-1:]))
+    return f"{ends} {values.shape}, sha256 {sha256(content).hexdigest()[:16]}"

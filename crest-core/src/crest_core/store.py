@@ -33,7 +33,7 @@ class Archive(Protocol):
     def commit(self, outputs: "xr.Dataset", state: Tensors, attributes: Mapping[str, Any]) -> None:
         """Append the outputs of one window, with the state at its end and what a later run must know of it.
 
-        `attributes` are JSON values: start and time (the window's ends, ISO), calendar, hashes, versions, seed.
+        `attributes` are JSON values: start and time (the window's ends, ISO), calendar, hashes, places, versions, seed.
         """
 
     def load(self) -> tuple[Tensors, dict[str, Any]]:
