@@ -170,6 +170,35 @@ def test_samples_are_transformed_when_they_are_made():
     assert torch.allclose(scaling["slope"](plain.inputs["slope"]), scaled.inputs["slope"])
 
 
+@pytest.mark.parametrize(
+    ("units", "told"), [("m day-1", "'m day-1'"), ("mm h-1", "'mm h-1'"), ("kg m-2 day-1", "'kg m-2 day-1'"),
+                        ("K", "'K'"), ("water", "'water'"), ("", "'no units'")]
+)  # fmt: skip
+def test_a_scaling_is_for_the_units_that_it_was_fitted_in(units, told):
+    """Units that could be converted are refused too: nothing is converted unsaid."""
+    data, part = training()
+    scaling = fit({"discharge": ("standardise",)}, part.select(data), part)
+    other = data.assign(discharge=data["discharge"].assign_attrs(units=units))
+    words = (
+        rf"source 'discharge' \[discharge\]: the scaling was fitted in 'mm day-1', the data are in {told}; convert the "
+        "data to 'mm day-1', or fit again; nothing is converted here"
+    )
+    for inputs, targets in (("slope", "discharge"), ("discharge", "slope")):
+        with pytest.raises(SampleError, match=words):
+            make_samples(
+                [Source(other, (inputs,))], [Source(other, (targets,))], Window(5), transforms=scaling
+            )  # on either side
+
+
+@pytest.mark.parametrize("units", ["mm day-1", "mm/day", "mm d-1"])
+def test_units_may_be_spelt_in_another_way(units):
+    data, part = training()
+    scaling = fit({"discharge": ("standardise",)}, part.select(data), part)
+    other = data.assign(discharge=data["discharge"].assign_attrs(units=units))
+    sources = [Source(other, ("slope",))], [Source(other, ("discharge",))]
+    assert len(make_samples(*sources, Window(5), transforms=scaling)) == 6 * 96
+
+
 def test_a_log_names_the_value_that_has_none():
     with pytest.raises(SampleError, match=r"log\(value \+ 0.5\) does not exist for the value -3; mask what is"):
         Log(0.5)(torch.tensor([1.0, -3.0]))
@@ -211,6 +240,50 @@ def test_features_that_cannot_be_scaled_are_refused():
         )
     with pytest.raises(SampleError, match="scores 'even', expected 'normal' or 'uniform'"):
         Quantile.fit(np.arange(3.0), scores="even")
+
+
+def flow(values):
+    """A data set whose discharge cycles through some values, and the part that holds all of it."""
+    data = gauges()
+    cycled = np.resize(np.asarray(values), data["discharge"].shape)
+    whole = between(Places.of(data), TimeAxis(data["time"].values), "all", "2001-01-01", "2001-04-11")
+    return data.assign(discharge=(("time", "cell"), cycled, {"units": "mm day-1"})), whole
+
+
+@pytest.mark.parametrize(
+    "recipe", [("standardise",), ("robust",), ("minmax",), ("quantile",), (Log(0.9), "standardise")]
+)
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([0.1], dtype=np.float32),  # whose mean in float64 is not 0.1, so that its spread is not 0
+        [0.3, 0.1 + 0.2, np.nextafter(0.3, 0.0)],
+        np.float32(101325.0) + np.float32(0.0078125) * np.arange(2, dtype=np.float32),  # neighbours in float32
+        [-1e-30, -1e-30 * (1 + 1e-9), -1e-30 * (1 - 1e-9)],
+    ],
+)
+def test_a_feature_that_is_constant_up_to_rounding_is_refused(recipe, values):
+    words = "fit discharge: .*(no more than the rounding of float32 there, .*|width 0.0, .*|knots.*)does not vary"
+    with pytest.raises(SampleError, match=words):
+        fit({"discharge": recipe}, *flow(values))
+
+
+def test_the_message_of_a_constant_tells_how_much_it_varies():
+    words = (
+        r"fit discharge: minmax: the values vary by 4e-10 about 0.2, no more than the rounding of float32 there, "
+        r"2.38e-08; a feature that does not vary is left out, or not scaled"
+    )
+    with pytest.raises(SampleError, match=words):
+        fit({"discharge": ("minmax",)}, *flow([0.2 - 2e-10, 0.2, 0.2 + 2e-10, 0.2]))
+
+
+@pytest.mark.parametrize("step", ["standardise", "robust", "minmax"])
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+def test_a_feature_that_varies_is_fitted_at_any_magnitude(step, scale):
+    """Also beside an outlier that is large, and where most values are 0."""
+    for values in ([1.0, 1.001, 1.002, 1.003], [1.0, 2.0, 3.0, 4.0, 5.0, 1e9], [0.0, 0.0, 1e-3, 1.0]):
+        fitted = fit({"discharge": (step,)}, *flow(np.array(values) * scale))
+        assert fitted["discharge"].linear()[1] > 0.0
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from crest_samples.matching import Match, match
 from crest_samples.places import Places
 from crest_samples.reading import extra_shape
 from crest_samples.samples import LOG, Samples
+from crest_samples.scaling import Scaling
 from crest_samples.source import Source
 from crest_samples.times import TimeAxis, shared_axis
 from crest_samples.transforms import Transform
@@ -158,6 +159,10 @@ def _check(
         source for source in (*inputs, *targets) if source.patch and set(source.variables) & set(transforms)
     ]:
         raise SampleError(f"{patched[0]}: transforms of images are applied to the batch, or by the network's TensorMap")
+    if isinstance(transforms, Scaling):
+        for source in (*inputs, *targets):
+            for name in set(source.variables) & set(transforms):
+                transforms.check_units(name, str(source.data[name].attrs.get("units", "")), str(source))
 
 
 def _matched(

@@ -46,6 +46,11 @@ class Quantile:
         reached = ndtri(shared) if scores == "normal" else shared
         return cls(tuple(map(float, knots)), tuple(map(float, reached)))
 
+    @property
+    def width(self) -> float:
+        """Largest less least knot."""
+        return self.knots[-1] - self.knots[0]
+
     def __call__(self, values: Tensor) -> Tensor:
         return _along(values, self.knots, self.scores)
 

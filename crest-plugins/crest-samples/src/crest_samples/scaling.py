@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from crest_core import Standardize
+from crest_core import Standardize, UnitError, conversion
 from crest_samples.errors import SampleError
 from crest_samples.transforms import Transform, transform_from
 
@@ -46,6 +46,15 @@ class Scaling(Mapping[str, Transform]):
 
     def __len__(self) -> int:
         return len(self.features)
+
+    def check_units(self, name: str, units: str, who: str) -> None:
+        """Return if a feature was fitted in these units, however spelt; SampleError names both."""
+        fitted = self.features[name].units
+        if not _are_equal(fitted, units):
+            raise SampleError(
+                f"{who} [{name}]: the scaling was fitted in {fitted!r}, the data are in {units or 'no units'!r}; "
+                f"convert the data to {fitted!r}, or fit again; nothing is converted here"
+            )
 
     def standardize(self) -> Standardize:
         """Return the scale of a TensorMap; SampleError where a feature is not scaled by a mean and a width alone."""
@@ -86,6 +95,13 @@ class Scaling(Mapping[str, Transform]):
             return cls({str(name): _feature(one) for name, one in plain["features"].items()})
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
             raise SampleError(f"scaling: the text is not what Scaling.to_json writes: {error!r}") from error
+
+
+def _are_equal(first: str, second: str) -> bool:
+    try:
+        return first == second or conversion(first, second).is_identity
+    except UnitError:
+        return False
 
 
 def _feature(plain: Mapping[str, Any]) -> Feature:
