@@ -46,9 +46,12 @@ def download_cds(request: CdsRequest, path: str | Path) -> Path:
     path = Path(path)
     if path.exists():
         raise DataError(f"{path} exists; give another path")
-    cdsapi = client("cdsapi", "pip install cdsapi", "https://cds.climate.copernicus.eu, in ~/.cdsapirc")
+    cdsapi = client("cdsapi", "pip install cdsapi, the extra cds of crest-data", "https://cds.climate.copernicus.eu, in ~/.cdsapirc")
     partial = path.with_name(f"{path.name}.partial")
-    cdsapi.Client().retrieve(request.dataset, request.request, str(partial))
+    try:
+        cdsapi.Client().retrieve(request.dataset, request.request, str(partial))
+    except (OSError, RuntimeError) as error:  # refused, failed there, or came in part
+        raise DataError(f"{path}: the Climate Data Store did not give it ({error})") from error
     partial.replace(path)
     return path
 

@@ -55,7 +55,7 @@ def earthdata_request(
 def download_earthdata(request: EarthdataRequest, folder: str | Path, *, most: int = 1000) -> list[Path]:
     """Fetch the granules of a request into a folder; DataError if there are none, or more than `most`."""
     account = "https://urs.earthdata.nasa.gov, in ~/.netrc"
-    earthaccess = client("earthaccess", "pip install earthaccess", account)
+    earthaccess = client("earthaccess", "pip install earthaccess, the extra earthdata of crest-data", account)
     earthaccess.login()
     granules = earthaccess.search_data(**request.keywords(), count=most + 1)
     if not granules or len(granules) > most:
