@@ -35,6 +35,28 @@ def test_a_box_and_its_outline_keep_the_same_places():
     assert 0 < kept.sum() < 50 and (kept == outline.keep(places, NO_TIME)).all()
 
 
+@pytest.mark.parametrize(
+    "outline",
+    [
+        shapely.box(175.0, -1.0, 190.0, 1.0),
+        shapely.box(-185.0, -1.0, -170.0, 1.0),
+        shapely.MultiPolygon([shapely.box(175.0, -1.0, 180.0, 1.0), shapely.box(-180.0, -1.0, -170.0, 1.0)]),
+    ],
+)
+def test_an_outline_over_the_date_line_keeps_both_sides(outline):
+    lon = np.array([174.0, 176.0, -180.0, -171.0, -169.0, 0.0])
+    places = Places(np.zeros(6), lon, np.arange(6).astype(str))
+    assert Inside(outline).keep(places, NO_TIME).tolist() == [False, True, True, True, False, False]
+    assert Box(-1, 1, 175, -170).keep(places, NO_TIME).tolist() == [False, True, True, True, False, False]
+
+
+def test_an_outline_that_jumps_over_the_date_line_is_refused():
+    with pytest.raises(
+        SampleError, match=r"Inside\(strait\): its outline has an edge from 179 to -179 degrees east, w"
+    ):
+        Inside(shapely.Polygon([(179, -1), (-179, -1), (-179, 1), (179, 1)]), "strait")
+
+
 def test_places_outside_of_a_region_are_left_out_with_a_count():
     data = gauges()
     north = float(np.sort(data["lat"].values)[3])

@@ -10,17 +10,20 @@ from scipy.sparse import csr_array
 from crest_samples import great_circle
 from crest_samples.errors import SampleError
 from crest_samples.grid_cells import cell_edges
+from crest_samples.outlines import TURNS, check_outline
 from crest_samples.places import Places
 from crest_samples.source import Source
 
 Floats = NDArray[np.float64]
+ROUNDING = 1e-9  # of a share of an area
 
 
 def area_weights(source: Source, places: Places) -> csr_array:
     """Return (place, cell): the share of the place's area in each cell; empty where too little of it is in the grid.
 
     With outlines, areas are those of the outlines in the plane (lon, sin lat), which keeps areas: exact for edges
-    along meridians and parallels. Without, a place takes all cells whose centre is within the source's radius, by
+    along meridians and parallels. An outline may cross the date line: with longitudes that go on beyond 180, or split
+    there. Without outlines, a place takes all cells whose centre is within the source's radius, by
     their areas (cells of a list count alike).
     """
     if places.areas is not None:
@@ -48,11 +51,21 @@ def _of_outlines(source: Source, places: Places) -> csr_array:
     if not shapely.is_valid(outlines).all():
         wrong = str(places.ids[np.flatnonzero(~shapely.is_valid(outlines))[0]])
         raise SampleError(f"place {wrong!r}: its outline crosses itself; repair it, as by shapely.make_valid")
-    rows, cells = shapely.STRtree(boxes).query(outlines, predicate="intersects")
-    shares = shapely.area(shapely.intersection(outlines[rows], boxes[cells])) / shapely.area(outlines)[rows]
-    held = np.bincount(rows, shares, minlength=len(places)) >= source.cover
+    for name, outline in zip(places.ids, places.areas or (), strict=True):
+        check_outline(outline, f"place {str(name)!r}")
+    rows, cells, shares = np.concatenate([_shares(outlines, boxes, turn) for turn in TURNS], axis=1)
+    rows, cells = rows.astype(np.int64), cells.astype(np.int64)
+    held = np.bincount(rows, shares, minlength=len(places)) >= source.cover * (1.0 - ROUNDING)
     kept = held[rows] & (shares > 0.0)
     return csr_array((shares[kept], (rows[kept], cells[kept])), shape=(len(places), len(boxes)))
+
+
+def _shares(outlines: NDArray[np.object_], boxes: NDArray[np.object_], turn: float) -> Floats:
+    """Return (outline, box, share of the outline's area) where outlines, turned by `turn` degrees east, meet boxes."""
+    turned = shapely.transform(outlines, lambda points: points + [turn, 0.0])
+    rows, cells = shapely.STRtree(boxes).query(turned, predicate="intersects")
+    areas = shapely.area(shapely.intersection(turned[rows], boxes[cells]))
+    return np.stack([rows, cells, areas / shapely.area(turned)[rows]])
 
 
 def _keeping_areas(degrees: Floats) -> Floats:

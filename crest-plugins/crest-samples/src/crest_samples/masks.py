@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from crest_samples.errors import SampleError
 from crest_samples.matching import match
+from crest_samples.outlines import check_outline, contains
 from crest_samples.places import Places
 from crest_samples.reading import read
 from crest_samples.source import Source
@@ -54,17 +55,23 @@ class Box:
 
 @dataclass(frozen=True, eq=False)
 class Inside:
-    """Places inside an outline of shapely in degrees (lon, lat), its edge included."""
+    """Places inside an outline of shapely in degrees (lon, lat), its edge included.
+
+    It may cross the date line: with longitudes that go on beyond 180 (170 to 190), or split there.
+    """
 
     outline: shapely.Geometry
     name: str = "outline"
+
+    def __post_init__(self) -> None:
+        check_outline(self.outline, str(self))
 
     def __str__(self) -> str:
         return f"Inside({self.name})"
 
     def keep(self, places: Places, axis: TimeAxis) -> Keep:
         """Return which places are inside."""
-        return shapely.intersects_xy(self.outline, places.lon, places.lat)
+        return contains(self.outline, places.lon, places.lat)
 
 
 @dataclass(frozen=True, eq=False)
