@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 import xarray as xr
-from crest_store import DamageWarning, IcechunkArchive, open_run
+from crest_store import DamageWarning, IcechunkArchive, Stream, StreamError, open_run
 from crest_store.expiry import expire
 from crest_store.ledger import COPIES
 from crest_store.verification import verify
@@ -140,3 +140,33 @@ def test_a_branch_that_could_not_be_made_leaves_nothing_to_be_finished(before_an
             archive.branch_from(2, "y" * 250)
     assert cycles(folder) == [1, 2] and open_run(folder).branches() == ["main"]
     assert verify(folder) == []
+
+
+def test_a_run_that_fails_before_its_first_cycle_leaves_nothing(tmp_path, small):
+    folder = tmp_path / "results" / "run"
+    wrong = {"own": Stream(fields=("cold",))}
+    for _ in range(2):
+        with pytest.raises(StreamError, match="do not exist"), IcechunkArchive(folder, history=wrong) as archive:
+            archive.check(small.graph().outputs, small.weather)
+        assert not list(tmp_path.iterdir())
+    with pytest.raises(StreamError, match="do not exist"), IcechunkArchive(folder, history=wrong) as archive:
+        small.run(archive, small.ends[0])  # it fails in the middle of its first commit
+    assert not list(tmp_path.iterdir())
+    with IcechunkArchive(folder) as archive:
+        assert small.run(archive, small.ends[0]).sizes["time"] == 4
+
+
+def test_a_failure_deletes_no_run_and_no_file_of_others(tmp_path, small):
+    for folder in (tmp_path / "empty", tmp_path / "run"):
+        folder.mkdir()
+        with IcechunkArchive(folder) as archive:
+            if folder.name == "run":
+                small.run(archive, small.ends[0])
+        with pytest.raises(KeyError), IcechunkArchive(folder) as archive:
+            raise KeyError
+        assert verify(folder) == [] and open_run(folder).cycles() == ([1] if folder.name == "run" else [])
+    (tmp_path / "made").mkdir()
+    with pytest.raises(KeyError), IcechunkArchive(tmp_path / "made") as archive:
+        (tmp_path / "made" / "letter").touch()
+        raise KeyError
+    assert [file.name for file in (tmp_path / "made").iterdir()] == ["letter"]

@@ -52,7 +52,9 @@ class IcechunkArchive:
         self._opened(create=True)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if error is not None and self._writer is not None:
+            self._writer.discard()  # of a run that failed before its first cycle nothing stays
         self.close()
 
     def close(self) -> None:

@@ -31,6 +31,8 @@ class Lock:
             raise StoreError(f"run {run} cannot be locked: {error}") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.fstat(descriptor).st_nlink:
+                raise BlockingIOError  # the one who held it has deleted the run meanwhile
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps(owner()).encode(), 0)
         except BlockingIOError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -37,6 +37,8 @@ class Writer:
             repositories.open_existing(place)  # says that there is none
         self._lock: Lock | None = None
         self._seen: set[str] = set()
+        self._made: list[Path] = []  # folders that were not there, innermost first
+        self._new = False
         self.ledger: Ledger | None = None
         if self.folder is None:
             found = repositories.exists(place)
@@ -45,6 +47,7 @@ class Writer:
         if self.folder.is_dir() and (others := {one.name for one in self.folder.iterdir()} - _OWN):
             some = ", ".join(sorted(others)[:3])
             raise StoreError(f"folder {self.folder} holds other files ({some}); give a run a folder of its own")
+        self._made = [one for one in (self.folder, *self.folder.parents) if not one.exists()]
         try:
             (self.folder / "crest").mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -63,6 +66,17 @@ class Writer:
         """Let another process write."""
         if self._lock is not None:
             self._lock.release()
+
+    def discard(self) -> None:
+        """Delete a run that was made here and has no commit yet, with the folders that were made for it."""
+        if self.folder is None or self.ledger is None or not self._new or len(self.ledger.lines) > 1:
+            return
+        for name in ("refs", *durable.FOLDERS, "crest"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        (self.folder / "config.yaml").unlink(missing_ok=True)
+        for folder in self._made:
+            with suppress(OSError):  # others have put something there meanwhile
+                folder.rmdir()
 
     def head(self) -> str:
         """Return the last snapshot of the branch."""
@@ -174,6 +188,7 @@ class Writer:
         with repositories.speaking(f"run {self.name}: its beginning"):
             root = self.repository.lookup_branch("main")
             self._seen = durable.listing(folder)
+            self._new = True
             ledger.append(Line("commit", "main", root, "", 0, durable.persist(folder, self._seen)))
 
     def _recover(self, folder: Path, ledger: Ledger) -> None:
