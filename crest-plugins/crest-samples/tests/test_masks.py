@@ -27,6 +27,28 @@ def test_a_box_goes_east_from_west_whatever_the_signs(west, width, lon):
         assert inside == (offset < width)
 
 
+@pytest.mark.parametrize(
+    ("west", "east", "inside"),
+    [
+        (-180.0, 180.0, [-180.0, -90.0, 0.0, 90.0, 179.5]),  # the whole globe
+        (90.0, 90.0, [90.0]),  # one meridian
+        (180.0, 180.0, [-180.0]),  # the same one as -180
+        (180.0, -180.0, [-180.0]),
+        (90.0, -90.0, [-180.0, -90.0, 90.0, 179.5]),
+        (-90.0, 90.0, [-90.0, 0.0, 90.0]),
+    ],
+)
+def test_a_box_is_what_a_box_of_history_is(west, east, inside):
+    lon = np.array([-180.0, -90.0, 0.0, 90.0, 179.5])
+    places = Places(np.zeros(5), lon, np.arange(5).astype(str))
+    assert lon[Box(-1, 1, west, east).keep(places, NO_TIME)].tolist() == inside
+
+
+def test_a_box_of_one_parallel_keeps_what_lies_on_it():
+    places = Places(np.array([0.0, 1.0]), np.zeros(2), np.array(["a", "b"]))
+    assert Box(1, 1, -180, 180).keep(places, NO_TIME).tolist() == [False, True]
+
+
 def test_a_box_and_its_outline_keep_the_same_places():
     data = gauges(count=50)
     places = Places.of(data)
@@ -97,8 +119,12 @@ def test_a_mask_in_time_covers_the_period_of_the_samples():
 
 
 def test_masks_without_sense_are_refused():
-    with pytest.raises(SampleError, match="expected south below north, both from -90 to 90"):
-        Box(10, -10, 0, 1)
+    words = (
+        "expected -90 <= south <= north <= 90, and west and east from -180 to 180; the whole globe is west=-180, east"
+    )
+    for edges in [(10, -10, 0, 1), (-91, 0, 0, 1), (0, 1, 0, 360), (0, 1, float("nan"), 1)]:
+        with pytest.raises(SampleError, match=words):
+            Box(*edges)
     with pytest.raises(SampleError, match="a mask needs a source of one variable and no patch"):
         made(Between(Source(gauges())))
     with pytest.raises(SampleError, match="classes have no mean"):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from crest_samples.errors import SampleError
 from crest_samples.matching import match
-from crest_samples.outlines import check_outline, contains
+from crest_samples.outlines import TURNS, check_outline, contains
 from crest_samples.places import Places
 from crest_samples.reading import read
 from crest_samples.source import Source
@@ -31,7 +31,10 @@ class Mask(Protocol):
 
 @dataclass(frozen=True)
 class Box:
-    """Places from `south` to `north` and, going east, from `west` to `east` [degrees]; it may cross the date line.
+    """Places from `south` to `north` and, going east, from `west` to `east` [degrees], edges included.
+
+    West > east crosses the date line; west == east is one meridian; the whole globe is west=-180, east=180. A box of
+    history in a store means the same.
 
     >>> places = Places(np.zeros(2), np.array([179.0, 0.0]), np.array(["a", "b"]))
     >>> Box(-10, 10, 170, -170).keep(places, TimeAxis(np.array([]))).tolist()
@@ -44,13 +47,19 @@ class Box:
     east: float
 
     def __post_init__(self) -> None:
-        if not -90.0 <= self.south < self.north <= 90.0:
-            raise SampleError(f"{self}: expected south below north, both from -90 to 90")
+        ends = self.west, self.east
+        if not (-90.0 <= self.south <= self.north <= 90.0 and all(-180.0 <= one <= 180.0 for one in ends)):
+            raise SampleError(
+                f"{self}: expected -90 <= south <= north <= 90, and west and east from -180 to 180; the whole globe is "
+                f"west=-180, east=180"
+            )
 
     def keep(self, places: Places, axis: TimeAxis) -> Keep:
-        """Return which places are inside, edges included."""
-        wide = (self.east - self.west) % 360.0 or 360.0
-        return (places.lat >= self.south) & (places.lat <= self.north) & ((places.lon - self.west) % 360.0 <= wide)
+        """Return which places are inside."""
+        end = self.east if self.west <= self.east else self.east + 360.0
+        turned = [places.lon + turn for turn in TURNS]
+        columns = np.any([(one >= self.west) & (one <= end) for one in turned], axis=0)
+        return (places.lat >= self.south) & (places.lat <= self.north) & columns
 
 
 @dataclass(frozen=True, eq=False)
