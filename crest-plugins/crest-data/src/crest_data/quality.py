@@ -9,12 +9,17 @@ import xarray as xr
 
 from crest_core import Conversion
 from crest_data.errors import DataError
+from crest_data.valid_range import ValidRange, valid_range
 from crest_data.variable import Variable
 
 GOOD, MISSING, REJECTED, FILLED = range(4)
 MEANINGS = "good missing rejected filled"
-# Numbers that sources write for "missing"; undeclared, they are an error where no bounds exclude them.
-FILLS = (-9999.0, -999.0, -99999.0, -32768.0, 9.969209968386869e36, 1e20, 1e30, 1e35, 1e36)
+# Numbers that sources write for "missing"; undeclared, one such value is an error where no bounds say it is possible.
+FILLS = (-9999.0, -9999.9, -999.0, -999.9, -99999.0, -32767.0, -32768.0, -2147483647.0, -2147483648.0,
+         9.969209968386869e36, 9.96921e36, 1e20, 1e30, 1e35, 1e36, -3.4028234663852886e38)  # fmt: skip
+# Such numbers that may be data: undeclared, an error where no bounds are given, several are the largest of all values
+# that are read at once, and the next is less than half of them.
+_LARGEST = (32767.0, 65535.0, 2147483647.0, 4294967295.0)
 
 
 def screened(
@@ -25,21 +30,31 @@ def screened(
     Values that are read lazily (dask) are screened when they are read, and not counted.
     """
     fills = _fill_values(raw, variable)
-    keeps_quality = flag is not None or bool(fills) or variable.reject
+    limits = valid_range(raw, variable.name)
+    keeps_quality = flag is not None or bool(fills) or variable.reject or limits is not None
     kind = raw.dtype if raw.dtype.kind == "f" else np.dtype(np.float64)
     given = xr.zeros_like(raw, dtype=np.uint8) if flag is None else flag
-    quality = _apply(lambda data, code: quality_of(data, code, variable, fills, convert), np.uint8, raw, given)
+    quality = _apply(lambda data, code: quality_of(data, code, variable, fills, limits, convert), np.uint8, raw, given)
     values = _apply(lambda data, code: values_of(data, code, convert).astype(kind, copy=False), kind, raw, quality)
     changes = []
+    if limits is not None:
+        changes.append(
+            f"{variable.name}: beyond [{limits.low:g}, {limits.high:g}], the source's valid range -> rejected"
+        )
     if raw.chunks is None:
-        changes = _counted(raw, quality, variable, fills)
+        changes += _counted(raw, quality, variable, fills)
     elif fills:
-        changes = [f"{variable.name}: {_listed(fills)} -> missing (read lazily, not counted)"]
+        changes.append(f"{variable.name}: {_listed(fills)} -> missing (read lazily, not counted)")
     return values, quality if keeps_quality else None, changes
 
 
 def quality_of(
-    raw: np.ndarray, flag: np.ndarray, variable: Variable, fills: Sequence[float], convert: Conversion
+    raw: np.ndarray,
+    flag: np.ndarray,
+    variable: Variable,
+    fills: Sequence[float],
+    limits: ValidRange | None,
+    convert: Conversion,
 ) -> np.ndarray:
     """Return the quality of raw values, uint8; DataError on a value that is neither missing nor possible."""
     if (unknown := flag[(flag < GOOD) | (flag > FILLED)]).size:
@@ -48,9 +63,10 @@ def quality_of(
             f"translate the source's own flags"
         )
     missing = _is_one_of(raw, fills) | np.isnan(raw) if fills else np.isnan(raw)
-    outside = _outside(raw, missing | (flag == REJECTED), variable, convert)
+    invalid = np.zeros_like(missing) if limits is None else limits.excludes(raw) & ~missing
+    outside = _outside(raw, missing | invalid | (flag == REJECTED), variable, convert)
     quality = np.where(missing, np.where(flag == REJECTED, REJECTED, MISSING), flag)
-    return np.where(outside, REJECTED, quality).astype(np.uint8)
+    return np.where(outside | invalid, REJECTED, quality).astype(np.uint8)
 
 
 def values_of(raw: np.ndarray, quality: np.ndarray, convert: Conversion) -> np.ndarray:
@@ -89,7 +105,9 @@ def _is_one_of(raw: np.ndarray, numbers: Sequence[float]) -> np.ndarray:
     if raw.dtype.kind == "f":
         with np.errstate(over="ignore"):
             return np.isin(raw, np.array(numbers, dtype=raw.dtype))
-    return np.isin(raw, [int(number) for number in numbers if float(number).is_integer()])
+    ends = np.iinfo(raw.dtype)
+    held = [int(number) for number in numbers if float(number).is_integer() and ends.min <= number <= ends.max]
+    return np.isin(raw, np.array(held, dtype=raw.dtype))
 
 
 def _outside(raw: np.ndarray, excused: np.ndarray, variable: Variable, convert: Conversion) -> np.ndarray:
@@ -100,18 +118,34 @@ def _outside(raw: np.ndarray, excused: np.ndarray, variable: Variable, convert: 
     suspect = np.zeros_like(outside)
     if variable.bounds is None or outside.any():
         suspect = ~excused & _is_one_of(raw, FILLS) & (outside | (variable.bounds is None))
+    if variable.bounds is None:
+        suspect |= _heaped(raw, excused)
     bad = suspect if suspect.any() and not variable.reject else outside
     if not bad.any() or variable.reject:
         return outside | suspect
     where = [int(index[0]) for index in np.nonzero(bad)]
     said = f"{variable.name}: {raw[bad][0]:g} {variable.units} at index {where} ({int(bad.sum())} such values)"
     if suspect.any():
-        mark = float(raw[bad][0])
-        raise DataError(
-            f"{said} looks like a fill value; declare it, missing=({mark:g},), or give bounds it lies within"
-        )
+        mark = _exactly(raw[bad][0])
+        raise DataError(f"{said} looks like a fill value; declare it, missing=({mark},), or give bounds it lies within")
     expected = f"finite values within [{low:g}, {high:g}] {variable.handed_out}"
     raise DataError(f"{said}: expected {expected}; correct the units, declare missing=, or ask for reject=True")
+
+
+def _heaped(raw: np.ndarray, excused: np.ndarray) -> np.ndarray:
+    """Return where several values are one of the largest numbers of integers, far above all others."""
+    usable = raw[~excused].astype(np.float64)
+    largest = usable.max(initial=0.0)
+    below = usable[usable < largest].max(initial=0.0)
+    if largest not in _LARGEST or (usable == largest).sum() < 2 or 2.0 * below > largest:
+        return np.zeros_like(excused)
+    return ~excused & (raw == largest)
+
+
+def _exactly(number: np.floating | np.integer) -> str:
+    """Return a number as it is to be written so that it is the same number again."""
+    short = f"{number:g}"
+    return short if number.dtype.type(float(short)) == number else str(number)
 
 
 def _counted(raw: xr.DataArray, quality: xr.DataArray, variable: Variable, fills: Sequence[float]) -> list[str]:

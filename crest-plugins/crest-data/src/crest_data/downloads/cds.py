@@ -46,7 +46,9 @@ def download_cds(request: CdsRequest, path: str | Path) -> Path:
     path = Path(path)
     if path.exists():
         raise DataError(f"{path} exists; give another path")
-    cdsapi = client("cdsapi", "pip install cdsapi, the extra cds of crest-data", "https://cds.climate.copernicus.eu, in ~/.cdsapirc")
+    cdsapi = client(
+        "cdsapi", "pip install cdsapi, the extra cds of crest-data", "https://cds.climate.copernicus.eu, in ~/.cdsapirc"
+    )
     partial = path.with_name(f"{path.name}.partial")
     try:
         cdsapi.Client().retrieve(request.dataset, request.request, str(partial))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -83,16 +82,11 @@ def _read_level3(files: list[SmapFile], overpass: str, recommended: bool, fill_g
         raw = raw.assign_coords({OVERPASS_TIME: as_told(raw[instant], instant)}).drop_vars(instant)
     else:
         raw = raw.assign_coords({OVERPASS_TIME: by_longitude(raw["time"].values, raw["lon"], HOURS[overpass])})
-    told = days[0][moisture].attrs
     variable = Variable(
         "soil_moisture", "m3 m-3", _SOIL_WATER, "1", "time: point", (FILL,), (0.0, 1.0), vertical=_SURFACE, reject=True,
         long_name=f"soil moisture at the 6 {overpass} overpass (local solar time) of the UTC day", comment=COMMENT,
         point_time=OVERPASS_TIME,
     )  # fmt: skip
-    if {"valid_min", "valid_max"} <= set(told):
-        bounds = tuple(float(np.ravel(told[key])[0]) for key in ("valid_min", "valid_max"))
-        variable = replace(variable, bounds=(bounds[0], bounds[1]))
-        changes.append(f"soil_moisture: values beyond valid_min {bounds[0]:g} and valid_max {bounds[1]:g} -> rejected")
     flags = {}
     if recommended:
         flags["soil_moisture"] = _level3_quality(raw[flag])
