@@ -1,9 +1,12 @@
 """Orders draw what they promise from the generator, and loaders go on in the middle of an epoch, bit for bit."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
 from crest_samples import (
+    Between,
     BlockLoader,
     InOrder,
     Loader,
@@ -84,6 +87,110 @@ def test_a_state_of_other_samples_is_refused():
         in_blocks(generator()).restore(states[1])
 
 
+def changed(**changes):
+    """A loader in memory that differs in one thing."""
+    data = gauges()
+    if "places" in changes:
+        data = data.isel(cell=[1, 0, 2, 3, 4, 5])
+    if "times" in changes:
+        data = data.assign_coords(time=data["time"] + np.timedelta64(1, "D"))
+    if "coordinates" in changes:
+        data = data.assign_coords(lat=data["lat"] + 0.1)
+    if "starts" in changes:
+        data["discharge"][:10, 0] = np.nan  # all targets of one window
+    if "variables" in changes:
+        data = data.rename(slope="land_cover", land_cover="slope")
+    inputs = "land_cover" if "variables" in changes else "slope"
+    window = Window(10, targets=changes.get("targets", "all"))
+    samples = make_samples([Source(data, (inputs,))], [Source(data, ("discharge",))], window)
+    strata = samples.index[:, changes.get("column", 0)]
+    order = Stratified(strata, changes.get("count", 500), changes.get("weights"))
+    return Loader(samples, order, changes.get("batch", 32), generator(1), drop_last=changes.get("drop_last", False))
+
+
+OTHER_PLAN = "the state is of other places, times, starts or variables; make it of the same sources, window, masks and"
+OTHER_ORDER = "the state is of other draws; give the same order, of the same strata and weights, and drop_last="
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"starts": True}, "the state is of 546 samples, this loader has 545; make it of the same sources, window, ma"),
+        ({"batch": 64}, "the state is of 32 samples a batch, this loader has 64; give the same batch="),
+        *[({one: True}, OTHER_PLAN) for one in ("places", "times", "coordinates", "variables")],
+        ({"targets": "last"}, OTHER_PLAN),
+        ({"column": 1}, OTHER_ORDER),
+        ({"count": 501}, OTHER_ORDER),
+        ({"weights": (1.0, 1.0, 1.0, 1.0, 1.0, 2.0)}, OTHER_ORDER),
+        ({"drop_last": True}, OTHER_ORDER),
+    ],
+)
+def test_a_state_of_another_plan_order_or_batch_size_is_refused(changes, words):
+    loader = in_memory(generator())
+    next(iter(loader))
+    changed().restore(loader.state())  # of the same, whatever the seed of its generator was
+    with pytest.raises(SampleError, match=f"loader: {words}"):
+        changed(**changes).restore(loader.state())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda data: data.assign_coords(time=data["time"] + np.timedelta64(1, "D")), "other places, times, variables"),
+        (lambda data: data.isel(cell=[1, 0, 2, 3, 4, 5]), "other places, times, variables or masks"),
+    ],
+)
+def test_blocks_of_another_plan_or_batch_size_are_refused(change, words):
+    state = in_blocks(generator()).state()
+    in_blocks(generator(1)).restore(state)
+    ours, theirs, window = sources()
+    theirs[0].data["discharge"].encoding["chunks"] = (20, 2)
+    plan = plan_samples(ours, theirs, window)
+    with pytest.raises(
+        SampleError, match="blocks: the state is of 32 samples a batch, this loader has 16; give the sa"
+    ):
+        BlockLoader(plan, 16, generator(), memory=2 * 5000).restore(state)
+    with pytest.raises(
+        SampleError, match="blocks: the state is of other places, times, variables or masks; make it of"
+    ):
+        masked = plan_samples(ours, theirs, window, masks=[Between(theirs[0], low=5.0)])
+        BlockLoader(masked, 32, generator(), memory=2 * 5000).restore(state)
+    other = change(gauges())
+    other["discharge"].encoding["chunks"] = (20, 2)
+    plan = plan_samples([Source(other, ("slope",))], [Source(other, ("discharge",))], window)
+    with pytest.raises(SampleError, match=f"blocks: the state is of {words}"):
+        BlockLoader(plan, 32, generator(), memory=2 * 5000).restore(state)
+
+
+@pytest.mark.parametrize("make", [in_memory, in_blocks])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda state: {}, r"the state lacks \['batch', .*'plan'.*\]; give what state\(\) of such a loader returned"),
+        (lambda state: state | {"epoch": 3}, r"epoch of the state is a int, expected torch.int64 \(\)"),
+        (lambda state: state | {"cursor": torch.tensor([1])}, r"is torch.int64 \(1,\), expected torch.int64 \(\)"),
+        (
+            lambda state: state | {"cursor": torch.tensor(-1)},
+            "the state has cursor -1, expected 0 or more; it is damag",
+        ),
+        (
+            lambda state: state | {"cursor": torch.tensor(10**6)},
+            "cursor 1000000, an epoch has 16 b|and batch 1000000, b",
+        ),
+        (lambda state: state | {"before": state["before"][:9]}, r"before of the state is torch.uint8 \(9,\), expected"),
+        (lambda state: state | {"before": state["before"] * 0}, "the state's generator is damaged: "),
+        (lambda state: state | {"generator": state["generator"] * 0 + 255}, "the state's generator is damaged: "),
+    ],
+)
+def test_a_bad_state_is_refused_and_changes_nothing(make, change, words):
+    draws = generator()
+    loader, twin = make(draws), make(generator())
+    state = change(make(generator(5)).state())
+    with pytest.raises(SampleError, match=words):
+        loader.restore(state)
+    assert pairs(loader) == pairs(twin) and torch.equal(draws.get_state(), twin.generator.get_state())
+
+
 def test_every_sample_comes_once_an_epoch_in_another_order_each_time():
     samples = make_samples(*sources())
     loader = Loader(samples, Shuffled(len(samples)), 100, generator())
@@ -142,3 +249,25 @@ def test_orders_and_loaders_without_sense_are_refused():
     samples = make_samples(*sources())
     with pytest.raises(SampleError, match="loader: batches of 0, expected 1 or more samples"):
         Loader(samples, Shuffled(len(samples)), 0, generator())
+    for order in (Shuffled(545), Shuffled(547), InOrder(545), Stratified(torch.zeros(545, dtype=torch.int64), 9)):
+        words = (
+            f"loader: the order is of {order.samples} samples, there are 546; make it of all, or take fewer first: sa"
+        )
+        with pytest.raises(SampleError, match=words):
+            Loader(samples, order, 32, generator())
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """An order of one's own, which counts from 1."""
+
+    samples: int
+
+    def draw(self, generator):
+        return torch.randperm(self.samples, generator=generator) + 1
+
+
+def test_an_order_that_draws_what_is_no_sample_is_refused():
+    samples = make_samples(*sources())
+    with pytest.raises(SampleError, match="the order drew numbers from 1 to 546, expected 0 to 545; its draw"):
+        next(iter(Loader(samples, Beyond(len(samples)), 32, generator())))

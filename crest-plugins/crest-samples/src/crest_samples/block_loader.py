@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from itertools import islice
 
 import torch
@@ -17,6 +18,7 @@ from crest_samples.batch import Batch
 from crest_samples.blocks import plan_blocks
 from crest_samples.errors import SampleError
 from crest_samples.planning import Plan
+from crest_samples.resuming import Fact, check_state, digest_of_plan, generator_at
 from crest_samples.samples import Samples
 
 _SEEDS = 2**62
@@ -67,32 +69,48 @@ class BlockLoader(IterableDataset[Batch]):
             "epoch": torch.tensor(self._epoch),
             "block": torch.tensor(self._block),
             "cursor": torch.tensor(self._cursor),
-            "blocks": torch.tensor(len(self.blocks)),
+            **{name: fact.value.clone() for name, fact in self._facts.items()},
             "before": self.generator.get_state() if self._order is None else self._before.clone(),
             "generator": self.generator.get_state(),
         }
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from a state of a loader of the same plan, batch size and memory."""
-        if int(state["blocks"]) != len(self.blocks):
+        """Go on from a state of a loader of the same plan, batch size and memory; SampleError changes nothing."""
+        check_state(state, self.state(), self._facts, ("epoch", "block", "cursor"), "blocks")
+        generator_at(state["generator"], self.generator, "blocks")
+        draws = generator_at(state["before"], self.generator, "blocks")
+        block, cursor = int(state["block"]), int(state["cursor"])
+        most = max(len(one.numbers) * (one.stop - one.first) for one in self.blocks)
+        if block > len(self.blocks) or cursor > -(-most // self.batch):
             raise SampleError(
-                f"blocks: the state is of {int(state['blocks'])} blocks, this loader has {len(self.blocks)}; make it "
-                f"of the same sources and window, with the same memory= and ahead="
+                f"blocks: the state is at block {block} of {len(self.blocks)} and batch {cursor}, beyond the last one; "
+                f"it is damaged"
             )
-        self._epoch, self._block, self._cursor = (int(state[name]) for name in ("epoch", "block", "cursor"))
-        self.generator.set_state(state["before"])
-        self._order = None
-        if self._block or self._cursor:
-            self._drawn()
+        self._epoch, self._block, self._cursor = int(state["epoch"]), block, cursor
+        self._order = self._draw(draws) if block or cursor else None
+        self._before = state["before"].clone()
         self.generator.set_state(state["generator"])
+
+    @cached_property
+    def _facts(self) -> dict[str, Fact]:
+        repair = "make it of the same sources and window, with the same memory= and ahead="
+        return {
+            "blocks": Fact(torch.tensor(len(self.blocks)), "blocks", repair),
+            "batch": Fact(torch.tensor(self.batch), "samples a batch", "give the same batch="),
+            "plan": Fact(digest_of_plan(self.plan, self.blocks), "places, times, variables or masks", repair),
+        }
 
     def _drawn(self) -> Tensor:
         if self._order is None:
             self._before = self.generator.get_state()
-            numbers = torch.randperm(len(self.blocks), generator=self.generator)
-            seeds = torch.randint(_SEEDS, (len(self.blocks),), generator=self.generator)
-            self._order = torch.stack([numbers, seeds], dim=1)
+            self._order = self._draw(self.generator)
         return self._order
+
+    def _draw(self, generator: torch.Generator) -> Tensor:
+        """Return the number and the seed of each block, in the order of an epoch."""
+        numbers = torch.randperm(len(self.blocks), generator=generator)
+        seeds = torch.randint(_SEEDS, (len(self.blocks),), generator=generator)
+        return torch.stack([numbers, seeds], dim=1)
 
     @contextmanager
     def _reading(self, order: Tensor) -> Iterator[Iterator[tuple[int, int, Samples]]]:

@@ -14,7 +14,11 @@ from crest_samples.errors import SampleError
 
 
 class Order(Protocol):
-    """How the samples of an epoch are drawn."""
+    """How the samples of an epoch are drawn: by the generator alone, whatever was drawn before."""
+
+    @property
+    def samples(self) -> int:
+        """Number of the samples that it draws from, all those of the loader."""
 
     def draw(self, generator: torch.Generator) -> Tensor:
         """Return the numbers of the samples of one epoch."""
@@ -25,6 +29,11 @@ class InOrder:
     """Every sample once, first to last."""
 
     count: int
+
+    @property
+    def samples(self) -> int:
+        """Number of samples that it draws from."""
+        return self.count
 
     def draw(self, generator: torch.Generator) -> Tensor:
         """Return 0, 1, ..., count - 1; nothing is drawn."""
@@ -40,6 +49,11 @@ class Shuffled:
     """
 
     count: int
+
+    @property
+    def samples(self) -> int:
+        """Number of samples that it draws from."""
+        return self.count
 
     def draw(self, generator: torch.Generator) -> Tensor:
         """Return a permutation."""
@@ -71,6 +85,11 @@ class Stratified:
                 f"stratified: {self.count} samples of the strata {held.tolist()} by the weights {weights}; expected 1 "
                 f"or more samples, and a weight of 0 or more for each stratum, not all 0"
             )
+
+    @property
+    def samples(self) -> int:
+        """Number of samples that it draws from."""
+        return len(self.strata)
 
     def draw(self, generator: torch.Generator) -> Tensor:
         """Return the numbers of an epoch."""
