@@ -9,7 +9,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from crest_core import Connection, FieldSpec, Graph, SafetensorsStore, StepComponent, simulate
-from crest_core.errors import ForcingError, StateError
+from crest_core.errors import ForcingError, RestartError, StateError
 from crest_core.testing import Stress, TorchBucket, weather
 
 LAG = Connection("soil.storage", "plant.storage", lagged=True, initial=50.0)
@@ -154,7 +154,7 @@ def restarted(tmp_path, first, then):
     simulate(loop(), first, end="2001-01-06", store=store)
     simulate(loop(), first, end="2001-01-06", archive=archive)
     for kept in (store, archive):
-        yield lambda kept=kept: simulate(loop(), then, resume=kept)
+        yield lambda kept=kept, model=loop, **settings: simulate(model(), then, resume=kept, **settings)
 
 
 def placed(names, **coordinates):
@@ -163,15 +163,16 @@ def placed(names, **coordinates):
 
 def test_a_restart_of_other_places_in_the_same_number_is_refused(tmp_path):
     message = (
-        r"restart of 2001-01-06T00:00:00 is of other places: expected cell_id a ... c \(3,\), sha256 \w{16}, "
-        r"got b ... a \(3,\), sha256 \w{16}; resume with the forcing of its places, in their order"
+        r"restart of 2001-01-06T00:00:00 .* was written with other places: cell_id was a ... c \(3,\), sha256 \w{16}, "
+        r"is b ... a \(3,\), sha256 \w{16}; take those, or say accept=\['places'\]"
     )
     for resume in restarted(tmp_path, placed(["a", "b", "c"]), placed(["b", "c", "a"])):
         with pytest.raises(StateError, match=message):
             resume()
+        assert resume(accept=["places"]).sizes["time"] == 4
     north = weather(9, 3, seed=1)["lat"] + 1.0
     for resume in restarted(tmp_path, weather(9, 3, seed=1), weather(9, 3, seed=1).assign_coords(lat=north)):
-        with pytest.raises(StateError, match=r"expected lat 50 \.\.\. 50.2 .*got 51 \.\.\. 51.2"):
+        with pytest.raises(StateError, match=r"lat was 50 \.\.\. 50.2 .*is 51 \.\.\. 51.2"):
             resume()
 
 
@@ -198,3 +199,38 @@ def test_places_that_cannot_be_compared_are_told(tmp_path):
         UserWarning, match="holds the coordinates none, the forcing lat; make sure that they are the same"
     ):
         simulate(loop(), data, resume=store)
+
+
+def test_a_restart_of_other_parameters_is_refused_unless_they_may_differ(tmp_path):
+    def wetter():
+        return Graph({"plant": Stress(), "soil": TorchBucket(capacity=200.0)}, [LAG])
+
+    data = weather(9, seed=1)
+    for resume in restarted(tmp_path, data, data):
+        message = r"written with other parameters: parameter_hash was \w{64}, is \w{64}; .* accept=\['parameters'\]"
+        with pytest.raises(RestartError, match=message) as caught:
+            resume(model=wetter)
+        assert caught.value.differs == "parameters"
+        with pytest.raises(RestartError, match="other parameters"):
+            resume(model=wetter, accept=["forcing"])
+        assert resume(model=wetter, accept=["parameters"]).sizes["time"] == 4
+
+
+def test_a_restart_of_other_forcing_in_its_last_window_is_refused_where_the_data_cover_it(tmp_path):
+    data = weather(9, seed=1)
+    changed = data.copy(deep=True)
+    changed["precipitation"][4] += 1.0
+    for resume in restarted(tmp_path, data, changed):
+        message = r"window from 2001-01-01T00:00:00\) was written with other forcing: window_hash was .*; take those"
+        with pytest.raises(RestartError, match=message):
+            resume(window="4D")
+        assert resume(accept=["forcing"]).sizes["time"] == 4
+    for resume in restarted(tmp_path, data, changed.isel(time=slice(5, None))):
+        assert resume().sizes["time"] == 4, "the forcing of an operation begins where the last run ended"
+
+
+def test_what_may_differ_from_a_restart_has_a_name(tmp_path):
+    data = weather(9, seed=1)
+    for resume in restarted(tmp_path, data, data):
+        with pytest.raises(StateError, match=r"accept holds \['graph'\]; expected some of parameters, forcing, places"):
+            resume(accept=["graph"])

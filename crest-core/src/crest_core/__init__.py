@@ -11,7 +11,8 @@ _PUBLIC = {
     "connection": ("Connection", "Regridder"),
     "driver": ("Prepared", "flushed_denormals", "forcing_hash", "prepare", "simulate"),
     "errors": (
-        "ComponentError", "CouplingError", "ForcingError", "GradientError", "PluginError", "StateError", "StoreError",
+        "ComponentError", "CouplingError", "ForcingError", "GradientError", "PluginError", "RestartError",
+        "StateError", "StoreError",
     ),
     "forcing": ("PeriodError",),
     "gradients": ("Evaluation", "FiniteDifference", "Gradient", "NoGradient", "Pullback", "SPSA", "spsa_gradient"),

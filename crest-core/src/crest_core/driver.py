@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from crest_core.errors import ForcingError, StateError
 from crest_core.forcing import Forcing, PeriodError
 from crest_core.graph import Graph
 from crest_core.output import to_dataset
-from crest_core.provenance import check_places, graph_hash, parameter_hash, places, versions
+from crest_core.provenance import check_restart, graph_hash, parameter_hash, places, versions
 from crest_core.store import Archive, Store
 from crest_core.testing.compliance import complying_if_asked
 from crest_fields.clock import Clock
@@ -93,6 +93,7 @@ def simulate(
     resume: Store | Archive | None = None,
     store: Store | None = None,
     archive: Archive | None = None,
+    accept: Collection[str] = (),
     outputs: Sequence[str] | None = None,
     dtype: torch.dtype | None = None,
     seed: int | None = None,
@@ -103,8 +104,9 @@ def simulate(
 
     Forcing is read (one window ahead) and run in windows cut at multiples of `window` since 2000-01-01; at the end of
     each, `store` receives the state, from which `resume` goes on. An `archive` receives the outputs of each window too,
-    and is opened in the end: memory does not grow with the length of the run. `seed` and the attributes in `record` are
-    only written to the outputs. `progress` None shows a bar on a terminal.
+    and is opened in the end: memory does not grow with the length of the run. A restart of other places, parameters or
+    forcing (in its last window, where the data cover it) is refused, unless `accept` names these. `seed` and the
+    attributes in `record` are only written. `progress` None shows a bar on a terminal.
     """
     graph = model if isinstance(model, Graph) else Graph({"model": model})
     identity, restart = graph_hash(graph), dict[str, Any]()
@@ -114,9 +116,10 @@ def simulate(
         state, restart = _resumed(resume, identity)
         start, calendar = restart["time"], restart["calendar"]
     run = prepare(graph, forcing, start=start, end=end, calendar=calendar, state=state, dtype=dtype)
-    here = places(run.forcing)
+    state, facts = run.state, _record(run, identity, seed) | dict(record or {})
     if resume is not None:
-        check_places(restart, here)
+        known = {} if "forcing" in accept else _last_window(restart, run)
+        check_restart(restart, facts | known, accept)
     if store is not None and archive is not None:
         raise StateError("a run keeps its restart in one place; give store= or archive=, not both")
     if (store is not None or archive is not None) and graph.opaque:
@@ -125,24 +128,23 @@ def simulate(
     if unknown := sorted(set(outputs or ()) - set(names)):
         raise StateError(f"outputs {unknown} do not exist; the graph has {', '.join(names)}")
     kept: dict[str, list[torch.Tensor]] = {name: [] for name in (names if outputs is None else outputs)}
-    state, facts = run.state, _record(graph, identity, seed) | dict(record or {})
-    chain, kept_facts = restart.get("forcing_hash", ""), {"graph_hash": identity, "places": json.dumps(here)}
+    facts["forcing_hash"] = restart.get("forcing_hash", "")
     with _running(graph), complying_if_asked(graph):
         for clock, inputs in _windows(run, window, progress):
-            chain = forcing_hash(chain, inputs, run)
+            facts["forcing_hash"] = forcing_hash(facts["forcing_hash"], inputs, run)
             values, state = graph(state, inputs, clock.times)
             graph.check_outputs(values, list(clock.times), run.sizes)
-            dates = {"start": clock.start.isoformat(), "time": clock.end.isoformat(), "calendar": clock.calendar}
-            facts["forcing_hash"] = chain
+            made = facts | {"start": clock.start.isoformat(), "time": clock.end.isoformat(), "calendar": clock.calendar}
+            if store is not None or archive is not None:
+                made["window_hash"] = forcing_hash("", inputs, replace(run, clock=clock))
             if archive is not None:
-                facts["window_hash"] = forcing_hash("", inputs, replace(run, clock=clock))
                 window_outputs = to_dataset(graph, {name: values[name] for name in kept}, clock, run.forcing, {})
-                archive.commit(window_outputs, state, dates | facts | kept_facts)
+                archive.commit(window_outputs, state, made)
                 continue
             for name, pieces in kept.items():
                 pieces.append(values[name])
             if store is not None:
-                store.save(state, dates | kept_facts | {"forcing_hash": chain})
+                store.save(state, made)
     if archive is not None:
         return archive.open()
     joined = {name: torch.cat(pieces) for name, pieces in kept.items()}
@@ -164,14 +166,15 @@ def forcing_hash(before: str, inputs: Tensors, run: Prepared) -> str:
     return digest.hex()
 
 
-def _record(graph: Graph, identity: str, seed: int | None) -> dict[str, str]:
+def _record(run: Prepared, identity: str, seed: int | None) -> dict[str, str]:
     """Return what a run is made of, as attributes of its outputs."""
-    used = versions(graph)
+    graph, used = run.graph, versions(run.graph)
     record = {
         "source": f"crest-core {used.get('crest-core', '')}".strip(),
         "versions": json.dumps(used, sort_keys=True),
         "graph_hash": identity,
         "parameter_hash": parameter_hash(graph),
+        "places": json.dumps(places(run.forcing)),
         "seed": "none" if seed is None else str(seed),
     }
     if hidden := [name for name, child in graph.components.items() if child.opaque]:
@@ -187,9 +190,19 @@ def _resumed(store: Store | Archive, identity: str) -> tuple[Tensors, dict[str, 
             raise StateError(f"the file to resume from has no {key!r}: it is not a restart of a run")
     if (other := attributes["graph_hash"]) != identity:
         hashes = f"hash {other[:12]}, this one {identity[:12]}"
-        who = f"the restart of {attributes['time']}"
-        raise StateError(f"{who} was written by another graph ({hashes}); run the graph that wrote it")
+        raise StateError(
+            f"restart of {attributes['time']}: written by another graph ({hashes}); run the graph that wrote it"
+        )
     return state, attributes
+
+
+def _last_window(restart: Mapping[str, Any], run: Prepared) -> dict[str, str]:
+    """Return the hash of what the forcing now holds of the last window of a restart; nothing where it begins later."""
+    try:
+        before = replace(run, clock=run.forcing.clock(restart["start"], restart["time"]))
+    except (ForcingError, KeyError):
+        return {}
+    return {"window_hash": forcing_hash("", before.inputs(), before)}
 
 
 @contextmanager

@@ -15,6 +15,14 @@ class StateError(CrestError, ValueError):
     """A state or restart that does not fit the component."""
 
 
+class RestartError(StateError):
+    """A restart of other parameters, forcing or places than it should go on with; `differs` says which."""
+
+    def __init__(self, message: str, differs: str = "") -> None:
+        super().__init__(message)
+        self.differs = differs
+
+
 class GradientError(CrestError, ValueError):
     """A gradient that was asked for but cannot be given."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
@@ -15,7 +15,7 @@ import xarray as xr
 from torch import Tensor
 
 from crest_core.component import Component
-from crest_core.errors import StateError
+from crest_core.errors import RestartError, StateError
 from crest_core.forcing import Forcing
 from crest_core.graph import Graph
 
@@ -64,20 +64,26 @@ def places(forcing: Forcing) -> dict[str, str]:
     return {name: _summary(one) for name, one in coordinates.items() if one.dims and {*one.dims} <= forcing.places}
 
 
-def check_places(restart: Mapping[str, str], now: Mapping[str, str]) -> None:
-    """Raise StateError where a restart is of other places; a coordinate that only one of them has is not compared."""
-    before, who = json.loads(restart.get("places", "{}")), f"the restart of {restart['time']}"
-    common = sorted(before.keys() & now.keys())
-    if not common and (before or now or "places" not in restart):
-        has, here = (", ".join(one) or "none" for one in (before, now))
-        told = f"it holds the coordinates {has}, the forcing {here}; make sure that they are the same places"
+def check_restart(restart: Mapping[str, str], now: Mapping[str, str], accept: Collection[str]) -> None:
+    """Raise RestartError where a restart is of other places, parameters or forcing, unless `accept` names these.
+
+    What only one of them knows is not compared, such as a coordinate of the places.
+    """
+    who = f"the restart of {restart['time']} (window from {restart.get('start')})"
+    if unknown := sorted({*accept} - {"parameters", "forcing", "places"}):
+        raise StateError(f"accept holds {unknown}; expected some of parameters, forcing, places")
+    before, here = (json.loads(one.get("places", "{}")) for one in (restart, now))
+    if not before.keys() & here.keys() and (before or here or "places" not in restart):
+        has, given = (", ".join(one) or "none" for one in (before, here))
+        told = f"it holds the coordinates {has}, the forcing {given}; make sure that they are the same places"
         warnings.warn(f"{who} cannot be compared by places: {told}", stacklevel=3)
-    for name in common:
-        if before[name] != now[name]:
-            raise StateError(
-                f"{who} is of other places: expected {name} {before[name]}, got {now[name]}; resume with the forcing "
-                f"of its places, in their order, or leave {name} out of the forcing where only it was mended"
-            )
+    pairs = [("places", name, was, here.get(name)) for name, was in before.items()]
+    for what, name in (("parameters", "parameter_hash"), ("forcing", "window_hash")):
+        pairs.append((what, name, restart.get(name), now.get(name)))
+    for what, name, was, is_ in pairs:
+        if None not in (was, is_) and was != is_ and what not in accept:
+            told = f"was written with other {what}: {name} was {was}, is {is_}; take those, or say accept=[{what!r}]"
+            raise RestartError(f"{who} {told}", what)
 
 
 def _summary(coordinate: xr.Variable) -> str:

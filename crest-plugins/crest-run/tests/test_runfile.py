@@ -97,6 +97,20 @@ def test_a_run_in_two_halves_gives_the_same_as_one(models, write):
     xr.testing.assert_equal(rest["storage"], whole["storage"].isel(time=slice(20, None)))
 
 
+def test_a_restart_of_other_parameters_or_forcing_goes_on_where_the_run_file_accepts_it(models, write):
+    run(write(LOOP + "period: {start: 2001-01-01, end: 2001-01-25}\noutput: {restart: half.safetensors}\n"))
+    drier, resume = LOOP.replace("120", "90"), "resume: half.safetensors\n"
+    message = fault(write(drier + resume), call=run)
+    assert "run.yaml:1: graph: the restart of 2001-01-25T00:00:00" in message
+    assert "was written with other parameters: parameter_hash was" in message
+    assert "say accept=['parameters']" in message
+    assert run(write(drier + resume + "accept: [parameters]\n")).sizes["time"] == 16
+    other = LOOP.replace("days: 40", "days: 40, seed: 2") + resume
+    assert "run.yaml:7: forcing: the restart of 2001-01-25" in fault(write(other), call=run)
+    assert run(write(other + "accept: [forcing]\n")).sizes["time"] == 16
+    assert "run.yaml:8: accept: the key accept belongs to the key resume" in fault(write(LOOP + "accept: [forcing]\n"))
+
+
 def test_a_run_that_resumes_starts_at_the_restart_whatever_period_start_says(models, write):
     whole = run(write(LOOP))
     run(write(LOOP + "period: {start: 2001-01-01, end: 2001-01-21}\noutput: {restart: half.safetensors}\n"))

@@ -289,7 +289,8 @@ def test_other_values_of_forcing_do_not_go_on_unseen(run, tmp_path):
     data["precipitation"][20] += 1.0
     data.to_netcdf(tmp_path / "weather.nc", engine="h5netcdf")
     message = (
-        "forcing: the values from 2001-01-15T00:00:00 to 2001-01-25T00:00:00 are not those that the run was made with"
+        r"run.yaml:7: forcing: the restart of 2001-01-25T00:00:00 \(window from 2001-01-15T00:00:00\) was "
+        r"written with other forcing: .* \(crest run: --from CYCLE, or --branch NAME beside it\)"
     )
     with pytest.raises(RunFileError, match=message):
         execute(run(text), going_on=GoingOn())

@@ -7,7 +7,7 @@ results = execute(run)
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from crest_core import (
     ForcingError,
     Graph,
     PeriodError,
+    RestartError,
     SafetensorsStore,
     Store,
     TimeError,
@@ -33,9 +34,10 @@ from crest_run.archive import GoingOn, open_archive
 from crest_run.build import build_graph, call
 from crest_run.errors import RunFileError
 from crest_run.runfile import RunFile
-from crest_run.same_run import changed_since, check_forcing
+from crest_run.same_run import changed_since
 from crest_run.targets import check_targets
 
+_PLACES = {"parameters": "graph", "forcing": "forcing", "places": "forcing"}  # of what a restart differs by
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
@@ -68,6 +70,7 @@ def simulate_run(
     store: Store | None = None,
     archive: Archive | None = None,
     resume: Store | Archive | None = None,
+    accept: Collection[str] = (),
     end: str | None = None,
     graph: Graph | None = None,
     record: Mapping[str, str] | None = None,
@@ -75,12 +78,12 @@ def simulate_run(
 ) -> xr.Dataset:
     """Return the results of a run file; nothing is written but to `store` and `archive`.
 
-    `resume` overrules the key resume; `end` overrules period.end; `graph` is what `build_graph` gave, by default a new
-    one; `record` adds to what the results say of the run.
+    `resume` and `accept` overrule the keys of these names; `end` overrules period.end; `graph` is what `build_graph`
+    gave, by default a new one; `record` adds to what the results say of the run.
     """
     period, graph = run.period, graph or build_graph(run)
     if resume is None and run.resume:
-        resume = SafetensorsStore(run.resume)
+        resume, accept = SafetensorsStore(run.resume), run.accept
     with open_forcing(run) as forcing, _located(run):
         return simulate(
             graph,
@@ -92,6 +95,7 @@ def simulate_run(
             resume=resume,
             store=store,
             archive=archive,
+            accept=accept,
             outputs=run.output.fields or None,
             dtype=getattr(torch, run.dtype),
             seed=run.seed,
@@ -117,12 +121,17 @@ def execute(run: RunFile, *, going_on: GoingOn | None = None, progress: bool | N
             same = going_on is not None and going_on.same
             changes = changed_since(run, graph, facts, refuse=same)
             with open_forcing(run) as forcing, _located(run):
-                if same and facts:
-                    check_forcing(run, graph, forcing, facts)
                 with run.at("output", "store", "history"):
                     opened.check(graph, run.output.fields, forcing)
-            archive, resume = opened.archive, opened.resume
-            return simulate_run(run, archive=archive, resume=resume, graph=graph, record=changes, progress=progress)
+            return simulate_run(
+                run,
+                archive=opened.archive,
+                resume=opened.resume,
+                accept=() if same else ("parameters", "forcing"),
+                graph=graph,
+                record=changes,
+                progress=progress,
+            )
     results = simulate_run(run, store=SafetensorsStore(output.restart) if output.restart else None, progress=progress)
     if output.path:
         write_atomically(output.path, results.to_netcdf(engine="h5netcdf"))
@@ -147,9 +156,12 @@ def _open_file(path: Path) -> xr.Dataset:
 
 @contextmanager
 def _located(run: RunFile) -> Iterator[None]:
-    """Put file, line and key before what is wrong with period or forcing."""
+    """Put file, line and key before what is wrong with period, forcing or restart."""
     try:
         yield
+    except RestartError as error:
+        how = " (crest run: --from CYCLE, or --branch NAME beside it)" if run.output.store else ""
+        raise RunFileError(f"{run.where(_PLACES[error.differs])}: {error}{how}") from error
     except (ForcingError, TimeError) as error:
         with run.at("period" if isinstance(error, PeriodError) else "forcing"):
             raise

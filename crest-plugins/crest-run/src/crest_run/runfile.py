@@ -159,8 +159,18 @@ class RunFile(Section):
     resume: FilePath | None = None
     """A restart to go on from, at its time; period.start tells where the experiment began."""
 
+    accept: list[Literal["parameters", "forcing", "places"]] = []
+    """What may differ from the run that wrote the restart of the key resume; nothing where the list is empty."""
+
     _file: str = PrivateAttr("run file")
     _lines: dict[Place, int] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _resuming(self) -> RunFile:
+        if self.accept and not self.resume:
+            text = "the key accept belongs to the key resume; a run with a store has --from CYCLE and --branch NAME"
+            raise PydanticCustomError("choice", text, {"at": ("accept",)})
+        return self
 
     @model_validator(mode="after")
     def _dates(self) -> RunFile:

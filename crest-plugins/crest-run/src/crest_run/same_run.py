@@ -6,9 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import xarray as xr
-
-from crest_core import ForcingError, Graph, forcing_hash, parameter_hash, prepare
+from crest_core import Graph, parameter_hash
 from crest_run.errors import RunFileError
 from crest_run.runfile import RunFile
 
@@ -37,19 +35,3 @@ def changed_since(run: RunFile, graph: Graph, facts: Mapping[str, Any], *, refus
     if changed:
         return {CHANGED: str(facts["time"])}
     return {CHANGED: facts[CHANGED]} if CHANGED in facts else {}
-
-
-def check_forcing(run: RunFile, graph: Graph, forcing: xr.Dataset, facts: Mapping[str, Any]) -> None:
-    """Raise RunFileError where the forcing of the last window is not what the run was made with.
-
-    Earlier windows are not read again. Forcing that begins later is taken as it is.
-    """
-    try:
-        window = prepare(graph, forcing, start=facts["start"], end=facts["time"], calendar=run.calendar)
-    except (ForcingError, KeyError):
-        return
-    if facts.get("window_hash") not in (None, forcing_hash("", window.inputs(), window)):
-        raise RunFileError(
-            f"{run.where('forcing')}: the values from {facts['start']} to {facts['time']} are not those that the run "
-            f"was made with; --resume goes on with the same; --from CYCLE, or --branch NAME beside it, go on with these"
-        )
