@@ -10,6 +10,7 @@ from crest_samples import (
     TimeAxis,
     Window,
     between,
+    fit,
     make_samples,
     spatial_folds,
     spatio_temporal_folds,
@@ -170,6 +171,17 @@ def test_parts_and_folds_that_hold_nothing_are_refused():
         between(places, AXIS, "x", "2001-01-01", "2002-01-01", ids=["x"])
     with pytest.raises(SampleError, match="at least one block for each; take smaller blocks"):
         spatial_folds(places, AXIS, 3, block=5e7, buffer=0.0, generator=generator(1))
+    lost = Places(np.array([0.0, np.nan]), np.zeros(2), np.array(["a", "b"]))
+    with pytest.raises(SampleError, match="folds: 1 of 2 places have no lat, the first 'b' with nan; give coordinates"):
+        spatial_folds(lost, AXIS, 2, block=1e5, buffer=0.0, generator=generator(1))
+    with pytest.raises(SampleError, match="folds: 2 folds of 0 blocks"):
+        spatial_folds(places.take([]), AXIS, 2, block=1e5, buffer=0.0, generator=generator(1))
+    with pytest.raises(SampleError, match="fit: the dim time has length 0; look at what was selected before"):
+        fit({"discharge": ("minmax",)}, gauges().isel(time=[]), whole(Places.of(gauges()), AXIS))
+    with pytest.raises(
+        SampleError, match="places: there is none to look others up in; make them of a dataset with one"
+    ):
+        places.take([]).numbers(places)
     with pytest.raises(SampleError, match="block 0.0 and buffer 0.0 in metres"):
         spatial_folds(places, AXIS, 3, block=0.0, buffer=0.0, generator=generator(1))
     with pytest.raises(SampleError, match="1 folds of 400 times, buffer 0.0 days"):

@@ -247,6 +247,60 @@ def test_places_need_names_that_differ_and_coordinates():
         Places.of(gauges(), areas=[shapely.box(0, 0, 1, 1)])
 
 
+@pytest.mark.parametrize("way", ["nearest", "containing", "area mean"])
+@pytest.mark.parametrize(("name", "value"), [("lat", np.nan), ("lon", np.nan), ("lat", np.inf)])
+def test_a_place_without_coordinates_is_refused_by_name(way, name, value):
+    data = gauges()
+    data[name][2] = value
+    words = (
+        f"source 'rain': '{way}': 1 of 6 places have no {name}, the first 'g2' with {value}; give coordinates, leave "
+        r"such places out \(Places.take\), or match by 'id'"
+    )
+    source = Source(weather(), ("rain",), match=way, radius=20e3)
+    with pytest.raises(SampleError, match=words):
+        match(source, Places.of(data))
+    assert len(match(source, Places.of(data).take([0, 1, 3])).matched) == 3
+    outlines = [shapely.box(6.0, 46.0, 7.0, 47.0)] * 6
+    assert match(Source(weather(), ("rain",), match="area mean"), Places.of(data, areas=outlines)).matched.all()
+
+
+def test_a_source_without_coordinates_is_refused():
+    nowhere = weather().assign_coords(lon=weather()["lon"] * np.nan)
+    for way, words in [
+        ("nearest", "source 'rain': none of its 320 cells has both lat and lon; give them coordinates"),
+        ("area mean", "source 'rain': lon holds nan; a cell without coordinates has no edges: select it out"),
+        ("containing", "source 'rain': lon holds nan; a cell without coordinates has no edges: select it out"),
+    ]:
+        with pytest.raises(SampleError, match=words):
+            match(Source(nowhere, ("rain",), match=way, radius=20e3), Places.of(gauges()))
+    grid = weather().isel(y=[0, 1])[["elevation"]]
+    grid["lat_bnds"] = (("y", "bnds"), [[45.0, 45.25], [45.25, np.nan]])
+    grid["lat"].attrs["bounds"] = "lat_bnds"
+    with pytest.raises(
+        SampleError, match="source 'elevation': the bounds lat_bnds of lat hold nan; expected degrees f"
+    ):
+        match(Source(grid, match="containing"), points((45.2, 5.1)))
+
+
+@pytest.mark.parametrize(
+    ("data", "variable", "words"),
+    [
+        (
+            gauges().isel(time=[]),
+            "discharge",
+            r"discharge is empty, its dims \['time'\] have length 0; look at what was",
+        ),
+        (gauges().isel(cell=[]), "slope", r"slope is empty, its dims \['cell'\] have length 0"),
+        (weather().isel(y=[]), "elevation", r"elevation is empty, its dims \['y'\] have length 0"),
+    ],
+)
+def test_an_empty_source_is_refused_when_it_is_made(data, variable, words):
+    with pytest.raises(SampleError, match=f"source '{variable}': {words}"):
+        Source(data, (variable,))
+    with pytest.raises(SampleError, match="source 'void': it holds no variables; give a dataset with one or more"):
+        Source(gauges()[[]], name="void")
+
+
 def test_names_are_no_match_for_cells_that_lie_apart():
     data = gauges()
     moved = data.assign_coords(lat=data["lat"] + 0.1 * (data["cell_id"] == "g3"))

@@ -295,6 +295,12 @@ def test_sources_are_given_and_hold_each_name_once():
         make_samples([], [source], Window(5))
     with pytest.raises(SampleError, match=r"\['discharge'\] stand in two sources of one side"):
         make_samples([source, source], [source], Window(5))
+    with pytest.raises(SampleError, match="samples: 0 places are given; give one or more"):
+        make_samples([source], [source], Window(5), places=Places.of(gauges()).take([]))
+    with pytest.raises(
+        SampleError, match="samples: a batch of 0 samples was asked for; give the number of one or more"
+    ):
+        at_gauges()[[]]
     static = Source(gauges(), ("slope",))
     with pytest.raises(SampleError, match="no source has a time axis"):
         make_samples([static], [static], Window(5))

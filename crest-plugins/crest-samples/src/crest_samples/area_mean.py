@@ -33,7 +33,7 @@ def area_weights(source: Source, places: Places) -> csr_array:
             f"{source}: 'area mean' needs places with areas (Places.of(dataset, areas=...)) or a radius= in metres"
         )
     theirs, sizes = Places.of(source.data), _cell_areas(source)
-    known = np.flatnonzero(np.isfinite(theirs.lat) & np.isfinite(theirs.lon))
+    known = theirs.located(str(source))
     near = great_circle.within(places.lat, places.lon, theirs.lat[known], theirs.lon[known], source.radius or 0.0)
     rows = np.repeat(np.arange(len(places)), [len(one) for one in near])
     cells = known[np.concatenate([np.asarray(one, dtype=np.int64) for one in near])] if len(near) else known[:0]

@@ -40,6 +40,7 @@ def split_places(
     """Return, for each fold, which places may be trained on and which are tested."""
     if not block > 0.0 or not buffer >= 0.0:
         raise SampleError(f"folds: block {block} and buffer {buffer} in metres; expected above 0, and 0 or more")
+    places.check_located("folds")
     blocks = _blocks(places, block)
     sizes = np.bincount(blocks)
     if not 2 <= count <= len(sizes):

@@ -40,14 +40,27 @@ def _edges(dataset: xr.Dataset, name: str, who: str) -> Floats:
     if bounds in dataset.variables:
         pairs = dataset[bounds].transpose(*dataset[name].dims, ...).values.astype(np.float64)
         low, high = pairs.min(axis=1), pairs.max(axis=1)
+        if not np.isfinite(pairs).all():
+            raise SampleError(
+                f"{who}: the bounds {bounds} of {name} hold {_first(pairs)}; expected degrees for each cell"
+            )
         if np.abs(low[1:] - high[:-1]).max(initial=0.0) > 1e-6 * max(1.0, float((high - low).max())):
             raise SampleError(
                 f"{who}: the bounds {bounds} of {name} leave gaps or overlap; expected cells side by side"
             )
         return np.append(low, high[-1])
+    if not np.isfinite(values).all():
+        raise SampleError(
+            f"{who}: {name} holds {_first(values)}; a cell without coordinates has no edges: select it out"
+        )
     if values.size < 2 or (np.diff(values) <= 0).any():
         raise SampleError(
             f"{who}: {name} has {values.size} values and no bounds, expected two or more that ascend; give it bounds"
         )
     middle = (values[1:] + values[:-1]) / 2.0
     return np.concatenate([[2.0 * values[0] - middle[0]], middle, [2.0 * values[-1] - middle[-1]]])
+
+
+def _first(values: Floats) -> float:
+    """Return the first value that is no number."""
+    return float(values[~np.isfinite(values)][0])

@@ -56,6 +56,9 @@ def match(source: Source, places: Places) -> Match:
         "containing": _containing,
         "area mean": area_weights,
     }
+    outlined = source.match == "area mean" and places.areas is not None
+    if source.match != "id" and not outlined:
+        places.check_located(f"{source}: {source.match!r}")
     found = Match(ways[source.match](source, places))
     return found if source.patch is None else _with_room(source, found)
 
@@ -102,7 +105,7 @@ def _refuse_apart(source: Source, places: Places, theirs: Places, at: Integers) 
 
 def _nearest(source: Source, places: Places) -> csr_array:
     theirs = Places.of(source.data)
-    known = np.flatnonzero(np.isfinite(theirs.lat) & np.isfinite(theirs.lon))
+    known = theirs.located(str(source))
     found, metres = great_circle.nearest(places.lat, places.lon, theirs.lat[known], theirs.lon[known])
     return _one_each(np.where(metres <= (source.radius or 0.0), known[found], -1), len(theirs))
 

@@ -69,7 +69,7 @@ class Places:
 
     def take(self, index: Sequence[int] | Integers | NDArray[np.bool_]) -> Places:
         """Return some of the places: by number or by a mask."""
-        chosen = np.arange(len(self))[np.asarray(index)]
+        chosen = np.arange(len(self))[np.asarray(index) if len(index) else slice(0)]
         return replace(
             self,
             lat=self.lat[chosen],
@@ -79,8 +79,28 @@ class Places:
             areas=None if self.areas is None else tuple(self.areas[int(i)] for i in chosen),
         )
 
+    def check_located(self, who: str) -> None:
+        """Return if each place has coordinates; SampleError names the first that has none."""
+        for name, values in (("lat", self.lat), ("lon", self.lon)):
+            lost = np.flatnonzero(~np.isfinite(values))
+            if len(lost):
+                first = int(lost[0])
+                raise SampleError(
+                    f"{who}: {len(lost)} of {len(self)} places have no {name}, the first {str(self.ids[first])!r} with "
+                    f"{values[first]}; give coordinates, leave such places out (Places.take), or match by 'id'"
+                )
+
+    def located(self, who: str) -> Integers:
+        """Return the numbers of the places that have coordinates; SampleError where none has."""
+        known = np.flatnonzero(np.isfinite(self.lat) & np.isfinite(self.lon))
+        if not len(known):
+            raise SampleError(f"{who}: none of its {len(self)} cells has both lat and lon; give them coordinates")
+        return known
+
     def numbers(self, others: Places) -> Integers:
         """Return where the others stand among these places, by name; SampleError if one is not here."""
+        if not len(self):
+            raise SampleError("places: there is none to look others up in; make them of a dataset with one or more")
         order = np.argsort(self.ids)
         at = np.searchsorted(self.ids, others.ids, sorter=order)
         found = order[np.minimum(at, len(self) - 1)]

@@ -98,6 +98,8 @@ def plan_samples(
     _check(inputs, targets, every, valid_inputs, valid_targets, unmatched, transforms or {})
     sources = [*inputs, *targets]
     places = Places.of(targets[0].data) if places is None else places
+    if not len(places):
+        raise SampleError("samples: 0 places are given; give one or more")
     axis, begins = shared_axis(sources, period)
     matches = [match(source, places) for source in sources]
     kept, log = _matched(sources, matches, places, unmatched)

@@ -67,6 +67,8 @@ class Samples(Dataset[Batch]):
         return len(self.index)
 
     def __getitem__(self, chosen: int | Sequence[int] | Tensor) -> Batch:
+        if not isinstance(chosen, int) and not len(chosen):
+            raise SampleError("samples: a batch of 0 samples was asked for; give the number of one or more")
         numbers = torch.as_tensor([chosen] if isinstance(chosen, int) else chosen)
         if isinstance(chosen, int) and not -len(self) <= chosen < len(self):
             raise IndexError(f"sample {chosen} of {len(self)}")

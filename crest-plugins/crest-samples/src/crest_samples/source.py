@@ -46,6 +46,13 @@ class Source:
         )
         if absent := [name for name in self.variables if name not in self.data.data_vars]:
             raise SampleError(f"{self}: no variables {absent}; it holds {', '.join(held) or 'nothing'}")
+        if not self.variables:
+            raise SampleError(f"{self}: it holds no variables; give a dataset with one or more")
+        if empty := [name for name in self.variables if 0 in self.data[name].shape]:
+            dims = [str(dim) for dim, size in self.data[empty[0]].sizes.items() if size == 0]
+            raise SampleError(
+                f"{self}: {empty[0]} is empty, its dims {dims} have length 0; look at what was selected before"
+            )
         if self.match not in MATCHES:
             raise SampleError(f"{self}: match {self.match!r}, expected one of {', '.join(MATCHES)}")
         if self.match == "nearest" and not (self.radius or 0.0) > 0.0:

@@ -82,6 +82,8 @@ def axis_of(data: xr.Dataset, who: str) -> TimeAxis:
     """Return the time axis of a dataset, in the zone that its attrs["time_zone"] tells, else UTC."""
     if "time" not in data.coords:
         raise SampleError(f"{who}: the dim time has no coordinate; give it dates")
+    if not data.sizes["time"]:
+        raise SampleError(f"{who}: the dim time has length 0; look at what was selected before")
     return TimeAxis(data["time"].values, str(data.attrs.get("time_zone") or "UTC"))
 
 
