@@ -43,7 +43,7 @@ def label_times(
     length = None if step is None else round(_step(step).total_seconds() * 1e6)
     _check_order(dataset["time"].values, ticks, length)
     bounds = bounds_of(dataset)
-    told_edges = to_ticks(dataset[bounds].transpose("time", ...).values) if bounds in dataset.variables else None
+    told_edges = _edges(dataset[bounds], calendar) if bounds in dataset.variables else None
     moved, told = _shift("start" if told_edges is not None else label, length, time_zone)
     edges, gaps = None, {} if length is None else gaps_of(dataset["time"].values, length)
     if told_edges is not None:
@@ -77,12 +77,18 @@ def bounds_of(dataset: xr.Dataset) -> str:
 
 
 def calendar_of(times: np.ndarray) -> str:
-    """Return standard, noleap or 360_day; DataError for any other."""
-    first = times.ravel()[0] if times.size else None
-    name = first.calendar if isinstance(first, cftime.datetime) else "standard"
-    if name not in _CALENDARS:
-        raise DataError(f"time: calendar {name!r}; expected standard, noleap or 360_day; use xarray's convert_calendar")
-    return _CALENDARS[name]
+    """Return standard, noleap or 360_day; DataError for any other, and for dates of several."""
+    dates = times.ravel().tolist() if times.dtype.kind == "O" else []
+    told = (date.calendar if isinstance(date, cftime.datetime) else "standard" for date in dates)
+    names = list(dict.fromkeys(told)) or ["standard"]
+    if unknown := [name for name in names if name not in _CALENDARS]:
+        raise DataError(
+            f"time: calendar {unknown[0]!r}; expected standard, noleap or 360_day; use xarray's convert_calendar"
+        )
+    found = list(dict.fromkeys(_CALENDARS[name] for name in names))
+    if len(found) > 1:
+        raise DataError(f"time: dates of the calendars {' and '.join(found)}; read those of each by themselves")
+    return found[0]
 
 
 def to_ticks(times: np.ndarray) -> np.ndarray:
@@ -102,6 +108,14 @@ def from_ticks(ticks: np.ndarray, calendar: str) -> np.ndarray:
         return ticks.astype("datetime64[us]").astype("datetime64[ns]")
     dates = cftime.num2date(ticks, "microseconds since 1970-01-01", calendar=calendar, only_use_cftime_datetimes=True)
     return np.asarray(dates, dtype=object)
+
+
+def _edges(bounds: xr.DataArray, calendar: str) -> np.ndarray:
+    """Return the bounds of the intervals as microseconds in the calendar of the times."""
+    edges = bounds.transpose("time", ...).values
+    if (other := calendar_of(edges)) != calendar:
+        raise DataError(f"{bounds.name}: calendar {other}, time: calendar {calendar}; correct the one that is wrong")
+    return to_ticks(edges)
 
 
 def _step(step: str) -> timedelta:

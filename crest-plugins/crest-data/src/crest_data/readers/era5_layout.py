@@ -17,6 +17,7 @@ from crest_data.readers.era5_variables import ALIASES, UNITS
 from crest_data.readers.grib import open_grib
 from crest_data.readers.gridded import told
 from crest_data.readers.local_file import expect_kind, local_file
+from crest_data.times import calendar_of
 
 _MONTHLY = ("avgua", "avgad", "avgid", "avgas")
 _DROPPED = ("number", "surface", "step", "expver", "depthBelowLandLayer", "heightAboveGround", "meanSea")
@@ -44,6 +45,8 @@ def opened(path: str | Path, chunks: Mapping[str, int] | None) -> tuple[xr.Datas
 
 def joined(parts: Sequence[xr.Dataset]) -> xr.Dataset:
     """Return parts of one layout, one after the other in time; DataError unless they are on one grid and follow."""
+    if len(calendars := sorted({calendar_of(part["time"].values) for part in parts})) > 1:
+        raise DataError(f"files are of the calendars {' and '.join(calendars)}; read those of each by themselves")
     parts = sorted(parts, key=lambda part: part["time"].values[0])
     for before, after in zip(parts, parts[1:], strict=False):
         last, first = before["time"].values[-1], after["time"].values[0]

@@ -1,0 +1,75 @@
+"""ERA5-Land: sums since midnight become means of each hour, and are not taken for sums of ERA5."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from crest_data.errors import DataError
+from crest_data.readers.era5 import read_era5
+from crest_data.readers.era5_land import read_era5_land
+
+
+@pytest.mark.parametrize("layout", ["old", "new"])
+def test_sums_of_era5_land_since_midnight_become_means_of_each_hour(layout, tmp_path, era5):
+    times = era5.hours("2020-03-01T01:00", 72)
+    data = era5.truth(times)
+    sums = {name: era5.since_midnight(data[name], times) for name in ("tp", "ssrd")} | {"t2m": data["t2m"]}
+    path = tmp_path / "land.nc"
+    era5.write_old(era5.old(times, sums), path) if layout == "old" else era5.write_new(era5.new(times, sums), path)
+    held = read_era5_land(path)
+    packed = layout == "old"
+    np.testing.assert_allclose(
+        held["shortwave_down"], era5.on_grid(data["ssrd"]) / 3600.0, atol=0.2 if packed else 1e-3
+    )
+    np.testing.assert_allclose(held["precipitation"], era5.on_grid(data["tp"]) / 3.6, atol=1e-6 if packed else 1e-8)
+    daily = held["precipitation"].sel(time="2020-03-02").sum("time").values * 3.6
+    at_midnight = sums["tp"][list(times).index(pd.Timestamp("2020-03-03"))]
+    np.testing.assert_allclose(daily, era5.on_grid(at_midnight[None])[0], rtol=1e-2 if packed else 1e-5)
+    assert "precipitation: sums since 00 UTC -> sums of the hour" in held.attrs["changes"]
+    assert held.attrs["source"] == "ERA5-Land, ECMWF"
+
+
+def test_an_hour_whose_sum_is_not_known_is_missing(tmp_path, era5):
+    times = era5.hours("2020-03-01T00:00", 30).delete([10, 11])
+    data = era5.truth(era5.hours("2020-03-01T00:00", 30))
+    sums = era5.since_midnight(data["tp"], era5.hours("2020-03-01T00:00", 30))[np.r_[0:10, 12:30]]
+    held = read_era5_land(era5.write_new(era5.new(times, {"tp": sums}), tmp_path / "land.nc"))
+    missing = held["precipitation"].isnull().all(("y", "x")).values
+    assert np.flatnonzero(missing).tolist() == [0, 10]
+    assert (held["precipitation_quality"].values[[0, 10]] == 1).all() and held["precipitation_quality"].sum() == 24
+    assert "precipitation: 2 hours after a gap or the start -> missing, their sum is not known" in held.attrs["changes"]
+    assert held.attrs["gaps"].startswith("1 gaps, 2 steps absent")
+
+
+def test_the_hour_before_midnight_needs_the_file_before(tmp_path, era5):
+    times = era5.hours("2020-02-28T01:00", 48)
+    sums = era5.since_midnight(era5.truth(times)["tp"], times)
+    paths = [
+        era5.write_new(era5.new(times[part], {"tp": sums[part]}), tmp_path / f"{part.start}.nc")
+        for part in (slice(0, 23), slice(23, 48))
+    ]
+    assert not read_era5_land(paths)["precipitation"].isnull().any()
+    assert read_era5_land(paths[1])["precipitation"].isnull().sum() == 12
+
+
+def test_era5_read_as_era5_land_is_noticed(tmp_path, era5):
+    path = era5.write_new(era5.new(era5.hours(), era5.truth(era5.hours())), tmp_path / "era5.nc")
+    with pytest.raises(DataError, match="since 00 UTC falls by .* within a day; sums of ERA5 are of one hour each"):
+        read_era5_land(path, ["ssrd"])
+
+
+def test_era5_land_read_as_era5_is_noticed_by_its_radiation(tmp_path, era5):
+    times = era5.hours("2020-03-01T01:00")
+    sums = {"ssrd": era5.since_midnight(era5.truth(times)["ssrd"], times)}
+    path = era5.write_new(era5.new(times, sums), tmp_path / "land.nc")
+    with pytest.raises(
+        DataError, match=r"shortwave_down: .* J m-2 at index .* expected finite values within \[0, 1600\] W m-2"
+    ):
+        read_era5(path)
+
+
+def test_evaporation_of_the_land_is_turned_after_its_sums_are_parted(tmp_path, era5):
+    times = era5.hours("2020-03-01T01:00", 24)
+    path = era5.write_new(
+        era5.new(times, {"e": era5.since_midnight(np.full((24, *era5.SHAPE), -1e-4), times)}), tmp_path / "land.nc"
+    )
+    np.testing.assert_allclose(read_era5_land(path)["evaporation"], 1e-4 * 1000.0 / 3600.0, rtol=1e-4)
