@@ -84,6 +84,24 @@ def test_bounds_with_gaps_are_refused():
         match(Source(grid, match="containing"), points((45.2, 5.1)))
 
 
+def test_a_grid_over_the_date_line_is_torn_in_the_middle():
+    """In the convention its longitudes begin at -180: columns 9 and 10 are no neighbours."""
+    lon = np.concatenate([np.arange(-180.0, -170.0), np.arange(170.0, 180.0)])
+    grid = weather().assign_coords(lon=("x", lon))
+    words = (
+        "lon goes on from -171 to 170, where neighbours are 1 apart, as on a grid over the date line; select one side"
+    )
+    with pytest.raises(SampleError, match=words):
+        match(Source(grid, match="containing"), points((46.125, 0.0)))
+    places = points(*((46.125, one) for one in lon))
+    near = match(Source(grid, match="nearest", radius=1e5), places)
+    assert near.matched.all()  # great circles know of no line
+    images = match(Source(grid, match="nearest", radius=1e5, patch=(1, 3)), places)
+    assert np.flatnonzero(~images.matched).tolist() == [0, 9, 10, 19]
+    single = match(Source(grid, match="nearest", radius=1e5, patch=(3, 1)), places)
+    assert single.matched.all()
+
+
 def test_a_grid_without_rows_and_columns_has_no_edges():
     curved = weather().assign_coords(lat=(("y", "x"), np.ones((16, 20))))
     with pytest.raises(SampleError, match=r"need lat\(y\) and lon\(x\).*match it by 'nearest'"):
@@ -229,11 +247,15 @@ def test_a_mean_needs_enough_of_its_area():
         ({"cover": 0.0}, "cover 0.0, expected a share of the area above 0 and up to 1"),
         ({"patch": (3, 3)}, "needs the dims y and x, one or more cells along each"),
         ({"flag": True}, "which needs optional=True"),
+        (
+            {"flag": True, "optional": True, "patch": (1, 1), "match": "containing", "data": weather()},
+            "images have no flags; leave out flag=True, missing values are nan in the patch",
+        ),
     ],
 )
 def test_a_source_that_contradicts_itself_is_refused(options, words):
     with pytest.raises(SampleError, match=words):
-        Source(gauges(), **options)
+        Source(**({"data": gauges()} | options))
 
 
 def test_places_need_names_that_differ_and_coordinates():

@@ -4,6 +4,7 @@ import logging
 
 import numpy as np
 import pytest
+import shapely
 import torch
 import xarray as xr
 from crest_samples import (
@@ -19,6 +20,7 @@ from crest_samples import (
     coverage,
     make_samples,
     mse,
+    total_loss,
 )
 from crest_samples.example import days
 from crest_samples.example import example_gauges as gauges
@@ -61,6 +63,60 @@ def test_a_batch_holds_the_values_of_its_places_and_times(window, scored):
         assert batch.targets["discharge"][:, number].tolist() == times.tolist()
         dates = xr.CFTimeIndex(batch.times[:, number]).to_datetimeindex(time_unit="ns")
         assert (dates == data["time"].values[start : start + 10]).all()
+
+
+def test_grids_that_do_not_fit_are_joined_in_three_ways_at_once():
+    """Each source keeps its grid; of elevation 100 row + column the answers are known."""
+    fine = weather()
+    coarse = fine.isel(y=slice(1, None, 4), x=slice(2, None, 4)).rename(rain="coarse_rain")
+    data = gauges().assign_coords(lat=("cell", [46.2] * 6), lon=("cell", [6.2, 6.3, 6.4, 7.2, 7.3, 7.4]))
+    outlines = [shapely.box(west, 46.0, west + 1.0, 47.0) for west in (6.0, 6.0, 6.0, 7.0, 7.0, 7.0)]
+    mean = fine[["elevation"]].rename(elevation="mean_elevation")
+    samples = make_samples(
+        [
+            Source(fine, ("rain",), match="containing"),
+            Source(coarse, ("coarse_rain",), match="nearest", radius=80e3),
+            Source(mean, match="area mean"),
+        ],
+        [Source(data, ("discharge",))],
+        Window(3),
+        places=Places.of(data, areas=outlines),
+    )
+    batch = samples[[0, 98, 2 * 98, 5 * 98]]
+    assert batch.inputs["rain"][0].tolist() == [404.0, 405.0, 405.0, 409.0]  # row of 46.125, columns of 6.125, ...
+    assert batch.inputs["coarse_rain"][0].tolist() == [506.0, 506.0, 506.0, 510.0]  # row of 46.375, 6.625, 7.625
+    sines = np.sin(np.radians(46.0 + 0.25 * np.arange(5)))
+    row = np.diff(sines) @ np.arange(4, 8) / (sines[-1] - sines[0])
+    assert batch.inputs["mean_elevation"].tolist() == pytest.approx([100 * row + c for c in (5.5, 5.5, 5.5, 9.5)])
+
+
+def test_a_batch_of_one_step_and_a_patch_is_an_image():
+    grid = weather(steps=3)
+    samples = make_samples(
+        [Source(grid, ("rain",), match="containing", patch=(3, 3))],
+        [Source(grid, ("soil_temperature",))],
+        Window(1),
+        unmatched="drop",
+    )
+    batch = samples[[0, 2]]
+    assert batch.inputs["rain"].shape == (1, 2, 3, 3) and batch.targets["soil_temperature"].shape == (1, 2, 2)
+    assert batch.inputs["rain"][0, 0].tolist() == grid["rain"][0, :3, :3].values.tolist()
+
+
+def test_targets_of_two_sources_keep_their_own_gaps():
+    data, snow = gauges(), gauges().rename(discharge="swe")
+    data["discharge"][:50] = np.nan
+    snow["swe"][45:] = np.nan
+    targets = [Source(data, ("discharge",)), Source(snow, ("swe",))]
+    samples = make_samples([Source(data, ("slope",))], targets, Window(10))
+    assert len(samples) == 6 * 91 and samples.log[-1].startswith("targets: 0 of 546 windows hold none")
+    batch = samples[[0, 44, 90]]  # snow alone, one day of snow and then discharge, discharge alone
+    gaps = {name: values.isnan().sum(0).tolist() for name, values in batch.targets.items()}
+    assert gaps == {"discharge": [10, 6, 0], "swe": [0, 9, 10]}
+    predictions = {name: torch.zeros(10, 3, requires_grad=True) for name in gaps}
+    total_loss(predictions, batch.targets, {"discharge": mse, "swe": mse}).backward()
+    for name, values in predictions.items():
+        assert torch.equal(values.grad == 0, batch.targets[name].isnan() | (batch.targets[name] == 0))
 
 
 def test_images_and_series_of_images_are_pieces_of_the_grid():

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from crest_samples.errors import SampleError
 
 Floats = NDArray[np.float64]
+WIDEST = 5.0  # times the usual distance of neighbours, beyond which they are none
 
 
 def cell_edges(dataset: xr.Dataset, who: str) -> tuple[Floats, Floats]:
@@ -34,6 +35,12 @@ def cell_boxes(dataset: xr.Dataset, who: str = "the grid") -> list[shapely.Geome
     return list(shapely.box(west.ravel(), south.ravel(), east.ravel(), north.ravel()))
 
 
+def tears(centres: Floats) -> NDArray[np.int64]:
+    """Return the numbers of the centres of rows or columns after which the next is no neighbour."""
+    gaps = np.abs(np.diff(centres))
+    return np.flatnonzero(gaps > WIDEST * np.median(gaps)) if len(gaps) else np.zeros(0, dtype=np.int64)
+
+
 def _edges(dataset: xr.Dataset, name: str, who: str) -> Floats:
     values = dataset[name].values.astype(np.float64)
     bounds = dataset[name].attrs.get("bounds")
@@ -56,6 +63,12 @@ def _edges(dataset: xr.Dataset, name: str, who: str) -> Floats:
     if values.size < 2 or (np.diff(values) <= 0).any():
         raise SampleError(
             f"{who}: {name} has {values.size} values and no bounds, expected two or more that ascend; give it bounds"
+        )
+    if len(torn := tears(values)):
+        low, high, usual = values[torn[0]], values[torn[0] + 1], np.median(np.diff(values))
+        raise SampleError(
+            f"{who}: {name} goes on from {low:g} to {high:g}, where neighbours are {usual:g} apart, as on a grid over "
+            f"the date line; select one side, or match it by 'nearest' with a radius"
         )
     middle = (values[1:] + values[:-1]) / 2.0
     return np.concatenate([[2.0 * values[0] - middle[0]], middle, [2.0 * values[-1] - middle[-1]]])

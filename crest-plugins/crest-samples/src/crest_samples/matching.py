@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from crest_samples import great_circle
 from crest_samples.area_mean import area_weights
 from crest_samples.errors import SampleError
-from crest_samples.grid_cells import cell_edges
+from crest_samples.grid_cells import cell_edges, tears
 from crest_samples.places import Places
 from crest_samples.source import Source
 
@@ -121,11 +121,15 @@ def _containing(source: Source, places: Places) -> csr_array:
 
 
 def _with_room(source: Source, found: Match) -> Match:
-    """Return the match without the places whose patch does not fit into the grid."""
+    """Return the match without the places whose patch does not fit into the grid, or goes over a tear in it."""
     (rows, columns), (tall, wide) = Places.of(source.data).shape, source.patch or (1, 1)
     cells = found.cells()
     y, x = cells // columns - (tall - 1) // 2, cells % columns - (wide - 1) // 2
     fits = (cells >= 0) & (y >= 0) & (x >= 0) & (y + tall <= rows) & (x + wide <= columns)
+    for name, dim, first, size in (("lat", "y", y, tall), ("lon", "x", x, wide)):
+        if source.data[name].dims == (dim,):
+            for torn in tears(source.data[name].values.astype(np.float64)):
+                fits &= (torn < first) | (torn >= first + size - 1)
     return Match(_one_each(np.where(fits, cells, -1), rows * columns))
 
 

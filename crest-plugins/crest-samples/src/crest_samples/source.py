@@ -66,6 +66,8 @@ class Source:
             )
         if self.flag and not self.optional:
             raise SampleError(f"{self}: flag=True tells where values are missing, which needs optional=True")
+        if self.flag and self.patch:
+            raise SampleError(f"{self}: images have no flags; leave out flag=True, missing values are nan in the patch")
 
     def __str__(self) -> str:
         return f"source {self.name!r}"
