@@ -194,7 +194,7 @@ def test_the_json_schema_knows_every_key_and_says_what_it_is():
     schema = RunFile.model_json_schema()
     assert set(schema["required"]) == {"graph", "forcing"}
     component = schema["$defs"]["ComponentSection"]
-    assert set(component["properties"]) == {"use", "with", "parameters", "weights"}
+    assert set(component["properties"]) == {"use", "with", "parameters", "weights", "sha256"}
     assert component["additionalProperties"] is False
     for section in (schema, *schema["$defs"].values()):
         for key, value in section["properties"].items():

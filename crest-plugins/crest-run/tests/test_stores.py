@@ -277,8 +277,14 @@ def test_other_weights_do_not_go_on_unseen(run, tmp_path):
     save_file(weights, tmp_path / "soil.safetensors")
     execute(run(text + "period: {start: 2001-01-01, end: 2001-01-25}\n"))
     save_file({name: value + 0.1 for name, value in weights.items()}, tmp_path / "soil.safetensors")
-    with pytest.raises(RunFileError, match="graph: the run was made with other weights or parameters up to 2001-01-25"):
+    other = (
+        r"run.yaml:3: graph.components.soil.weights: .*soil.safetensors has the sha256 \w{64}, the run was made with "
+    )
+    with pytest.raises(
+        RunFileError, match=other + r"\w{64}; .*--resume goes on with that one; --from CYCLE, or --branch"
+    ):
         execute(run(text), going_on=GoingOn())
+    execute(run(text), going_on=GoingOn(cycle=2, branch="other", new=True))
 
 
 def test_other_values_of_forcing_do_not_go_on_unseen(run, tmp_path):

@@ -14,6 +14,7 @@ from crest_core import Component, Connection, CrestError, Dictionary, Graph, Phy
 from crest_core.plugins import PluginWarning, near, registry
 from crest_run.errors import RunFileError
 from crest_run.runfile import ComponentSection, RunFile
+from crest_run.sums import check_sum
 
 
 def build_graph(run: RunFile) -> Graph:
@@ -76,6 +77,7 @@ def _component(run: RunFile, name: str, section: ComponentSection) -> Component:
             )
     if section.weights:
         with run.at(*place, "weights"):
+            check_sum(section.weights, section.sha256)
             component.load_weights(section.weights)
     holders = [child for child in component.modules() if isinstance(child, PhysicalParameters)]
     known = [spec.name for holder in holders for spec in holder.specs]

@@ -35,9 +35,13 @@ from crest_run.build import build_graph, call
 from crest_run.errors import RunFileError
 from crest_run.runfile import RunFile
 from crest_run.same_run import changed_since
+from crest_run.sums import check_recorded, check_sum, sums
 from crest_run.targets import check_targets
 
 _PLACES = {"parameters": "graph", "forcing": "forcing", "places": "forcing"}  # of what a restart differs by
+_OTHER_WEIGHTS = (
+    "--resume goes on with that one; --from CYCLE, or --branch NAME beside it, go on with this one if it is right"
+)
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
@@ -45,6 +49,7 @@ def open_forcing(run: RunFile) -> xr.Dataset:
     """Return the forcing of a run file; values of a file are read when they are needed."""
     if run.forcing.path is not None:
         with run.at("forcing", "path"):
+            check_sum(run.forcing.path, run.forcing.sha256)
             return _open_file(run.forcing.path)
     with run.at("forcing", "source"):
         source = registry().load("data_sources", str(run.forcing.source))
@@ -81,7 +86,8 @@ def simulate_run(
     `resume` and `accept` overrule the keys of these names; `end` overrules period.end; `graph` is what `build_graph`
     gave, by default a new one; `record` adds to what the results say of the run.
     """
-    period, graph = run.period, graph or build_graph(run)
+    period, record = run.period, {"files": json.dumps(sums(run)), **(record or {})}
+    graph = graph or build_graph(run)
     if resume is None and run.resume:
         resume, accept = SafetensorsStore(run.resume), run.accept
     with open_forcing(run) as forcing, _located(run):
@@ -99,7 +105,7 @@ def simulate_run(
             outputs=run.output.fields or None,
             dtype=getattr(torch, run.dtype),
             seed=run.seed,
-            record={"run_file": run.model_dump_json(by_alias=True), **(record or {})},
+            record={"run_file": run.model_dump_json(by_alias=True), **record},
             progress=progress,
         )
 
@@ -114,11 +120,13 @@ def execute(run: RunFile, *, going_on: GoingOn | None = None, progress: bool | N
     output = run.output
     if output.store or going_on:
         with open_archive(run, going_on, lambda: end_of(run)) as opened:
-            facts = opened.facts
+            facts, files = opened.facts, json.dumps(sums(run))
+            same = going_on is not None and going_on.same
+            if same:
+                check_recorded(run, facts, forcing=False, advice=_OTHER_WEIGHTS)
             if going_on and facts and parse_time(facts["time"], run.calendar) >= end_of(run):
                 return opened.archive.open()
             graph = build_graph(run)
-            same = going_on is not None and going_on.same
             changes = changed_since(run, graph, facts, refuse=same)
             with open_forcing(run) as forcing, _located(run):
                 with run.at("output", "store", "history"):
@@ -129,14 +137,14 @@ def execute(run: RunFile, *, going_on: GoingOn | None = None, progress: bool | N
                 resume=opened.resume,
                 accept=() if same else ("parameters", "forcing"),
                 graph=graph,
-                record=changes,
+                record={"files": files, **changes},
                 progress=progress,
             )
     results = simulate_run(run, store=SafetensorsStore(output.restart) if output.restart else None, progress=progress)
     if output.path:
         write_atomically(output.path, results.to_netcdf(engine="h5netcdf"))
     if output.record:
-        facts = {**results.attrs, "versions": json.loads(results.attrs["versions"])}
+        facts = {**results.attrs, **{name: json.loads(results.attrs[name]) for name in ("versions", "places", "files")}}
         facts |= {"seed": run.seed, "run": json.loads(facts.pop("run_file"))}
         write_atomically(output.record, json.dumps(facts, indent=2, default=str).encode())
     return results
@@ -150,7 +158,7 @@ def _open_file(path: Path) -> xr.Dataset:
         raise RunFileError(f"{path} is empty; expected a NetCDF file")
     try:
         return xr.open_dataset(path, engine="h5netcdf" if begin == _HDF5 else None)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, LookupError) as error:  # as its libraries tell damage
         raise RunFileError(f"{path} cannot be read, it is damaged or no NetCDF file: {error}") from error
 
 

@@ -22,6 +22,7 @@ from crest_run.errors import RunFileError
 from crest_run.execution import execute
 from crest_run.runfile import OutputSection, RunFile
 from crest_run.same_run import CHANGED
+from crest_run.sums import check_recorded
 
 _FACTS = ("graph_hash", "parameter_hash", "forcing_hash", "seed")
 _MEANING = ("standard_name", "units", "cell_methods", "positive")
@@ -45,16 +46,21 @@ class Comparison:
         return bool(self.largest) and not made_by and all(value is None for value in self.largest.values())
 
 
-def rerun(output: str | Path, *, branch: str = "main", progress: bool | None = None) -> Comparison:
+def rerun(
+    output: str | Path, *, branch: str = "main", changed_files: bool = False, progress: bool | None = None
+) -> Comparison:
     """Return how a repetition of the run that wrote `output` compares with it: NetCDF, a store or an export.
 
     The run is repeated from its start in a temporary folder; `output` is only read. RunFileError where it is not known
-    to be of one run file.
+    to be of one run file, and, before they are opened, where weights or a file of forcing have other sums than then;
+    `changed_files` repeats the run with those at hand.
     """
     output = Path(output)
     with _opened(output, branch) as before, TemporaryDirectory() as folder:
         facts = next(iter(before.values())).attrs
         run = _recorded(output, facts)
+        if not changed_files:
+            check_recorded(run, facts, forcing=True, advice="put that one back, or repeat with this by --changed-files")
         if run.output.store:
             store = run.output.store.model_copy(update={"path": Path(folder) / "store"})
             execute(
@@ -133,6 +139,9 @@ def _largest(before: xr.Variable | None, now: xr.Variable | None) -> float | Non
 def command(
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="NetCDF file, or folder of a store.")],
     branch: Annotated[str, typer.Option(metavar="NAME", help="Branch of the store.")] = "main",
+    changed_files: Annotated[
+        bool, typer.Option("--changed-files", help="Take weights and forcing as they are now.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
     """Repeat a run from its record and compare every variable, bit for bit.
@@ -143,7 +152,7 @@ def command(
     crest rerun results.nc
     crest rerun runs/drought
     """
-    found = rerun(output, branch=branch, progress=False if quiet else None)
+    found = rerun(output, branch=branch, changed_files=changed_files, progress=False if quiet else None)
     for name, value in found.largest.items():
         print(f"{name}: {_in_words(value)}")
     for name, (was, now) in found.changed.items():

@@ -25,7 +25,7 @@ from safetensors import SafetensorError
 from crest_core import CrestError, TimeError, parse_time, parse_timestep
 from crest_core.plugins import near
 from crest_run.errors import RunFileError
-from crest_run.section import FilePath, Section
+from crest_run.section import FilePath, Section, Sha256
 from crest_run.store_section import StoreSection
 from crest_run.yaml_lines import Place, line_of, read_yaml, where
 
@@ -59,6 +59,14 @@ class ComponentSection(Section):
     """Physical parameters in their own units; they overrule those in the weights."""
     weights: FilePath | None = None
     """Trained weights, a .safetensors file."""
+    sha256: Sha256 | None = None
+    """Sum of the weights; another file is refused before it is opened."""
+
+    @model_validator(mode="after")
+    def _of_weights(self) -> ComponentSection:
+        if self.sha256 and self.weights is None:
+            raise PydanticCustomError("choice", "the key sha256 belongs to weights")
+        return self
 
 
 class ConnectionSection(Section):
@@ -94,11 +102,15 @@ class ForcingSection(Section):
     """Arguments of the data source."""
     path: FilePath | None = None
     """A NetCDF file that follows the CF conventions."""
+    sha256: Sha256 | None = None
+    """Sum of the file at path; another file is refused before it is opened."""
 
     @model_validator(mode="after")
     def _one(self) -> ForcingSection:
         if (self.source is None) == (self.path is None):
             raise PydanticCustomError("choice", "expected one of the keys source and path")
+        if self.sha256 and self.path is None:
+            raise PydanticCustomError("choice", "the key sha256 belongs to path; files of a source have a catalogue")
         if self.path and self.arguments:
             raise PydanticCustomError("choice", "the key with belongs to source, not to path")
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import xarray as xr
 
 
 def summary(results: xr.Dataset, path: Path, *, restart: Path | None, record: Path | None, stored: bool = False) -> str:
-    """Return files, time span, the shape and units of each field, and how to open the results.
+    """Return files, time span, the shape and units of each field, sums of the files read, and how to open the results.
 
     >>> time = xr.Variable("time", xr.date_range("2001-01-01", periods=2).values)
     >>> bounds = ("time", "bnds"), xr.date_range("2001-01-01", periods=3).values[[[0, 1], [1, 2]]]
@@ -27,6 +28,7 @@ def summary(results: xr.Dataset, path: Path, *, restart: Path | None, record: Pa
     for name, shape in shapes.items():
         units = results[name].attrs.get("units", "")
         lines.append(f"  {name:{name_width}}  {shape:{shape_width}}  {units}".rstrip())
+    lines += [f"{key}: sha256 {found}" for key, found in json.loads(results.attrs.get("files", "{}")).items()]
     if restart:
         lines.append(f"{restart}: the state at the end, to go on from (the key resume)")
     if record:
