@@ -3,17 +3,20 @@
 from importlib import import_module
 from typing import Any
 
-_HOME = {
-    "Observation": "observation",
-    "TrainingRecord": "record",
-    "bias": "metrics",
-    "day_of_year_climatology": "climatology",
-    "fit": "fitting",
-    "kge": "metrics",
-    "nse": "metrics",
-    "rmse": "metrics",
-    "ubrmse": "metrics",
+_NAMES = {
+    "climatology": ("day_of_year_climatology",),
+    "fitting": ("fit",),
+    "metrics": ("beta_nse", "bias", "nse", "rmse", "ubrmse"),
+    "metrics_anomaly": ("anomaly_correlation",),
+    "metrics_flow_duration": ("fhv", "flv", "fms"),
+    "metrics_kge": ("kge", "kge_alpha", "kge_beta", "kge_gamma", "kge_prime", "pearson_r"),
+    "metrics_mixture": ("crps_mixture", "mixture_cdf", "pit_reliability"),
+    "metrics_peaks": ("peak_timing",),
+    "observation": ("Observation",),
+    "record": ("TrainingRecord",),
+    "triple_collocation": ("Collocation", "triple_collocation"),
 }
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = sorted(_HOME)
 
 

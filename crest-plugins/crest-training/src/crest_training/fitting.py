@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from math import isfinite, nan
 from time import monotonic
 from typing import Any
 
 import torch
 import xarray as xr
-from torch import nn
 
 from crest_core import Component, ForcingError, GradientError, Prepared, flushed_denormals, prepare
 from crest_training.best import BestParameters
-from crest_training.descent import Descent
+from crest_training.descent import Descent, Optimiser
+from crest_training.modes import modes_restored
 from crest_training.observation import Observation
 from crest_training.progress import Progress
 from crest_training.record import TrainingRecord
+from crest_training.schedule import Schedule
 from crest_training.target import Target, Validation
 
 
@@ -50,9 +50,11 @@ def fit(
     """
     began = monotonic()
     _check(epochs, validate_every, observations)
-    descent = Descent(model, physical_rate, network_rate, final_rate=final_rate, clip=clip, epochs=epochs)
+    schedule = Schedule("cosine", final=final_rate)
+    optimiser = Optimiser("adam", network_rate, physical_rate, clip=clip, schedule=schedule)
+    descent = Descent(model, optimiser, epochs, who="fit")
     best = BestParameters(model)
-    with flushed_denormals(), _modes_restored(model):
+    with flushed_denormals(), modes_restored(model):
         run = prepare(model, forcing, start=start, end=end, dtype=dtype)
         target = Target.of(run, observations, spin_up)
         ahead = Validation.of(model, forcing, run, observations, target, validate_until)
@@ -92,7 +94,9 @@ def _run_epochs(
             bar.update(epoch, training[-1], best.loss)
             if patience is not None and best.waiting >= patience:
                 break
-            descent.step(loss, epoch)
+            descent.clear()
+            loss.backward()
+            descent.step(epoch - 1)
     return tuple(training), tuple(validation)
 
 
@@ -123,14 +127,3 @@ def _finite(loss: float, what: str, epoch: int) -> float:
             f"for nan in the forcing of that period"
         )
     return loss
-
-
-@contextmanager
-def _modes_restored(model: nn.Module) -> Iterator[None]:
-    """Leave every module in the mode, train or eval, in which it came."""
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
