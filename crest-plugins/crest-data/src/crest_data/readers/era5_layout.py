@@ -17,6 +17,7 @@ from crest_data.readers.era5_variables import ALIASES, UNITS
 from crest_data.readers.grib import open_grib
 from crest_data.readers.gridded import told
 from crest_data.readers.local_file import expect_kind, local_file
+from crest_data.readers.netcdf3_size import check_not_cut
 from crest_data.times import calendar_of
 
 _MONTHLY = ("avgua", "avgad", "avgid", "avgas")
@@ -27,6 +28,8 @@ def opened(path: str | Path, chunks: Mapping[str, int] | None) -> tuple[xr.Datas
     """Return one file by time, latitude and longitude, lazily, and what was changed."""
     path = local_file(path)
     kind = expect_kind(path, "netCDF-4", "netCDF-3", "GRIB")
+    if kind == "netCDF-3":
+        check_not_cut(path)
     if kind == "GRIB":
         raw = open_grib(path, chunks=chunks)
     else:

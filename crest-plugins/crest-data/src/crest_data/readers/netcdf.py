@@ -10,6 +10,7 @@ import xarray as xr
 
 from crest_data.readers.gridded import MAX_BYTES, Reading, Wanted, check_sizes, conform_cf, names_of, told
 from crest_data.readers.local_file import expect_kind, local_file
+from crest_data.readers.netcdf3_size import check_not_cut
 
 
 def read_netcdf(
@@ -30,10 +31,12 @@ def read_netcdf(
     `variables` are the source's names, or by these names Variables that overrule what the file does not tell; None is
     every field. `step` and `label` say what times without bounds stand for, `cell_methods` what variables are that
     do not tell, `time_zone` the zone where the file tells none (else UTC). With `chunks` the file is read lazily
-    through dask, else whole, up to `max_bytes`.
+    through dask, else whole, up to `max_bytes`. A file that is cut off is refused; damage within one that is
+    read lazily is an error of its library (OSError or RuntimeError) when the values are asked for.
     """
     path = local_file(path)
-    expect_kind(path, "netCDF-4", "netCDF-3")
+    if expect_kind(path, "netCDF-4", "netCDF-3") == "netCDF-3":
+        check_not_cut(path)
     reading = Reading(step, label, time_zone, cell_methods, licence=licence, citation=citation)
     return read_decoded(path, variables, reading, {"engine": "netcdf4"}, chunks, max_bytes)
 
