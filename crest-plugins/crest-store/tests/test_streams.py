@@ -1,5 +1,6 @@
 """Streams of history: statistics as xarray makes them, whatever the windows are, with true labels and methods."""
 
+import warnings
 from datetime import timedelta
 
 import cftime
@@ -288,3 +289,10 @@ def test_windows_with_gaps_or_without_bounds_are_refused(tmp_path):
     ]:
         with IcechunkArchive(tmp_path / "run") as archive, pytest.raises(StreamError, match=words):
             archive.commit(broken, STATE, {"start": "2001-01-10", "time": "2001-01-20", "calendar": "standard"})
+
+
+def test_text_is_written_and_read_without_a_warning(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = written(tmp_path / "run", outputs(10), [4], own=Stream())["own"]
+    assert found["cell_id"].values.tolist() == [f"site-{number}" for number in range(5)]

@@ -130,9 +130,8 @@ def opened(group: zarr.Group, name: str) -> zarr.Array:
 
 def checked(array: zarr.Array) -> zarr.Array:
     """Return the array; StoreError for object arrays and codecs that are not on the list."""
-    with quiet():
-        metadata: Any = array.metadata.to_dict()
-    codecs = {codec["name"] for codec in metadata["codecs"]}
+    metadata: Any = array.metadata
+    codecs = {str(codec.to_dict()["name"]) for codec in metadata.codecs}
     if strange := sorted(codecs - _CODECS):
         raise StoreError(f"{array.path} has codecs {strange}; a run has only {', '.join(sorted(_CODECS))}: left unread")
     return array

@@ -36,8 +36,8 @@ def lazy_variables(group: zarr.Group) -> dict[str, xr.Variable]:
 
 
 def _variable(array: zarr.Array) -> xr.Variable:
-    described: Any = array.metadata.to_dict()
-    dims = tuple(described.get("dimension_names") or ())
+    named: Any = array.metadata
+    dims = tuple(named.dimension_names or ())
     values = indexing.LazilyIndexedArray(StoredValues(array))
     return xr.Variable(
         dims,
