@@ -14,6 +14,7 @@ import icechunk
 import zarr
 
 from crest_core import CrestError, StoreError
+from crest_store.ending import settle
 
 Place = str | Path | icechunk.Storage
 _MARKS = ("refs/branch.main/ref.json", "crest/ledger", "crest/ledger.copy")  # one of them is left of a damaged run
@@ -78,6 +79,14 @@ def root_at(repository: icechunk.Repository, snapshot: str) -> zarr.Group:
         return zarr.open_group(repository.readonly_session(snapshot_id=snapshot).store, mode="r")
 
 
+def branches(repository: icechunk.Repository, folder: Path | None) -> list[str]:
+    """Return the names of the branches; in a folder, where systems put files of their own, those that have a file."""
+    if folder is None:
+        return sorted(repository.list_branches())
+    files = (folder / "refs").glob("branch.*/ref.json")
+    return sorted(file.parent.name.removeprefix("branch.") for file in files)
+
+
 @contextmanager
 def speaking(what: str) -> Iterator[None]:
     """Turn errors of Icechunk, of checksums and of the disk into StoreErrors with one line of reason."""
@@ -88,6 +97,7 @@ def speaking(what: str) -> Iterator[None]:
     except icechunk.ConflictError as error:
         raise StoreError(f"{what}: another driver has committed to this run meanwhile; nothing was written") from error
     except (icechunk.IcechunkError, OSError, ValueError, KeyError) as error:
+        settle()
         raise StoreError(f"{what} failed: {reason(error)}") from error
 
 
