@@ -170,3 +170,27 @@ def test_a_failure_deletes_no_run_and_no_file_of_others(tmp_path, small):
         (tmp_path / "made" / "letter").touch()
         raise KeyError
     assert [file.name for file in (tmp_path / "made").iterdir()] == ["letter"]
+
+
+def test_hidden_files_of_systems_hinder_nothing(tmp_path, small):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    hidden = [".DS_Store", ".Spotlight-V100", "desktop.ini", "Thumbs.db", "lost+found"]
+    for name in hidden:
+        (folder / name).touch()
+    with IcechunkArchive(folder) as archive:
+        small.run(archive, small.ends[0])
+        for place in ("chunks", "snapshots", "manifests", "refs", "refs/branch.main", "crest"):
+            (folder / place).mkdir(exist_ok=True)
+            (folder / place / ".DS_Store").write_bytes(b"Bud1")
+        small.run(archive, small.ends[1], resume=True)
+        archive.branch_from(1, "dry")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert cycles(folder) == open_run(folder).cycles() == [1, 2] and verify(folder) == []
+        assert open_run(folder).branches() == ["dry", "main"]
+        expire(folder, keep=1)
+    assert all((folder / name).exists() for name in hidden) and verify(folder) == []
+    (folder / "letter.txt").touch()
+    with pytest.raises(StoreError, match=r"holds other files \(letter.txt\)"):
+        IcechunkArchive(folder).load()

@@ -130,8 +130,8 @@ class IcechunkArchive:
         if not _BRANCH.fullmatch(name):
             raise StoreError(f"branch {name!r}: expected a name [a-z0-9][a-z0-9_-]*, such as 'dry-year'")
         with repositories.speaking(f"branch {name} of run {self.path}"):
-            if name in (known := writer.repository.list_branches()):
-                raise StoreError(f"run {self.path} has a branch {name!r}; branches: {', '.join(sorted(known))}")
+            if name in (known := repositories.branches(writer.repository, writer.folder)):
+                raise StoreError(f"run {self.path} has a branch {name!r}; branches: {', '.join(known)}")
             session = writer.repository.writable_session(self.branch)
             root = zarr.open_group(session.store, mode="a")
             base, _ = restart.read(root, cycle)
@@ -149,7 +149,8 @@ class IcechunkArchive:
         if self._writer is None:
             return open_run(self.path, self.branch)
         with repositories.speaking(f"run {self.path}"):
-            return Run(str(self.path), self.branch, self._writer.head(), self._writer.repository)
+            writer = self._writer
+            return Run(str(self.path), self.branch, writer.head(), writer.repository, writer.folder)
 
     def _base(self, root: zarr.Group) -> Checkpoint:
         """Return what the next cycle goes on from."""

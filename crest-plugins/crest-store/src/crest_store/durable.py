@@ -23,12 +23,14 @@ def listing(folder: Path) -> set[str]:
         for kind in FOLDERS
         if (folder / kind).is_dir()
         for name in os.listdir(folder / kind)
-        if "#" not in name  # begun, and not yet renamed
+        if "#" not in name and not name.startswith(".")  # "#": begun, and not yet renamed; ".": of others
     }
 
 
 def sweep(folder: Path) -> None:
-    """Delete files that were begun and not finished: nobody else writes now."""
+    """Delete files that were begun and not finished, and what file managers put where Icechunk stumbles over it."""
+    for name in (".DS_Store", "Thumbs.db", "desktop.ini"):
+        (folder / "refs" / name).unlink(missing_ok=True)
     for kind in FOLDERS:
         for file in (folder / kind).glob("*#*"):
             file.unlink(missing_ok=True)

@@ -42,8 +42,8 @@ def expire(place: repositories.Place, *, keep: int = 3) -> Expired:
 
 def _forget(writer: Writer, keep: int) -> int:
     """Let the history of each branch begin with its oldest commit that is kept; return the number forgotten."""
-    repository = writer.repository
-    lines = {branch: list(repository.ancestry(branch=branch)) for branch in repository.list_branches()}
+    repository, branches = writer.repository, repositories.branches(writer.repository, writer.folder)
+    lines = {branch: list(repository.ancestry(branch=branch)) for branch in branches}
     oldest = min(commits[min(keep, len(commits)) - 1].written_at for commits in lines.values())
     known = {commit.id for commits in lines.values() for commit in commits}
     going = {

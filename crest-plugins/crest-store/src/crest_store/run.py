@@ -26,6 +26,7 @@ class Run:
     branch: str
     snapshot: str
     repository: icechunk.Repository
+    folder: Path | None = None  # where it lies, on this machine
 
     def cycles(self) -> list[int]:
         """Return the cycles that are committed; not all of them have a restart."""
@@ -64,7 +65,7 @@ class Run:
     def branches(self) -> list[str]:
         """Return the names of the branches."""
         with self._speaking("branches"):
-            return sorted(self.repository.list_branches())
+            return repositories.branches(self.repository, self.folder)
 
     @property
     def root(self) -> zarr.Group:
@@ -100,8 +101,8 @@ def open_run(path: repositories.Place, branch: str = "main") -> Run:
                     f"run {folder} has no ledger ({folder / 'crest'}): that its files hold what was written, and that "
                     f"no cycle is missing, cannot be told; bring it back from a backup"
                 )
-            return Run(str(path), branch, end, repository)
-    return Run(str(path), branch, _sound(repository, folder, branch), repository)
+            return Run(str(path), branch, end, repository, folder)
+    return Run(str(path), branch, _sound(repository, folder, branch), repository, folder)
 
 
 def _has_ledger(folder: Path) -> bool:
