@@ -15,9 +15,11 @@ from crest_samples import (
     SampleError,
     Source,
     Window,
+    between,
     make_samples,
     plan_blocks,
     plan_samples,
+    spatio_temporal_folds,
 )
 from crest_samples.blocks import COPIES, PER_STEP
 from crest_samples.example import example_gauges as gauges
@@ -68,8 +70,8 @@ PERIOD = ("2001-01-20", "2001-08-01")
 @pytest.mark.parametrize(
     ("memory", "options"),
     [
-        (1e8, {"every": 3}),
-        (2e6, {"every": 7}),
+        (1e8, {"every": 11}),
+        (2e6, {"every": 13}),
         (1e6, {"every": 20}),
         (1e6, {"every": 9, "period": PERIOD}),
     ],
@@ -121,6 +123,42 @@ def test_blocks_go_by_the_largest_source_for_places_between_its_cells(cube):
     values = (batch.inputs["rain"][3] + batch.targets["discharge"][0]).tolist()
     assert got == dict(zip(zip(batch.place.tolist(), batch.start.tolist(), strict=True), values, strict=True))
     assert len(loader.blocks) > 3
+
+
+@pytest.mark.parametrize("scored_only", [False, True])
+def test_blocks_of_a_part_hold_the_samples_of_the_part(cube, scored_only):
+    """Training on two sides of a test, of blocks of neighbours: what is tested is never read into a batch."""
+    arguments, _ = of(cube)
+    samples, plan = make_samples(*arguments, every=7), plan_samples(*arguments, every=7)
+    folds = spatio_temporal_folds(
+        samples.places, samples.axis, (2, 3), block=1e5, buffer=2e4, buffer_days=5.0, generator=generator()
+    )
+    for part in (folds[1].train, folds[1].test):
+        expected = samples.part(part, scored_only=scored_only)
+        chosen = plan.part(part, scored_only=scored_only)
+        loader = BlockLoader(chosen, 64, generator(), memory=1e6)
+        batches = list(loader)
+        got = {
+            (str(batch.places.ids[place]), start)
+            for batch in batches
+            for place, start in zip(batch.place.tolist(), batch.start.tolist(), strict=True)
+        }
+        place, start = expected.index.unbind(1)
+        assert got == set(zip(expected.places.ids[place.numpy()].tolist(), start.tolist(), strict=True))
+        assert sum(map(len, batches)) == len(expected) and len(chosen.places) < len(plan.places)
+        assert all(chosen.has_start[block.first : block.stop].any() for block in loader.blocks)
+        assert chosen.log[-1].startswith(f"part {part.name}: {len(chosen.places)} of 320 places and ")
+    state = BlockLoader(plan.part(folds[1].train), 64, generator(), memory=1e6).state()
+    with pytest.raises(SampleError, match="blocks: the state is of .*make it of the same sources"):
+        BlockLoader(plan.part(folds[2].train), 64, generator(), memory=1e6).restore(state)
+
+
+def test_a_part_that_no_window_fits_into_is_refused(cube):
+    plan = plan_samples(*of(cube)[0])
+    short = between(plan.places, plan.axis, "week", "2001-02-01", "2001-02-08")
+    words = r"samples: none is left \(part week: 320 of 320 places and 0 of 216 starts are in it\)"
+    with pytest.raises(SampleError, match=words):
+        plan.part(short)
 
 
 def test_a_mask_in_time_works_block_by_block(cube):

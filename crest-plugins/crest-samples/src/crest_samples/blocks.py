@@ -31,8 +31,8 @@ def plan_blocks(plan: Plan, memory: float) -> list[Block]:
     """Return blocks that hold each place and start once and need at most about `memory` bytes each while being read.
 
     Blocks follow the chunks of the largest source. Whole series of its tiles are taken where they fit, neighbouring
-    tiles together; else the series are cut at edges of chunks in time, and each block reads on to the end of its last
-    window.
+    tiles together; else the series are cut at edges of chunks in time, each block reads on to the end of its last
+    window, and blocks without a start that the plan takes are left out.
     """
     if any(source.patch for source in plan.sources):
         raise SampleError("blocks: images are read whole; leave out patch=, or use make_samples")
@@ -57,7 +57,7 @@ def plan_blocks(plan: Plan, memory: float) -> list[Block]:
         )
     cuts = [0, *range(fitting // chunk * chunk - begin % chunk, steps - reach, fitting // chunk * chunk), steps - reach]
     pairs = [(low, high) for low, high in zip(cuts, cuts[1:], strict=False) if low < high]
-    return [Block(tile, low, high) for tile in tiles for low, high in pairs]
+    return [Block(tile, low, high) for tile in tiles for low, high in pairs if plan.has_start[low:high].any()]
 
 
 def _chunks(source: Source) -> dict[str, int]:

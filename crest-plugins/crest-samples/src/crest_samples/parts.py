@@ -13,6 +13,7 @@ from crest_core import parse_time
 from crest_samples.errors import SampleError
 from crest_samples.places import Places, place_dims
 from crest_samples.times import TimeAxis, axis_of
+from crest_samples.window import Window
 
 Mask = NDArray[np.bool_]
 
@@ -54,6 +55,13 @@ class Part:
         at = np.searchsorted(self.axis.seconds, axis.seconds)
         at = np.minimum(at, len(self.axis) - 1)
         return (self.axis.seconds[at] == axis.seconds) & self.has_time[at]
+
+    def has_starts(self, axis: TimeAxis, window: Window, *, scored_only: bool = False) -> Mask:
+        """Return which starts on an axis have windows whose steps, or scored steps only, are all in the part."""
+        inside = np.concatenate([[0], np.cumsum(self.has_times(axis))])
+        begin = window.length - window.scored if scored_only else 0
+        starts = np.arange(max(len(axis) - window.length + 1, 0))
+        return inside[starts + window.length] - inside[starts + begin] == window.length - begin
 
     def select(self, dataset: xr.Dataset) -> xr.Dataset:
         """Return the places (along one dim cell) and times of a dataset that are in the part."""

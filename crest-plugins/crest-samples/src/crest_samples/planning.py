@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from crest_samples.assembling import hide, read_side, valid_windows
 from crest_samples.errors import SampleError
 from crest_samples.masks import Mask
 from crest_samples.matching import Match, match
+from crest_samples.parts import Part
 from crest_samples.places import Places
 from crest_samples.reading import extra_shape
 from crest_samples.samples import LOG, Samples
@@ -41,6 +42,7 @@ class Plan:
     transforms: Mapping[str, Transform]
     dtype: torch.dtype
     log: tuple[str, ...]
+    has_start: NDArray[np.bool_]  # of each time at which a window may begin
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -54,6 +56,20 @@ class Plan:
             (s, s.flag, extra_shape(s, n)) for s in self.sources for n in s.variables if s.moves(n) and not s.patch
         ]
         return sum((1 + flag) * int(np.prod(shape)) for _, flag, shape in shapes)
+
+    def part(self, part: Part, *, scored_only: bool = False) -> Plan:
+        """Return the plan of the samples of a part, as `Samples.part` takes them: for data larger than memory."""
+        kept = np.flatnonzero(part.has_place[part.places.numbers(self.places)])
+        has_start = self.has_start & part.has_starts(self.axis, self.window, scored_only=scored_only)
+        line = (
+            f"part {part.name}: {len(kept)} of {len(self.places)} places and {has_start.sum()} of {len(has_start)} "
+            f"starts are in it"
+        )
+        LOG.info(line)
+        if not len(kept) or not has_start.any():
+            raise SampleError(f"samples: none is left ({line}); {'; '.join(self.log)}")
+        matches = tuple(one.take(kept) for one in self.matches)
+        return replace(self, places=self.places.take(kept), matches=matches, has_start=has_start, log=(*self.log, line))
 
     def read(self, numbers: NDArray[np.int64], first: int, stop: int) -> Samples:
         """Return the samples of some places that begin at the times first, ..., stop - 1, perhaps none."""
@@ -71,7 +87,8 @@ class Plan:
                 log.append(f"{mask}: {hide(targets, torch.from_numpy(keep))} target values left out")
         valid, more = valid_windows(inputs, targets, self.window, end - first, *self.shares)
         starts = first + torch.arange(valid.shape[1])
-        valid[:, (starts % self.every != 0) | (starts >= stop)] = False
+        chosen = torch.from_numpy(self.has_start[first : first + len(starts)])
+        valid[:, (starts % self.every != 0) | (starts >= stop) | ~chosen] = False
         index = torch.nonzero(valid).to(torch.int32)
         log += more
         for line in log[len(self.log) :]:
@@ -129,6 +146,7 @@ def plan_samples(
         transforms or {},
         dtype,
         tuple(log),
+        np.ones(max(len(axis) - window.length + 1, 0), dtype=bool),
     )
 
 

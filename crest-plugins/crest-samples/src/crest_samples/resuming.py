@@ -48,7 +48,7 @@ def digest_of_plan(plan: Plan, blocks: Sequence[Block]) -> Tensor:
     text = json.dumps([sources, len(plan.inputs), plan.every, plan.shares, masks])
     edges = np.array([(block.first, block.stop, len(block.numbers)) for block in blocks], dtype=np.int64)
     numbers = np.concatenate([block.numbers for block in blocks])
-    return _digest(text, *_common(plan.places, plan.axis, plan.window), edges, numbers)
+    return _digest(text, *_common(plan.places, plan.axis, plan.window), plan.has_start, edges, numbers)
 
 
 def digest_of_order(order: Order, drop_last: bool) -> Tensor:

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -102,11 +101,7 @@ class Samples(Dataset[Batch]):
         right for a test of forecasts and leaks nothing into training as long as targets are not inputs.
         """
         has_place = torch.from_numpy(part.has_place[part.places.numbers(self.places)])
-        inside = np.concatenate([[0], np.cumsum(part.has_times(self.axis))])
-        begin = self.window.length - self.window.scored if scored_only else 0
-        starts = np.arange(max(len(self.axis) - self.window.length + 1, 0))
-        held = inside[starts + self.window.length] - inside[starts + begin]
-        has_start = torch.from_numpy(held == self.window.length - begin)
+        has_start = torch.from_numpy(part.has_starts(self.axis, self.window, scored_only=scored_only))
         place, start = self.index.to(torch.int64).unbind(1)
         return self.subset(has_place[place] & has_start[start], f"part {part.name}")
 
