@@ -5,10 +5,20 @@ import json
 import numpy as np
 import pytest
 import xarray as xr
-from crest_run import GoingOn, RunFileError, execute, load_run, open_forcing, open_results, rerun, verify_restart
+from crest_run import (
+    GoingOn,
+    RunFileError,
+    execute,
+    load_run,
+    open_forcing,
+    open_results,
+    rerun,
+    simulate_run,
+    verify_restart,
+)
 from safetensors.torch import save_file
 
-from crest_core import CrestError, StoreError
+from crest_core import CrestError, StoreError, registry
 from crest_core.testing import TorchBucket, weather
 
 RUN = """\
@@ -95,6 +105,19 @@ def test_a_branch_leaves_the_run_as_it_is(run, crest, tmp_path):
     status, _, err = crest("run", tmp_path / "other.yaml", "--from", 2, "--branch", "other")
     assert "has a branch 'other'" in err
     assert status == 1
+
+
+def test_an_archive_with_what_simulate_needs_runs_in_python_and_is_refused_by_the_command(run, crest, tmp_path):
+    plan = run(RUN + "output: {store: {path: store, use: lists}}\n")
+    archive = registry().load("archives", "lists")()
+    simulate_run(plan, archive=archive, end="2001-01-25")
+    assert same(simulate_run(plan, archive=archive, resume=archive), execute(run(RUN)))
+    run(RUN + "output: {store: {path: store, use: lists}}\n")
+    for words in ([], ["--from", 2], ["--resume"], ["--from", 2, "--branch", "other"]):
+        status, _, err = crest("run", tmp_path / "run.yaml", *words)
+        assert status == 2
+        assert "run.yaml:9: output.store: archive 'lists' lacks __enter__, __exit__, back_to, branch_from, check" in err
+        assert "pass it to simulate(archive=) in Python, or use icechunk of crest-store" in err
 
 
 def test_a_store_that_holds_a_run_is_not_written_over(run):
@@ -214,7 +237,9 @@ def test_a_branch_that_has_nothing_to_run_is_not_made(run, tmp_path):
     with pytest.raises(RunFileError, match="holds no cycle yet that a branch could go on from"):
         execute(run(), going_on=GoingOn(branch="dry", new=True))
     execute(run(), going_on=GoingOn())
-    with pytest.raises(RunFileError, match="cycle 5 ends at 2001-02-10T00:00:00, and so does the run; set a later end"):
+    with pytest.raises(
+        RunFileError, match=r"run.yaml:7: forcing: the run ends at 2001-02-10 00:00:00, and cycle 5 .*later end"
+    ):
         execute(run(), going_on=GoingOn(branch="dry", new=True))
     with pytest.raises(StoreError, match="dry"):
         open_results(tmp_path / "store", "dry")
@@ -235,7 +260,7 @@ def test_another_run_does_not_go_on_unseen(run, tmp_path):
 
 def test_a_repetition_of_a_branch_and_of_an_export_is_of_the_same_stream(run, tmp_path):
     execute(run(RUN + MONTHLY))
-    with pytest.raises(RunFileError, match="and so does the run"):
+    with pytest.raises(RunFileError, match="set a later end"):
         execute(run(RUN + MONTHLY), going_on=GoingOn(branch="again", new=True))
     execute(run(RUN + MONTHLY), going_on=GoingOn(cycle=3, branch="again", new=True))
     assert rerun(tmp_path / "store", branch="again").equal

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
+    "CyclingArchive": "cycling",
     "GoingOn": "archive",
     "RunFile": "runfile",
     "RunFileError": "errors",

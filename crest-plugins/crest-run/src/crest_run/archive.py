@@ -10,12 +10,11 @@ from typing import Any
 
 import xarray as xr
 
-from crest_core import Archive, Graph, parse_time, parse_timestep, registry
+from crest_core import Graph, parse_time, parse_timestep
+from crest_run.cycling import ICECHUNK, CyclingArchive, archive_class
 from crest_run.errors import RunFileError
 from crest_run.runfile import RunFile
 from crest_run.store_section import StoreSection, StreamSection
-
-KIND = "icechunk"  # as crest-store registers it
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,8 @@ class Opened:
     of it: time, hashes, run file.
     """
 
-    archive: Any
-    resume: Archive | None
+    archive: CyclingArchive
+    resume: CyclingArchive | None
     facts: Mapping[str, Any]
 
     def check(self, graph: Graph, fields: Sequence[str], places: xr.Dataset) -> None:
@@ -62,11 +61,13 @@ def open_archive(run: RunFile, going_on: GoingOn | None, end: Callable[[], Any])
         raise RunFileError(f"{run.where('output')}: going on from a cycle needs the key store; add it, or use resume")
     go = going_on or GoingOn()
     with ExitStack() as opened:
+        if go.new:
+            _branch(run, section, go, end())
         with run.at("output", "store"):  # not around the run itself, whose errors are of other places
-            if go.new:
-                _branch(section, go, run.calendar, end)
             settings = {"keep": section.keep, "keep_every": section.keep_every, "branch": go.branch}
-            archive = opened.enter_context(_target()(section.path, history=_streams(section), **settings))
+            archive: CyclingArchive = opened.enter_context(
+                archive_class(section.use)(section.path, history=_streams(section), **settings)
+            )
             cycles = archive.restarts()
             if cycles and not going_on:
                 raise RunFileError(
@@ -79,28 +80,30 @@ def open_archive(run: RunFile, going_on: GoingOn | None, end: Callable[[], Any])
         yield Opened(archive, archive if cycles else None, facts)
 
 
-def _branch(section: StoreSection, go: GoingOn, calendar: str, end: Callable[[], Any]) -> None:
+def _branch(run: RunFile, section: StoreSection, go: GoingOn, end: Any) -> None:
     """Make a branch, if there is anything left to run in it."""
-    with _target()(section.path) as trunk:
+    with run.at("output", "store"), archive_class(section.use)(section.path) as trunk:
         cycles = trunk.restarts()
         if not cycles:
             raise RunFileError(f"{section.path} holds no cycle yet that a branch could go on from; run it first")
         cycle = cycles[-1] if go.cycle is None else go.cycle
         time = trunk.load(cycle)[1]["time"]
-        if parse_time(time, calendar) >= end():
-            raise RunFileError(f"cycle {cycle} ends at {time}, and so does the run; set a later end, or --from CYCLE")
-        trunk.branch_from(cycle, go.branch)
+        over = parse_time(time, run.calendar) >= end
+        if not over:
+            trunk.branch_from(cycle, go.branch)
+    if over:
+        where = run.where("period", "end") if run.period else run.where("forcing")
+        raise RunFileError(
+            f"{where}: the run ends at {end}, and cycle {cycle} of the store ends at {time}; set a later end, or "
+            f"--from CYCLE"
+        )
 
 
-def open_results(path: str | Path, branch: str = "main") -> dict[str, xr.Dataset]:
-    """Return the streams of history of a store by name, read when needed."""
-    archive = _target()(path, branch=branch)
+def open_results(path: str | Path, branch: str = "main", *, use: str = ICECHUNK) -> dict[str, xr.Dataset]:
+    """Return the streams of history of a store by name, read when needed; `use` as in the run file."""
+    archive: CyclingArchive = archive_class(use)(path, branch=branch)
     streams: dict[str, xr.Dataset] = {name: archive.open(name) for name in archive.streams()}
     return streams
-
-
-def _target() -> Any:
-    return registry().load("archives", KIND)
 
 
 def _streams(section: StoreSection) -> dict[str, Any] | None:

@@ -66,7 +66,7 @@ def rerun(
             execute(
                 run.model_copy(update={"output": run.output.model_copy(update={"store": store})}), progress=progress
             )
-            return _compare(before, open_results(store.path))
+            return _compare(before, open_results(store.path, use=store.use))
         again = Path(folder) / "again.nc"  # read as the other was
         section = OutputSection(path=again, fields=run.output.fields)
         execute(run.model_copy(update={"output": section}), progress=progress)

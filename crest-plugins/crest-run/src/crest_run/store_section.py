@@ -52,6 +52,8 @@ class StoreSection(Section):
 
     path: FilePath
     """Folder of the store."""
+    use: str = "icechunk"
+    """Registered name of the archive, as in `crest list --kind archives`; one that numbers its cycles."""
     history: dict[str, StreamSection] = {}
     """Streams by name; all outputs of each step where there is none."""
     keep: Annotated[int, Field(ge=1)] = 3
