@@ -87,3 +87,15 @@ def test_a_package_path_stays_in_the_package(write, folder):
     path = write(folder, lambda held: held.replace("licence:", text).replace("brook.csv", "../numpy/__init__.py"))
     with pytest.raises(CatalogueError, match="leads out of the package spotpy"):
         open_entry("daily", catalogue=path)
+
+
+def test_a_relative_path_stays_in_its_folder_and_another_folder_is_said(write, folder, tmp_path):
+    (tmp_path / "catalogues").mkdir()
+    path = write(folder).rename(tmp_path / "catalogues" / "brook.yaml")
+    text = path.read_text()
+    path.write_text(text.replace("path: brook.csv", "path: ../data/brook.csv"))
+    with pytest.raises(CatalogueError, match="../data/brook.csv leads out of .*; give the full path, or folder: of"):
+        open_entry("daily", catalogue=path)
+    for old, new in (("entries:", f"folder: {folder}\nentries:"), ("path: brook.csv", f"path: {folder / 'brook.csv'}")):
+        path.write_text(text.replace(old, new, 1))
+        assert open_entry("daily", catalogue=path).sizes["time"] == 10

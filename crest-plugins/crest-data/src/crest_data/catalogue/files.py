@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from os.path import normpath
 from pathlib import Path
 
 from crest_data.catalogue.errors import CatalogueError
@@ -30,10 +31,19 @@ def locate(entry: Entry, file: FileSection, *, connect: Connect = connect) -> Pa
     path = base / Path(str(file.path)).expanduser()
     if entry.section.package and not path.resolve().is_relative_to(base.resolve()):
         raise CatalogueError(f"{entry.full_name}: {file.path} leads out of the package {entry.section.package.name}")
+    if not Path(normpath(path)).is_relative_to(normpath(base)) and not _is_full(str(file.path)):
+        raise CatalogueError(
+            f"{entry.full_name}: {file.path} leads out of {base}; give the full path, or folder: of the catalogue"
+        )
     if not path.exists():
         install = f"; it comes with: {entry.section.package.install}" if entry.section.package else ""
         raise CatalogueError(f"{entry.full_name}: {path} is not there{install}")
     return path
+
+
+def _is_full(path: str) -> bool:
+    """Return whether a path tells by itself where it leads, as seen by who reads the catalogue."""
+    return Path(path).expanduser().is_absolute()
 
 
 def folder_of(entry: Entry) -> Path:
