@@ -105,7 +105,7 @@ def archive(tmp_path, monkeypatch):
     monkeypatch.setenv("CREST_CACHE", str(tmp_path / "cache"))
     server = ThreadingHTTPServer(("127.0.0.1", 0), Archive)
     server.pages, server.asked = {}, []
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     server.connect = lambda parts: HTTPConnection("127.0.0.1", server.server_port, timeout=10)
     yield server
     server.shutdown()
