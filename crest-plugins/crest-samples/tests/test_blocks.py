@@ -190,6 +190,25 @@ def test_no_more_blocks_are_alive_than_the_one_in_use_and_those_ahead(cube, monk
     assert most[0] <= 2 and all(name.startswith("crest-samples") for name in readers)
 
 
+def test_the_next_block_is_read_while_one_is_used(cube, monkeypatch):
+    arguments, _ = of(cube)
+    plan = plan_samples(*arguments, every=40)
+    second, read, count = threading.Event(), type(plan).read, [0]
+
+    def told(self, *block):
+        count[0] += 1
+        if count[0] == 2:
+            second.set()
+        return read(self, *block)
+
+    monkeypatch.setattr(type(plan), "read", told)
+    batches = iter(BlockLoader(plan, 1, generator(), memory=1e6))
+    next(batches)  # of many batches of the first block
+    assert second.wait(30.0)
+    batches.close()
+    assert count[0] == 2  # one ahead, no more
+
+
 def test_leaving_an_epoch_stops_the_thread(cube):
     arguments, _ = of(cube)
     loader = BlockLoader(plan_samples(*arguments), 16, generator(), memory=1e6)

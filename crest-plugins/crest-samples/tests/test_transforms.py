@@ -170,6 +170,13 @@ def test_samples_are_transformed_when_they_are_made():
     assert torch.allclose(scaling["slope"](plain.inputs["slope"]), scaled.inputs["slope"])
 
 
+def test_what_is_transformed_has_no_units():
+    data, part = training()
+    scaling = fit({"discharge": ("standardise",)}, part.select(data), part)
+    samples = make_samples([Source(data, ("slope",))], [Source(data, ("discharge",))], Window(5), transforms=scaling)
+    assert samples.inputs.units == {"slope": "%"} and samples.targets.units == {"discharge": "1"}
+
+
 @pytest.mark.parametrize(
     ("units", "told"), [("m day-1", "'m day-1'"), ("mm h-1", "'mm h-1'"), ("kg m-2 day-1", "'kg m-2 day-1'"),
                         ("K", "'K'"), ("water", "'water'"), ("", "'no units'")]

@@ -41,7 +41,7 @@ def read_side(
         for name in source.variables:
             values = torch.from_numpy(read(source, found, name, first, steps))
             values = (transforms[name](values) if name in transforms else values).to(dtype)
-            units = str(source.data[name].attrs.get("units", ""))
+            units = "1" if name in transforms else str(source.data[name].attrs.get("units", ""))
             shape, group = extra_shape(source, name), moving if source.moves(name) else static
             if source.flag:
                 group[f"{name}_valid"] = (~torch.isnan(values)).to(dtype), shape, False, "1"

@@ -41,7 +41,7 @@ class Side:
 
     @property
     def units(self) -> dict[str, str]:
-        """Units of each variable."""
+        """Units of each variable, "1" of those that are transformed."""
         held = (self.series.units, self.statics.units, *(patches.units for patches in self.patches))
         return {name: units for one in held for name, units in one.items()}
 
