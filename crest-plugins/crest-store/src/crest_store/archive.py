@@ -13,6 +13,7 @@ import zarr
 from crest_core import FieldSpec, StoreError, Tensors
 from crest_store import arrays, history, record, regions, restart
 from crest_store import repository as repositories
+from crest_store.errors import ReadOnlyError
 from crest_store.intervals import bounds_of, check_whole, nominal
 from crest_store.methods import cell_methods
 from crest_store.reduction import Partial, reduce
@@ -96,8 +97,15 @@ class IcechunkArchive:
         self._back = None
 
     def load(self, cycle: int | None = None) -> tuple[Tensors, dict[str, Any]]:
-        """Return the state at the end of a kept cycle and its attributes; the last by default."""
-        writer, wanted = self._opened(), cycle if cycle is not None else self._back
+        """Return the state at the end of a kept cycle and its attributes; the last by default.
+
+        Where this process may not write, the run is read as by `open_run`.
+        """
+        wanted = cycle if cycle is not None else self._back
+        try:
+            writer = self._opened()
+        except ReadOnlyError:
+            return self._committed().restart(wanted)
         with repositories.speaking(f"restart of run {self.path}"):
             root = writer.root()
             number = restart.newest(root) if wanted is None else wanted

@@ -11,6 +11,10 @@ class LockError(StoreError):
     """A run that another driver is writing."""
 
 
+class ReadOnlyError(StoreError):
+    """A run in a place where this process may not write."""
+
+
 class DamageError(StoreError):
     """Files of a run that do not hold what was written."""
 

@@ -6,6 +6,7 @@ disk or to an object store.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import getpass
 import json
@@ -18,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from crest_core import StoreError
-from crest_store.errors import LockError
+from crest_store.errors import LockError, ReadOnlyError
 
 
 class Lock:
@@ -28,7 +29,11 @@ class Lock:
         try:
             descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise StoreError(f"run {run} cannot be locked: {error}") from error
+            if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+                raise StoreError(f"run {run} cannot be locked: {error}") from error
+            raise ReadOnlyError(
+                f"run {run} cannot be written: {error}; read it with open_run or load(), or go on with a copy of it"
+            ) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not os.fstat(descriptor).st_nlink:
