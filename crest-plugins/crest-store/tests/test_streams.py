@@ -160,6 +160,18 @@ def test_a_region_is_a_box_or_cells(tmp_path):
             written(tmp_path / "none", outputs(10), [], own=Stream(region=region))
 
 
+def test_cells_that_are_there_or_asked_for_twice_are_refused(tmp_path):
+    ids = ["a", "b", "c", "b", "a"]
+    twice = outputs(10).assign_coords(cell_id=("cell", ids))
+    with pytest.raises(
+        StreamError, match="cell_id 'b' stands at positions 1 and 3: .*; give each cell an id of its own"
+    ):
+        written(tmp_path / "run", twice, [], own=Stream(region=("c", "b")))
+    assert written(tmp_path / "run", twice, [], own=Stream(region=("c",)))["own"].sizes["cell"] == 1
+    with pytest.raises(StreamError, match="cell 'site-1' is asked for at positions 0 and 2; name it once"):
+        written(tmp_path / "asked", outputs(10), [], own=Stream(region=("site-1", "site-0", "site-1")))
+
+
 @pytest.mark.parametrize(
     "west, east, inside",
     [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import xarray as xr
@@ -59,10 +59,26 @@ def _cells(data: xr.Dataset, name: str, cells: tuple[str | int, ...]) -> xr.Data
         raise StreamError(f"stream {name}: cells {list(cells)} need a dimension cell; take a Box")
     label = next((one for one in ("cell_id", "cell") if one in data.coords), None)
     names = list(range(data.sizes["cell"])) if label is None else data[label].values.tolist()
-    places = {cell: place for place, cell in enumerate(names)}
-    if missing := [cell for cell in cells if cell not in places]:
+    for one, places in _repeated(cells):
+        raise StreamError(f"stream {name}: cell {one!r} is asked for at positions {places}; name it once")
+    for one, places in _repeated(names):
+        if one in cells:
+            raise StreamError(
+                f"stream {name}: {label} {one!r} stands at positions {places}, and which is meant cannot be told; "
+                f"give each cell an id of its own, or take a Box"
+            )
+    numbers = {cell: place for place, cell in enumerate(names)}
+    if missing := [cell for cell in cells if cell not in numbers]:
         raise StreamError(f"stream {name}: cells {missing} do not exist; {label or 'numbers'}: {_some(names)}")
-    return data.isel(cell=[places[cell] for cell in cells])
+    return data.isel(cell=[numbers[cell] for cell in cells])
+
+
+def _repeated(names: Sequence[str | int]) -> Iterator[tuple[str | int, str]]:
+    """Yield names that occur again, and in words where they stand first and again."""
+    first: dict[str | int, int] = {}
+    for place, one in enumerate(names):
+        if first.setdefault(one, place) != place:
+            yield one, f"{first[one]} and {place}"
 
 
 def _between(lon: np.ndarray, west: float, east: float) -> np.ndarray:
