@@ -1,5 +1,6 @@
 """Forcing: every way in which data can be wrong is an error that says where and what to do."""
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -370,3 +371,20 @@ def test_a_run_on_static_fields_alone_needs_a_period():
             simulate(Lapse(), places, **period)
     result = simulate(Lapse(), places, start="2001-01-01", end="2001-01-04")
     assert result["cooling"].values.tolist() == [[pytest.approx(0.65), pytest.approx(1.3)]] * 3
+
+
+def test_a_file_that_is_damaged_where_a_window_is_read_is_named(tmp_path):
+    data, path = weather(40, 3, seed=1), tmp_path / "weather.nc"
+    encoding = {"precipitation": {"chunksizes": (10, 3), "zlib": True}}
+    data.to_netcdf(path, engine="h5netcdf", encoding=encoding)
+    with h5py.File(path) as file:
+        third = file["precipitation"].id.get_chunk_info(2)
+    content = bytearray(path.read_bytes())
+    content[third.byte_offset : third.byte_offset + third.size] = bytes(third.size)
+    path.write_bytes(content)
+    message = (
+        r"forcing precipitation: .*weather.nc cannot be read from 2001-01-15 00:00:00 to 2001-01-25 00:00:00: "
+        r".*; mend the file"
+    )
+    with xr.open_dataset(path, engine="h5netcdf") as opened, pytest.raises(ForcingError, match=message):
+        run(opened, window="10D")

@@ -185,14 +185,12 @@ def _record(run: Prepared, identity: str, seed: int | None) -> dict[str, str]:
 def _resumed(store: Store | Archive, identity: str) -> tuple[Tensors, dict[str, Any]]:
     """Return state and attributes of a restart that this graph wrote."""
     state, attributes = store.load()
-    for key in ("time", "calendar", "graph_hash"):
-        if key not in attributes:
-            raise StateError(f"the file to resume from has no {key!r}: it is not a restart of a run")
-    if (other := attributes["graph_hash"]) != identity:
+    if missing := [key for key in ("time", "calendar", "graph_hash") if key not in attributes]:
+        raise StateError(f"the file to resume from has no {missing[0]!r}: it is not a restart of a run")
+    time, other = attributes["time"], attributes["graph_hash"]
+    if other != identity:
         hashes = f"hash {other[:12]}, this one {identity[:12]}"
-        raise StateError(
-            f"restart of {attributes['time']}: written by another graph ({hashes}); run the graph that wrote it"
-        )
+        raise StateError(f"the restart of {time} was written by another graph ({hashes}); run the graph that wrote it")
     return state, attributes
 
 

@@ -196,7 +196,12 @@ class Forcing:
             variable = variable.isel(time=slice(first, first + steps))
         variable = variable.expand_dims([name for name in self.lead if name not in variable.dims])
         variable = variable.transpose(..., *self.lead, *spec.dims)
-        raw = variable.values
+        try:
+            raw = variable.values
+        except (OSError, RuntimeError, ValueError, LookupError) as error:  # how libraries of files tell damage
+            span = "" if spec.static else f" from {self.times[first]} to {self.times[first + steps - 1] + self.step}"
+            told = f"{variable.encoding.get('source', 'the data')} cannot be read{span}: {error}; mend the file"
+            raise ForcingError(f"forcing {spec.name}: {told}") from error
         marks = [variable.attrs[key] for key in ("_FillValue", "missing_value") if key in variable.attrs]
         filled = np.isin(raw, np.array([*_FILL_VALUES, *marks], dtype=np.result_type(raw.dtype, np.float32)))
         values = torch.from_numpy(raw.astype(np.float64))

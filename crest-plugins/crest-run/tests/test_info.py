@@ -74,7 +74,7 @@ def test_info_of_an_unknown_name_lists_near_ones(crest):
     assert (status, out) == (2, "")
     assert err.startswith("crest: 'buckt' is not installed; did you mean 'bucket'")
     assert (
-        "installed: black-bucket, bucket, cwd, documented, folder, hiding, icechunk, info, lists, lstm, needy, own, pair"
+        "installed: black-bucket, bucket, cwd, documented, folder, hiding, icechunk, info, lists, lstm, needy, own"
         in err
     )
     assert err.count("\n") == 1
