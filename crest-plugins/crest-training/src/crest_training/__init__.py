@@ -5,6 +5,9 @@ from typing import Any
 
 _NAMES = {
     "climatology": ("day_of_year_climatology",),
+    "comparison": ("Comparison", "compare"),
+    "evaluation": ("evaluate", "score", "score_members"),
+    "descent": ("Optimiser",),
     "fitting": ("fit",),
     "metrics": ("beta_nse", "bias", "nse", "rmse", "ubrmse"),
     "metrics_anomaly": ("anomaly_correlation",),
@@ -12,8 +15,11 @@ _NAMES = {
     "metrics_kge": ("kge", "kge_alpha", "kge_beta", "kge_gamma", "kge_prime", "pearson_r"),
     "metrics_mixture": ("crps_mixture", "mixture_cdf", "pit_reliability"),
     "metrics_peaks": ("peak_timing",),
+    "objective": ("Objective",),
     "observation": ("Observation",),
     "record": ("TrainingRecord",),
+    "schedule": ("Schedule",),
+    "training": ("train",),
     "triple_collocation": ("Collocation", "triple_collocation"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
