@@ -1,5 +1,6 @@
 """netCDF files that are cut off, in any format, are refused when they are opened, and named."""
 
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
@@ -21,7 +22,8 @@ def written(path, kind, records=(), extra=False):
     held["warmth"] = (("time", "lat", "lon"), np.full((60, 3, 3), 280.0), attributes)
     if extra:
         held["flag"] = (("time", "lat"), np.ones((60, 3), np.int8))
-    held.to_netcdf(path, engine="netcdf4", format=kind, unlimited_dims=records)
+    packed = {"warmth": {"zlib": True, "chunksizes": (30, 3, 3)}} if kind == "NETCDF4" else {}
+    held.to_netcdf(path, engine="netcdf4", format=kind, unlimited_dims=records, encoding=packed)
     return path.read_bytes()
 
 
@@ -69,3 +71,18 @@ def test_a_file_of_era5_or_of_sites_that_is_cut_off_is_refused(tmp_path, era5):
     (tmp_path / "a.nc").write_bytes(content[:-8])
     with pytest.raises(DataError, match="a.nc: no readable netCDF-4 file .* is it cut off"):
         opened(tmp_path / "a.nc", needs=["warmth"])
+
+
+def test_damage_within_a_file_is_told_when_the_values_are_asked_for(tmp_path):
+    path = tmp_path / "a.nc"
+    content = bytearray(written(path, "NETCDF4"))
+    with h5py.File(path) as file:
+        chunk = file["warmth"].id.get_chunk_info(1)
+    content[chunk.byte_offset : chunk.byte_offset + chunk.size] = bytes(chunk.size)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="a.nc: cannot be read .* is it cut off or damaged"):
+        read_netcdf(path, step="1D")
+    lazy = read_netcdf(path, step="1D", chunks={"time": 30})["warmth"]
+    assert lazy[:30].values.tolist() == np.full((30, 3, 3), 280.0).tolist()
+    with pytest.raises((OSError, RuntimeError)):
+        lazy[30:].load()
