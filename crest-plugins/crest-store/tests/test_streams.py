@@ -98,6 +98,27 @@ def test_an_incomplete_interval_is_not_shown_until_it_is_complete(tmp_path):
     assert written(tmp_path / "b", data, [30], own=stream)["own"].sizes["time"] == 1
 
 
+def test_an_interval_that_a_run_leaves_incomplete_is_told_and_completed_when_it_goes_on(tmp_path, small, caplog):
+    streams = {"daily": Stream(), "monthly": Stream(fields=("runoff",), every="1MS", statistic="mean")}
+    with IcechunkArchive(tmp_path / "run", history=streams) as archive:
+        small.run(archive, "2001-02-14")
+    (note,) = [one.getMessage() for one in caplog.records]
+    assert note == (
+        f"run {tmp_path / 'run'}, stream monthly: the interval from 2001-02-01T00:00:00 has 13 steps up to "
+        f"2001-02-14T00:00:00 and is not complete: history leaves it out, a run that goes on from here completes it"
+    )
+    assert open_run(tmp_path / "run").incomplete() == {"monthly": ("2001-02-01T00:00:00", 13)}
+    caplog.clear()
+    with IcechunkArchive(tmp_path / "run") as archive:
+        archive.open()  # nothing is committed, nothing is told
+    with IcechunkArchive(tmp_path / "run") as archive:
+        small.run(archive, "2001-03-01", resume=True)
+    assert caplog.records == [] and open_run(tmp_path / "run").incomplete() == {}
+    run = open_run(tmp_path / "run")
+    daily = run.history("daily")["runoff"].sel(time=slice("2001-02-01", "2001-02-28")).mean("time")
+    np.testing.assert_allclose(run.history("monthly")["runoff"][1], daily, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     "method, statistic, step, expected",
     [
@@ -164,7 +185,7 @@ def test_cells_that_are_there_or_asked_for_twice_are_refused(tmp_path):
     ids = ["a", "b", "c", "b", "a"]
     twice = outputs(10).assign_coords(cell_id=("cell", ids))
     with pytest.raises(
-        StreamError, match="cell_id 'b' stands at positions 1 and 3: .*; give each cell an id of its own"
+        StreamError, match="cell_id 'b' stands at positions 1 and 3, .*; give each cell an id of its own"
     ):
         written(tmp_path / "run", twice, [], own=Stream(region=("c", "b")))
     assert written(tmp_path / "run", twice, [], own=Stream(region=("c",)))["own"].sizes["cell"] == 1

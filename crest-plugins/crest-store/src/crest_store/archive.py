@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -22,6 +23,7 @@ from crest_store.run import Run, open_run
 from crest_store.stream import Stream, check_streams
 from crest_store.writer import Writer
 
+_LOG = logging.getLogger(__name__)
 _BRANCH = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
@@ -48,6 +50,7 @@ class IcechunkArchive:
         self._asked = None if history is None else check_streams(history)
         self._writer: Writer | None = None
         self._back: int | None = None
+        self._last = Checkpoint()  # of the last commit since it was opened
 
     def __enter__(self) -> Self:
         self._opened(create=True)
@@ -59,10 +62,17 @@ class IcechunkArchive:
         self.close()
 
     def close(self) -> None:
-        """Let another process write; the next call opens the run again."""
+        """Let another process write; the next call opens the run again. Intervals that are not complete are logged."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+        for name, (start, steps) in self._last.incomplete.items():
+            _LOG.warning(
+                f"run {self.path}, stream {name}: the interval from {start} has {steps} steps up to "
+                f"{self._last.attributes['time']} and is not complete: history leaves it out, a run that goes on from "
+                f"here completes it"
+            )
+        self._last = Checkpoint()
 
     def check(self, outputs: Sequence[FieldSpec], places: xr.Dataset, step: timedelta | None = None) -> None:
         """Refuse, before a run, streams that do not fit what it will give: fields, statistics, region, length of steps.
@@ -94,7 +104,7 @@ class IcechunkArchive:
             restart.write(root, after, state)
             restart.retain(root, after.cycle, self.keep, self.keep_every)
             writer.commit(session, after.cycle)
-        self._back = None
+        self._back, self._last = None, after
 
     def load(self, cycle: int | None = None) -> tuple[Tensors, dict[str, Any]]:
         """Return the state at the end of a kept cycle and its attributes; the last by default.

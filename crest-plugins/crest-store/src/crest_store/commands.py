@@ -52,10 +52,16 @@ def info(path: _Path, branch: _Branch = "main") -> None:
     if not run.cycles():
         return
     print(f"restarts  {', '.join(map(str, run.restarts()))}")
+    incomplete = run.incomplete()
     for name in run.streams():
         data = run.history(name)
         sizes = ", ".join(f"{dim} {size}" for dim, size in data.sizes.items() if dim != "bnds")
         print(f"stream    {name}: {', '.join(map(str, data.data_vars))} ({sizes})")
+        if name in incomplete:
+            start, steps = incomplete[name]
+            print(
+                f"          and {steps} steps since {start}, left out until a run that goes on completes the interval"
+            )
     for key, value in sorted(run.record().items()):
         print(f"record    {key} = {value}")
 

@@ -12,6 +12,7 @@ import zarr
 
 from crest_core import StoreError, Tensors
 from crest_store import arrays
+from crest_store.intervals import to_date
 from crest_store.reduction import Partial
 
 _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # by bytes, for types NumPy lacks
@@ -26,6 +27,12 @@ class Checkpoint:
     lengths: dict[str, int] = field(default_factory=dict)
     partials: dict[str, Partial] = field(default_factory=dict)
     record: int = 0  # bytes of the record
+
+    @property
+    def incomplete(self) -> dict[str, tuple[str, int]]:
+        """By stream, from when on and with how many steps an interval waits for the rest of its steps."""
+        calendar = str(self.attributes.get("calendar", "standard"))
+        return {name: (to_date(one.interval, calendar), one.count) for name, one in self.partials.items() if one.count}
 
 
 def write(root: zarr.Group, checkpoint: Checkpoint, state: Tensors) -> None:

@@ -55,6 +55,12 @@ class Run:
             checkpoint, state = restart.read(self.root, restart.newest(self.root) if cycle is None else cycle)
             return state, checkpoint.attributes
 
+    def incomplete(self) -> dict[str, tuple[str, int]]:
+        """Return by stream the interval that is not complete at the end of the run: its start, and its steps so far."""
+        with self._speaking("restart"):
+            found = restart.cycles(self.root)
+            return restart.read(self.root, found[-1])[0].incomplete if found else {}
+
     def record(self, cycle: int | None = None) -> dict[str, Any]:
         """Return the record of a cycle (the last by default): its times, hashes, versions and seed."""
         records = {one["cycle"]: one for one in self._records()}
