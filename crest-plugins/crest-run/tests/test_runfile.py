@@ -404,8 +404,6 @@ def test_weights_of_another_model_are_refused(models, write, tmp_path):
     [
         ("{start: 2001-01-05, end: 2002-01-01}", "the run needs forcing from 2001-01-05 00:00:00 to 2002-01-01"),
         ("{start: 2000-01-05, end: 2001-02-01}", "but the data hold 2001-01-01 00:00:00 to 2001-02-10 00:00:00"),
-        ("{start: 2001-01-05, end: 2001-01-05}", "the period 2001-01-05T00:00:00 to 2001-01-05T00:00:00 by 1D"),
-        ("{start: 2001-01-05, end: 2001-01-04}", "is empty; the end is excluded and must lie after the start"),
         ("{start: 2001-01-05, end: 2001-01-07T06:00}", "lasts 2 days, 6:00:00, not a multiple of the step"),
         ("{start: 2001-01-05T06:00, end: 2001-01-07T06:00}", "which is not one of the data's times"),
     ],
@@ -445,3 +443,25 @@ def test_forcing_that_cannot_be_opened_names_the_line(models, write):
     text = LOOP.replace(source, "{source: folder}")
     message = "run.yaml:7: forcing: data source 'folder' gives a str, expected an xarray Dataset"
     assert fault(write(text), call=run) == message
+
+
+@pytest.mark.parametrize("end", ["2001-01-05", "2001-01-04"])
+def test_an_end_that_is_not_after_the_start_is_told_by_its_line_before_anything_is_built(write, end):
+    message = fault(write(LOOP + f"period:\n  start: 2001-01-05\n  end: {end}\n"))
+    assert message == (
+        f"run.yaml:10: period.end: the end {end} 00:00:00 is excluded and must lie after the start 2001-01-05 00:00:00"
+        f"; move one of them"
+    )
+
+
+def test_both_lines_of_a_period_that_the_forcing_does_not_cover_are_named(models, write):
+    message = fault(write(LOOP + "period:\n  start: 2000-01-01\n  end: 2001-01-09\n"), PeriodError, run)
+    assert message.startswith(
+        "run.yaml:9: period.start, run.yaml:10: period.end: the run needs forcing from 2000-01-01"
+    )
+
+
+def test_a_run_without_period_names_the_forcing_that_holds_no_time_for_it(models, write):
+    run(write(LOOP + "output: {restart: end.safetensors}\n"))
+    message = fault(write(LOOP + "resume: end.safetensors\n"), PeriodError, run)
+    assert message.startswith("run.yaml:7: forcing: the period 2001-02-10T00:00:00 to 2001-02-10T00:00:00 by 1D")

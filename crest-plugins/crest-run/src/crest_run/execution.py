@@ -170,6 +170,12 @@ def _located(run: RunFile) -> Iterator[None]:
     except RestartError as error:
         how = " (crest run: --from CYCLE, or --branch NAME beside it)" if run.output.store else ""
         raise RunFileError(f"{run.where(_PLACES[error.differs])}: {error}{how}") from error
-    except (ForcingError, TimeError) as error:
-        with run.at("period" if isinstance(error, PeriodError) else "forcing"):
+    except PeriodError as error:
+        if run.period is None:  # all of the forcing, or what is left of it
+            raise PeriodError(f"{run.where('forcing')}: {error}") from error
+        start, end = (run.where("period", key).removesuffix(f": period.{key}") for key in ("start", "end"))
+        ends = f"{start}: period" if start == end else f"{start}: period.start, {end}: period.end"
+        raise PeriodError(f"{ends}: {error}") from error
+    except (ForcingError, TimeError):
+        with run.at("forcing"):
             raise

@@ -186,12 +186,16 @@ class RunFile(Section):
 
     @model_validator(mode="after")
     def _dates(self) -> RunFile:
+        times = []
         for key in ("start", "end") if self.period else ():
             try:
-                parse_time(getattr(self.period, key), self.calendar)
+                times.append(parse_time(getattr(self.period, key), self.calendar))
             except TimeError as error:
                 at = {"text": str(error), "at": ("period", key)}
                 raise PydanticCustomError("time", "{text}", at) from error
+        if times and times[0] >= times[1]:
+            text = f"the end {times[1]} is excluded and must lie after the start {times[0]}; move one of them"
+            raise PydanticCustomError("time", "{text}", {"text": text, "at": ("period", "end")})
         return self
 
     @property
