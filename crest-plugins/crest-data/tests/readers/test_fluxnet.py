@@ -109,6 +109,18 @@ def test_a_workbook_gives_what_the_text_gives(tmp_path):
         read_fluxnet(file)
 
 
+def test_a_workbook_of_half_hours_gives_what_the_text_gives(tmp_path):
+    text = write(tmp_path, HALF_HOURLY, resolution="HH")
+    head, *rows = [line.split(",") for line in HALF_HOURLY]
+    book = Workbook()
+    book.active.append(head)
+    for row in rows:
+        book.active.append([*map(int, row[:2]), *map(float, row[2:])])
+    book.save(text.with_suffix(".xlsx"))
+    from_text, from_book = read_fluxnet(text), read_fluxnet(text.with_suffix(".xlsx"))
+    assert from_text.identical(from_book) and from_book["time"].size == 3
+
+
 def test_sites_with_other_sensors_are_joined_and_told(tmp_path):
     write(tmp_path)
     other = [",".join(line.split(",")[:5]) for line in DAILY]
