@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
+from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 
 class BestParameters:
@@ -34,3 +36,12 @@ class BestParameters:
     def restore(self) -> None:
         """Put the best parameters back into the model."""
         self.model.load_state_dict(self._kept)
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return the parameters that are kept, and what is known of them."""
+        return dict(self._kept), {"loss": self.loss, "epoch": self.epoch, "waiting": self.waiting}
+
+    def resume(self, kept: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Go on from a state."""
+        self._kept = {name: value.clone() for name, value in kept.items()}
+        self.loss, self.epoch, self.waiting = float(facts["loss"]), int(facts["epoch"]), int(facts["waiting"])

@@ -1,4 +1,4 @@
-"""Progress of a fit: a bar with losses and remaining time on a terminal, a few lines elsewhere."""
+"""Progress of a training: a bar with losses and remaining time on a terminal, a few lines elsewhere."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Progress:
     ...     progress.update(1, loss=0.5, best=0.5)
     """
 
-    def __init__(self, epochs: int, shown: bool | None) -> None:
+    def __init__(self, epochs: int, shown: bool | None, title: str = "fit") -> None:
         self.epochs = epochs
         self.terminal = sys.stderr.isatty()
         self.lines = bool(shown) and not self.terminal
         columns = (
-            TextColumn("fit"),
+            TextColumn(title),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("loss {task.fields[loss]:.4f}, best {task.fields[best]:.4f}"),
@@ -45,6 +45,10 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         self.bar.stop()
+
+    def within(self, epochs_done: float, loss: float, best: float) -> None:
+        """Show that a batch is done: a share of an epoch."""
+        self.bar.update(self.task, completed=epochs_done, loss=loss, best=best)
 
     def update(self, epoch: int, loss: float, best: float) -> None:
         """Show that an epoch is done."""

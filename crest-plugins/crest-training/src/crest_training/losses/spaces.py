@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 
@@ -12,6 +11,7 @@ from torch import Tensor
 class Standardised:
     """(x - mean) / std, with mean and std of the training period.
 
+    >>> import torch
     >>> Standardised(2.0, 4.0)(torch.tensor([10.0]))
     tensor([2.])
     """
@@ -27,6 +27,7 @@ class Standardised:
 class Logarithm:
     """log(x + offset), which makes low flows count; values below 0 count as 0, and give no gradient.
 
+    >>> import torch
     >>> Logarithm(1.0)(torch.tensor([0.0]))
     tensor([0.])
     """
@@ -41,6 +42,7 @@ class Logarithm:
 class Root:
     """sqrt(x + offset), between the two; offset above 0 keeps the gradient finite at 0.
 
+    >>> import torch
     >>> Root(1.0)(torch.tensor([3.0]))
     tensor([2.])
     """

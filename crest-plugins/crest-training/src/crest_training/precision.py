@@ -1,0 +1,60 @@
+"""The gate of reduced precision: bfloat16 is used where it gives the loss and the gradient of float32."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from crest_training.batch import Batch
+from crest_training.modes import modes_restored
+from crest_training.passes import Passes
+
+LARGEST_DIFFERENCE = 0.02  # of the loss, relative; bfloat16 has 8 bits, a rounding of 0.004
+SMALLEST_COSINE = 0.99  # between the gradients
+
+
+@dataclass(frozen=True)
+class Gate:
+    """How bfloat16 compares with float32 on one batch, and whether it may be used."""
+
+    difference: float
+    cosine: float
+
+    @property
+    def passed(self) -> bool:
+        """True if loss and gradient agree well enough; nan never does."""
+        return self.difference <= LARGEST_DIFFERENCE and self.cosine >= SMALLEST_COSINE
+
+    def __str__(self) -> str:
+        verdict = "used" if self.passed else "not used, training is in float32"
+        return (
+            f"bf16: on the first batch the loss differs by {self.difference:.2g} (at most {LARGEST_DIFFERENCE:g}), the "
+            f"cosine of the gradients is {self.cosine:.4f} (at least {SMALLEST_COSINE:g}): {verdict}"
+        )
+
+
+def gate(passes: Passes, batch: Batch) -> Gate:
+    """Return the comparison on one batch, with dropout off; parameters and their gradients are left as they are."""
+    with modes_restored(passes.model), torch.backends.cudnn.flags(enabled=False):
+        passes.model.eval()
+        try:
+            loss, gradient = _loss_and_gradient(passes, batch)
+            passes.reduced = True
+            other, rough = _loss_and_gradient(passes, batch)
+        finally:
+            passes.reduced = False
+    difference = float((other - loss).abs() / loss.abs().clamp(min=torch.finfo(loss.dtype).tiny))
+    return Gate(difference, float(torch.nn.functional.cosine_similarity(gradient, rough, dim=0)))
+
+
+def _loss_and_gradient(passes: Passes, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Return the loss, and its gradient with respect to all trained parameters as one vector."""
+    parameters = [p for p in passes.model.parameters() if p.requires_grad]
+    total, gradient = torch.zeros((), dtype=torch.float64), [torch.zeros_like(p) for p in parameters]
+    for loss in passes.losses(batch):
+        found = torch.autograd.grad(loss, parameters, allow_unused=True)
+        gradient = [g if new is None else g + new for g, new in zip(gradient, found, strict=True)]
+        total = total + loss.detach().cpu().double()
+    return total, torch.cat([g.reshape(-1).double() for g in gradient])
