@@ -81,6 +81,24 @@ def test_what_cannot_be_read_is_named_with_the_reason(tmp_path, file):
         open_run(tmp_path / "empty")
 
 
+@pytest.mark.parametrize("place", ["ftp://host/run", "https://host/run.nc", "file://host/run"])
+def test_a_url_is_that_of_a_store_or_refused_in_one_line(crest, place):
+    status, out, err = crest("plot", place, "storage")
+    assert (status, out, len(err.splitlines())) == (2, "", 1)
+    assert err.startswith(
+        f"crest: {place} cannot be opened as the store of a run: run {place}: {place.split(':')[0]}://"
+    )
+    assert "expected a folder, s3://bucket/run or gs://bucket/run" in err
+
+
+def test_a_url_needs_crest_store(monkeypatch):
+    monkeypatch.setenv("CREST_PLUGINS", "crest-plot")
+    registry.cache_clear()
+    with pytest.raises(PlotError, match="s3://bucket/run is a URL; if it is the store of a run, pip install"):
+        open_run("s3://bucket/run")
+    registry.cache_clear()
+
+
 def test_a_folder_needs_crest_store(tmp_path, monkeypatch):
     monkeypatch.setenv("CREST_PLUGINS", "crest-plot")
     registry.cache_clear()

@@ -21,7 +21,10 @@ _KINDS = "; ".join(f"{kind}: {meaning}" for kind, meaning in KINDS.items())
 
 
 def plot(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="NetCDF file, Zarr folder or store of a run.")],
+    run: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", help="NetCDF file, Zarr folder or store of a run (or its s3:// or gs:// URL)."),
+    ],
     field: Annotated[
         str, typer.Argument(metavar="[FIELD]", help="What to draw; without it, the fields are told.")
     ] = "",

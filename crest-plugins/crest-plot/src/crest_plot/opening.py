@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import xarray as xr
@@ -10,15 +11,18 @@ from crest_core import CrestError, registry
 from crest_plot.errors import PlotError
 
 _ZARR = ("zarr.json", ".zgroup", ".zmetadata")
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,2}(.*)")  # a Path keeps one slash; C:/ is a drive
 _DAMAGED = (OSError, ValueError, KeyError, RuntimeError)  # what readers raise on files that are not what they seem
 
 
 def open_run(path: str | Path, *, stream: str | None = None, branch: str | None = None) -> xr.Dataset:
     """Return the Dataset of a NetCDF file, a Zarr folder or the store of a run; values are read when needed.
 
-    The store of a run (a folder that crest-store has written) is opened by the registered archive `icechunk`; by
-    default the first stream of history on the branch `main`.
+    The store of a run (a folder that crest-store has written, or its s3:// or gs:// URL) is opened by the registered
+    archive `icechunk`; by default the first stream of history on the branch `main`.
     """
+    if url := _URL.match(str(path)):
+        return _open_store(f"{url[1]}://{url[2]}", stream, branch)
     path = Path(path)
     if not path.exists():
         raise PlotError(f"{path}: no such file or folder; give a NetCDF file, a Zarr folder or the store of a run")
@@ -39,13 +43,17 @@ def open_run(path: str | Path, *, stream: str | None = None, branch: str | None 
         raise PlotError(f"{path} cannot be read as a {kind} ({why}); is it complete, and of this kind?") from error
 
 
-def _open_store(path: Path, stream: str | None, branch: str | None) -> xr.Dataset:
+def _open_store(path: str | Path, stream: str | None, branch: str | None) -> xr.Dataset:
     """Return what is committed in the store of a run."""
     if "icechunk" not in {entry.name for entry in registry().of_kind("archives")}:
         advice = "if it is the store of a run, pip install crest-store"
+        if isinstance(path, str):
+            raise PlotError(f"{path} is a URL; {advice}, or give a file or folder of this machine")
         raise PlotError(f"{path} is a folder and no Zarr group (no {' or '.join(_ZARR[:2])} in it); {advice}")
     archive = registry().load("archives", "icechunk")
     try:
         return archive(path, branch=branch or "main").open(stream)
     except CrestError as error:
+        if isinstance(path, str):
+            raise PlotError(f"{path} cannot be opened as the store of a run: {error}") from error
         raise PlotError(f"{path} is no Zarr group, and cannot be opened as the store of a run: {error}") from error
