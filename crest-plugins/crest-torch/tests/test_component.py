@@ -411,3 +411,19 @@ def test_an_lstm_needs_outputs_on_the_columns_of_its_inputs_and_known_sizes():
         lstm_component(inputs=(RAIN,), outputs=(layers,), scale=SCALE, hidden=4)
     with pytest.raises(FieldError, match=r"runoff: expected dims that end with \('cell',\), as the inputs', got"):
         lstm_component(inputs=(RAIN,), outputs=over(("y", "x"), RUNOFF), scale=SCALE, hidden=4)
+
+
+def test_standardised_later_a_component_is_as_if_built_with_the_scale():
+    inputs, outputs = over(("cell",), RAIN), over(("cell",), RUNOFF)
+    plain, built = (
+        lstm_component(
+            inputs=inputs, outputs=outputs, scale=scale, hidden=4, generator=torch.Generator().manual_seed(1)
+        )
+        for scale in (Standardize({"rain": 0.0, "runoff": 0.0}, {"rain": 1.0, "runoff": 1.0}), SCALE)
+    )
+    plain.standardise({"rain": 3.0, "runoff": 1.0}, {"rain": 6.0, "runoff": 2.0})
+    state = plain.initial_state(Sizes(SIZES))
+    rain = {"rain": torch.rand(DAYS, CELLS)}
+    assert torch.equal(plain(state, rain, range(DAYS))[0]["runoff"], built(state, rain, range(DAYS))[0]["runoff"])
+    with pytest.raises(FieldError, match=r"unknown fields \['snow'\], expected some of \['rain', 'runoff'\]"):
+        plain.standardise({"snow": 1.0}, {"snow": 1.0})

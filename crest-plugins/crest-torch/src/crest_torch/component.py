@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from crest_core import ComponentError, FieldSpec, SequenceComponent, Sizes, TensorMap, Tensors
+from crest_core import ComponentError, FieldError, FieldSpec, SequenceComponent, Sizes, Standardize, TensorMap, Tensors
 from crest_torch.checks import check_argument_names, check_dims, check_maps
 from crest_torch.weights import check_description, describe, load_into, read_weights, write_weights
 
@@ -94,6 +94,23 @@ class TorchComponent(SequenceComponent):
         for item, tensor, (_, shape) in zip(self.state_maps, after, memory, strict=True):
             new |= item.unpack(tensor, shape)
         return outputs, new
+
+    def standardise(self, mean: Mapping[str, float], std: Mapping[str, float]) -> None:
+        """Scale fields by these means and standard deviations, in their units; other fields stay as they are.
+
+        They are those of the training period, and belong to the weights: set them before training.
+        """
+        known = {spec.name for spec in (*self.inputs, *self.outputs)}
+        if unknown := sorted({*mean, *std} - known):
+            raise FieldError(f"standardise: unknown fields {unknown}, expected some of {sorted(known)}")
+        scales = [item.scale for item in (*self.input_maps, *self.output_maps) if item.scale]
+        means, stds = dict.fromkeys(known, 0.0), dict.fromkeys(known, 1.0)
+        for scale in scales:
+            means |= scale.mean
+            stds |= scale.std
+        scale = Standardize({**means, **mean}, {**stds, **std})
+        self.input_maps = tuple(replace(item, scale=scale) for item in self.input_maps)
+        self.output_maps = tuple(replace(item, scale=scale) for item in self.output_maps)
 
     def save_weights(self, path: str | Path) -> None:
         """Write the module's weights, and the fields, patterns and scaling that they belong to, as safetensors."""
