@@ -54,6 +54,7 @@ class StoredRun(RuleBasedStateMachine):
             window=model.WINDOW,
             archive=self.archive,
             resume=self.archive if self.base else None,
+            accept=["forcing"],  # a scenario may follow another
         )
 
     @property

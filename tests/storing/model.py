@@ -67,7 +67,13 @@ def after(scenarios: tuple[int, ...]) -> tuple[Kept, dict[str, np.ndarray]]:
     before, history = after(scenarios[:-1]) if len(scenarios) > 1 else (None, {})
     kept = Kept()
     outputs = simulate(
-        graph(), forcing(scenarios[-1]), end=str(day(len(scenarios))), window=WINDOW, resume=before, store=kept
+        graph(),
+        forcing(scenarios[-1]),
+        end=str(day(len(scenarios))),
+        window=WINDOW,
+        resume=before,
+        accept=["forcing"],
+        store=kept,
     )
     fields = {name: outputs[name].values for name in ("runoff", "storage")}
     return kept, {name: np.concatenate([history[name], new]) if history else new for name, new in fields.items()}
