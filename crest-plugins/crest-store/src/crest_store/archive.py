@@ -152,7 +152,7 @@ class IcechunkArchive:
                 raise StoreError(f"run {self.path} has a branch {name!r}; branches: {', '.join(known)}")
             session = writer.repository.writable_session(self.branch)
             root = zarr.open_group(session.store, mode="a")
-            base, _ = restart.read(root, cycle)
+            base = restart.checkpoint(root, cycle)
             if cycle != restart.newest(root):
                 _cut(root, base)
             writer.commit(session, cycle, branch=name)
@@ -175,7 +175,7 @@ class IcechunkArchive:
         cycles = restart.cycles(root)
         if not cycles:
             return Checkpoint()
-        return restart.read(root, cycles[-1] if self._back is None else self._back)[0]
+        return restart.checkpoint(root, cycles[-1] if self._back is None else self._back)
 
     def _streams(self, root: zarr.Group) -> dict[str, Stream]:
         """Return the streams of the run: those it was begun with, which do not change."""

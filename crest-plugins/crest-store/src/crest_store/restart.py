@@ -62,6 +62,16 @@ def write(root: zarr.Group, checkpoint: Checkpoint, state: Tensors) -> None:
 
 def read(root: zarr.Group, cycle: int) -> tuple[Checkpoint, Tensors]:
     """Return the restart of a cycle."""
+    found, state = checkpoint(root, cycle), {}
+    group = arrays.group_at(root, f"restart/{cycle}")
+    for array in arrays.all_arrays(arrays.group_at(group, "state")):
+        kind = getattr(torch, str(array.attrs["torch_dtype"]))
+        state[str(array.attrs["name"])] = torch.from_numpy(np.array(arrays.values_of(array))).view(kind)
+    return found, state
+
+
+def checkpoint(root: zarr.Group, cycle: int) -> Checkpoint:
+    """Return the restart of a cycle, its state left unread."""
     known = cycles(root)
     if cycle not in known:
         raise StoreError(f"cycle {cycle} has no restart; kept are {', '.join(map(str, known)) or 'none'}")
@@ -71,11 +81,7 @@ def read(root: zarr.Group, cycle: int) -> tuple[Checkpoint, Tensors]:
         stream: Partial(values=_values(group, f"accumulators/{stream}"), **numbers)
         for stream, numbers in stored["accumulators"].items()
     }
-    state = {}
-    for array in arrays.all_arrays(arrays.group_at(group, "state")):
-        kind = getattr(torch, str(array.attrs["torch_dtype"]))
-        state[str(array.attrs["name"])] = torch.from_numpy(np.array(arrays.values_of(array))).view(kind)
-    return Checkpoint(cycle, stored["attributes"], stored["lengths"], partials, stored["record"]), state
+    return Checkpoint(cycle, stored["attributes"], stored["lengths"], partials, stored["record"])
 
 
 def cycles(root: zarr.Group) -> list[int]:

@@ -59,7 +59,7 @@ class Run:
         """Return by stream the interval that is not complete at the end of the run: its start, and its steps so far."""
         with self._speaking("restart"):
             found = restart.cycles(self.root)
-            return restart.read(self.root, found[-1])[0].incomplete if found else {}
+            return restart.checkpoint(self.root, found[-1]).incomplete if found else {}
 
     def record(self, cycle: int | None = None) -> dict[str, Any]:
         """Return the record of a cycle (the last by default): its times, hashes, versions and seed."""
