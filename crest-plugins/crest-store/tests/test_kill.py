@@ -105,6 +105,7 @@ def test_a_forked_child_does_not_keep_the_lock(tmp_path):
         os.close(tell)
 
 
+@pytest.mark.slow
 def test_five_kills_lose_no_acknowledged_cycle_and_change_no_bit(driver, tmp_path, small):
     driver.start(tmp_path / "straight")
     assert driver.read() < "2001-01-09"
