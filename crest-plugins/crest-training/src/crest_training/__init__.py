@@ -11,6 +11,7 @@ _NAMES = {
     "fitting": ("fit",),
     "metrics": ("beta_nse", "bias", "nse", "rmse", "ubrmse"),
     "metrics_anomaly": ("anomaly_correlation",),
+    "metrics_ensemble": ("crps", "rank_deviation", "rank_histogram"),
     "metrics_flow_duration": ("fhv", "flv", "fms"),
     "metrics_kge": ("kge", "kge_alpha", "kge_beta", "kge_gamma", "kge_prime", "pearson_r"),
     "metrics_mixture": ("crps_mixture", "mixture_cdf", "pit_reliability"),
@@ -18,7 +19,9 @@ _NAMES = {
     "objective": ("Objective",),
     "observation": ("Observation",),
     "record": ("TrainingRecord",),
+    "report": ("write_report",),
     "schedule": ("Schedule",),
+    "summary": ("Anchor", "summarise"),
     "training": ("train",),
     "triple_collocation": ("Collocation", "triple_collocation"),
 }

@@ -24,6 +24,12 @@ def register_metrics(register: Register) -> None:
         ("metrics_flow_duration", "fms", "Bias of the slope of the flow duration curve, in percent"),
         ("metrics_flow_duration", "flv", "Bias of the lowest 30 percent of flows, in percent"),
         ("metrics_peaks", "peak_timing", "Mean distance in time between observed and simulated peaks, in steps"),
+        ("metrics_ensemble", "crps", "Of an ensemble: continuous ranked probability score, in the units of the field"),
+        (
+            "metrics_ensemble",
+            "rank_deviation",
+            "Of an ensemble: distance of the rank histogram from even, 0 is reliable",
+        ),
         ("metrics_anomaly", "anomaly_correlation", "Correlation after removal of the usual year"),
     ):
         register(name.replace("_", "-"), f"crest_training.{module}:{name}", summary=summary)
