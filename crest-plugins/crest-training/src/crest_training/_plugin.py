@@ -33,3 +33,13 @@ def register_metrics(register: Register) -> None:
         ("metrics_anomaly", "anomaly_correlation", "Correlation after removal of the usual year"),
     ):
         register(name.replace("_", "-"), f"crest_training.{module}:{name}", summary=summary)
+
+
+@hookimpl
+def register_cli_commands(register: Register) -> None:
+    """Register evaluate."""
+    register(
+        "evaluate",
+        "crest_training.evaluate_command:evaluate",
+        summary="Score a run or a model against observations, beside baselines",
+    )

@@ -1,0 +1,134 @@
+"""The command `crest evaluate`: a run or a registered model against observations, beside baselines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import xarray as xr
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from crest_core import Component, CrestError, ForcingError, from_xarray_time, registry
+from crest_training.comparison import compare
+from crest_training.evaluation import METRICS, score
+from crest_training.observation import Observation
+from crest_training.report import write_report
+from crest_training.summary import Anchor, Row, summarise
+
+
+def evaluate(
+    what: Annotated[
+        str, typer.Argument(metavar="RUN|MODEL", help="Results (NetCDF, Zarr), or the name of a registered component.")
+    ],
+    observed: Annotated[str, typer.Option(metavar="FILE:VAR", help="Observations: a file and its variable.")],
+    output: Annotated[str, typer.Option(metavar="NAME", help="Output that was observed. Default: VAR.")] = "",
+    start: Annotated[str, typer.Option("--from", metavar="DATE", help="First time. Default: that of RUN.")] = "",
+    end: Annotated[str, typer.Option("--to", metavar="DATE", help="End of the period, excluded.")] = "",
+    forcing: Annotated[Path | None, typer.Option(metavar="FILE", help="Forcing of MODEL.")] = None,
+    spin_up: Annotated[str, typer.Option(metavar="STEP", help="Time that MODEL runs before: 365D.")] = "0D",
+    training: Annotated[
+        str, typer.Option(metavar="DATE/DATE", help="Period of training: the climatology knows it and nothing else.")
+    ] = "",
+    metric: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help=f"May be repeated. Default: {', '.join(METRICS)}.")
+    ] = None,
+    units: Annotated[
+        str, typer.Option(metavar="UNITS", help='Compare in these: "mm day-1". Default: the model\'s.')
+    ] = "",
+    anchor: Annotated[
+        list[str] | None, typer.Option(metavar="METRIC=VALUE=NAME", help="A published median; may be repeated.")
+    ] = None,
+    place: Annotated[list[str] | None, typer.Option(metavar="ID", help="A hydrograph more; may be repeated.")] = None,
+    report: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write table, pictures and page here.")] = None,
+    title: Annotated[str, typer.Option(metavar="TEXT", help="Title of the report.")] = "",
+) -> None:
+    """Score simulated values against observed ones at each place, beside climatology and persistence.
+
+    \b
+    crest evaluate results.nc --observed gauges.nc:runoff_flux --report report
+    crest evaluate my-model --forcing weather.nc --observed gauges.nc:q --output runoff_flux --from 1989-10-01
+      --to 1999-10-01 --spin-up 365D --training 1999-10-01/2008-10-01 --anchor "nse=0.73=LSTM, Kratzert et al. (2019)"
+    """
+    file, _, variable = observed.rpartition(":")
+    if not file:
+        raise CrestError(f"--observed {observed!r}: expected FILE:VARIABLE")
+    known = _opened(Path(file), "--observed")
+    if variable not in known:
+        raise CrestError(f"--observed {observed}: no variable {variable!r}; it holds {', '.join(map(str, known))}")
+    model, weather = _model(what, forcing)
+    begin, finish = _period(model, start, end)
+    both = tuple(training.split("/"))
+    if training and len(both) != 2:
+        raise CrestError(f"--training {training!r}: expected two dates with a slash: 1999-10-01/2008-10-01")
+    anchors = [_anchor(text) for text in anchor or ()]
+    stream = Observation(output or variable, known[variable])
+    compared = compare(
+        model, weather, stream, start=begin, end=finish, spin_up=spin_up, units=units,
+        training=(both[0], both[1]) if training else None,
+    )  # fmt: skip
+    scores = score(compared, [name.replace("_", "-") for name in metric] if metric else METRICS)
+    Console().print(_table(summarise(scores), anchors))
+    if report is not None:
+        page = write_report(report, compared, scores, title=title, anchors=anchors, places=place or (), note=what)
+        print(f"wrote {page}")
+
+
+def _model(what: str, forcing: Path | None) -> tuple[Component | xr.Dataset, xr.Dataset | None]:
+    """Return a run without forcing, or a component with its forcing."""
+    path = Path(what)
+    if path.exists():
+        return _opened(path, "RUN"), None
+    if forcing is None:
+        raise CrestError(f"{what!r} is no file, and as a component it needs --forcing FILE")
+    try:
+        model: Component = registry().load("components", what)()
+    except TypeError as error:
+        raise CrestError(
+            f"component {what!r} needs arguments ({error}); run it by a run file, and evaluate that"
+        ) from error
+    return model.eval(), _opened(forcing, "--forcing")
+
+
+def _opened(path: Path, who: str) -> xr.Dataset:
+    if not path.exists():
+        raise CrestError(f"{who} {path}: there is no such file")
+    try:
+        return xr.open_zarr(path) if path.is_dir() else xr.open_dataset(path)
+    except (ValueError, KeyError, OSError) as error:
+        raise CrestError(f"{who} {path}: expected NetCDF or Zarr that xarray opens; {error}") from error
+
+
+def _period(model: Component | xr.Dataset, start: str, end: str) -> tuple[str, str]:
+    """Return the period; by default that of a run, to the end of its last step."""
+    if start and end:
+        return start, end
+    if isinstance(model, Component):
+        raise CrestError("a model needs a period: give --from DATE and --to DATE")
+    calendar = str(model["time"].dt.calendar).replace("proleptic_gregorian", "standard")
+    dates = from_xarray_time(model["time"].values, calendar)
+    if len(dates) < 2:
+        raise ForcingError("evaluation: the run has fewer than 2 times; give --from and --to")
+    return start or dates[0].isoformat(), end or (dates[-1] + (dates[-1] - dates[-2])).isoformat()
+
+
+def _anchor(text: str) -> Anchor:
+    parts = text.split("=", 2)
+    try:
+        return Anchor(parts[2], parts[0].replace("-", "_"), float(parts[1]))
+    except (IndexError, ValueError) as error:
+        raise CrestError(f"--anchor {text!r}: expected METRIC=VALUE=NAME, as nse=0.73=LSTM") from error
+
+
+def _table(rows: tuple[Row, ...], anchors: list[Anchor]) -> Table:
+    table = Table("metric", "source", "median", "mean", "quartiles", "below 0", "places")
+    for row in rows:
+        name = row.metric if row.units == "1" else f"{row.metric} [{row.units}]"
+        below = "" if row.below_zero is None else f"{100 * row.below_zero:.0f} %"
+        numbers = f"{row.median:.3f}", f"{row.mean:.3f}", f"{row.low:.3f} {row.high:.3f}"
+        table.add_row(escape(name), escape(row.source), *numbers, below, str(row.places))
+    for anchor in anchors:
+        table.add_row(escape(anchor.metric), escape(f"{anchor.name} (published)"), f"{anchor.median:.3f}")
+    return table
