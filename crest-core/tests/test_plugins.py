@@ -52,7 +52,7 @@ def test_every_kind_has_a_hook(site):
     source = "".join(site.hook(f'"thing-{i}", "math:pi"', kind=kind) for i, kind in enumerate(KINDS))
     site.install("many", source)
     registry = found(site)
-    assert len(KINDS) == 11
+    assert len(KINDS) == 12
     for i, kind in enumerate(KINDS):
         assert registry.load(kind, f"thing-{i}") == pytest.approx(3.14159, abs=1e-5)
 

@@ -18,6 +18,7 @@ KINDS = {
     "assimilators": "assimilation methods",
     "metrics": "functions metric(simulated, observed)",
     "dictionaries": "field dictionaries, as `load_dictionary` reads them",
+    "parts": "what one package lends to others by name: samples, run files, model folders",
     "cli_commands": "commands of `crest`: a typer app, or a function with type hints",
     "gui_pages": "pages of the graphical interface",
 }

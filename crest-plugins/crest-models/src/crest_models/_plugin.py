@@ -1,4 +1,4 @@
-"""Registers the commands add and remove, and the models that were added; imports nothing heavy."""
+"""Registers the commands add and remove, added models, and what writes a folder; imports nothing heavy."""
 
 from importlib import import_module
 
@@ -19,3 +19,9 @@ def register_cli_commands(register: Register) -> None:
     """Register add and remove."""
     register("add", "crest_models.commands:add", summary="Add a model folder: a component without code")
     register("remove", "crest_models.commands:remove", summary="Remove a model that was added")
+
+
+@hookimpl
+def register_parts(register: Register) -> None:
+    """Register model-folder."""
+    register("model-folder", "crest_models.saving:save_model", summary="Writes a trained network as a folder")

@@ -8,6 +8,7 @@ _HOME = {
     "GoingOn": "archive",
     "RunFile": "runfile",
     "RunFileError": "errors",
+    "RunPart": "part",
     "build_graph": "build",
     "execute": "execution",
     "load_run": "runfile",

@@ -1,4 +1,4 @@
-"""Registers the commands of crest-run; imports nothing heavy."""
+"""Registers the commands of crest-run, and what other files share with run files; imports nothing heavy."""
 
 from crest_core.hookspecs import Register, hookimpl
 
@@ -14,3 +14,9 @@ def register_cli_commands(register: Register) -> None:
     register("rerun", "crest_run.repetition:command", summary="Repeat a run from its record and compare bit for bit")
     register("schema", "crest_run.commands:schema", summary="JSON Schema of run files, for editors")
     register("verify", "crest_run.verify:app", summary="Verify that an interrupted run equals a straight one")
+
+
+@hookimpl
+def register_parts(register: Register) -> None:
+    """Register run-part."""
+    register("run-part", "crest_run.part:RunPart", summary="Graph and forcing as run files have them")

@@ -222,12 +222,17 @@ def load_run(path: str | Path) -> RunFile:
     """Return the run file, checked; RunFileError lists all faults by file, line and key."""
     path = Path(path)
     data, lines = read_yaml(path)
+    return check_run(str(path), data, lines, path.parent)
+
+
+def check_run(file: str, data: Any, lines: dict[Place, int], folder: Path) -> RunFile:
+    """Return plain values of a file as a run, checked; paths in them are relative to the folder."""
     try:
-        run = RunFile.model_validate(data, context={"folder": path.parent})
+        run = RunFile.model_validate(data, context={"folder": folder})
     except ValidationError as error:
-        faults = sorted(_fault(str(path), lines, detail) for detail in error.errors())
+        faults = sorted(_fault(file, lines, detail) for detail in error.errors())
         raise RunFileError("\n".join(text for _, text in faults)) from error
-    run._file, run._lines = str(path), lines
+    run._file, run._lines = file, lines
     return run
 
 

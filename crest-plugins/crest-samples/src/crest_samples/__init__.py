@@ -27,6 +27,7 @@ _PUBLIC = {
     "folds_in_space": ("spatial_folds",),
     "folds_in_time": ("spatio_temporal_folds", "temporal_folds"),
     "times": ("TimeAxis",),
+    "training": ("TrainingSamples",),
     "transforms": ("Chain", "Linear", "Log", "Transform", "transform_from"),
     "window": ("Window",),
 }

@@ -52,6 +52,14 @@ class Loader:
             yield self.samples[numbers[first : first + self.batch]]
         self._epoch, self._cursor, self._numbers = self._epoch + 1, 0, None
 
+    def __len__(self) -> int:
+        """Return the number of batches of the present epoch, or of the next one; nothing is drawn for it."""
+        if self._numbers is not None:
+            return self._batches(self._numbers)
+        draws = torch.Generator()
+        draws.set_state(self.generator.get_state())
+        return self._batches(self.order.draw(draws))
+
     def state(self) -> dict[str, Tensor]:
         """Return the place in the epoch and the generator as tensors."""
         drawn = self._numbers is not None

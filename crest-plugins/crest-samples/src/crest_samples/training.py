@@ -1,0 +1,80 @@
+"""TrainingSamples: samples of forcing and observations, with batches and statistics of periods."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from crest_samples.errors import SampleError
+from crest_samples.fitting import ROUNDING
+from crest_samples.loader import Loader
+from crest_samples.making import make_samples
+from crest_samples.orders import InOrder, Shuffled
+from crest_samples.parts import Part, between
+from crest_samples.source import Source
+from crest_samples.window import Window
+
+Period = tuple[str, str]
+Statistics = tuple[dict[str, float], dict[str, float]]
+
+
+class TrainingSamples:
+    """All samples of two datasets: what `crest train` takes of this package, under the name training-samples.
+
+    The places are those of the targets; inputs of other places are found by name (cell_id). Periods are [start, end)
+    and hold the scored steps: spin-up may reach back before them. Every `every`-th start is taken.
+
+    >>> from crest_samples import example_gauges
+    >>> gauges = example_gauges()
+    >>> held = TrainingSamples(gauges[["slope"]], gauges[["discharge"]], steps=30, spin_up=10)
+    >>> len(held.loader(("2001-02-01", "2001-03-15"), batch=8))
+    10
+    """
+
+    def __init__(
+        self, inputs: xr.Dataset, targets: xr.Dataset, *, steps: int, spin_up: int = 0, every: int = 1
+    ) -> None:
+        self.inputs, self.targets = inputs, targets
+        ours, theirs = ([Source(data, tuple(map(str, data.data_vars)))] for data in (inputs, targets))
+        self.samples = make_samples(ours, theirs, Window(steps, spin_up=spin_up), every=every)
+
+    def loader(self, period: Period, *, batch: int, generator: torch.Generator | None = None) -> Loader:
+        """Return the batches of a period: shuffled by a generator, else in order."""
+        chosen = self.samples.part(self._part(period), scored_only=True)
+        if generator is None:
+            return Loader(chosen, InOrder(len(chosen)), batch, torch.Generator())
+        return Loader(chosen, Shuffled(len(chosen)), batch, generator)
+
+    def statistics(self, period: Period) -> Statistics:
+        """Return mean and standard deviation of each variable over the places and times of a period.
+
+        What does not vary, such as the elevation of a single place, has a standard deviation of 1.
+        """
+        mean, std = {}, {}
+        for data in (self.inputs, self.targets):
+            held = self._part(period).select(data)
+            for name in map(str, data.data_vars):
+                values = held[name].values.astype(np.float64)
+                values = values[~np.isnan(values)]
+                if not len(values):
+                    raise SampleError(f"samples: {name} has no value from {period[0]} to {period[1]}; move the period")
+                spread, noise = float(values.std()), ROUNDING * float(np.abs(values).max())
+                mean[name], std[name] = float(values.mean()), spread if spread > noise else 1.0
+        return mean, std
+
+    def spread(self, name: str, period: Period) -> Tensor:
+        """Return the standard deviation over time of a target at each place of the samples, (place,)."""
+        held = self._part(period).select(self.targets)[name]
+        values = held.std("time", skipna=True).values.astype(np.float64)
+        return torch.nan_to_num(torch.from_numpy(values).to(torch.float32), nan=0.0)
+
+    @property
+    def log(self) -> tuple[str, ...]:
+        """What was left out, with counts."""
+        return self.samples.log
+
+    def _part(self, period: Period) -> Part:
+        start, end = period
+        return between(self.samples.places, self.samples.axis, f"{start} to {end}", start, end)

@@ -1,0 +1,58 @@
+"""TrainingSamples: what training takes, from the periods that are asked for and from nothing else."""
+
+import numpy as np
+import pytest
+import torch
+from crest_samples import SampleError, TrainingSamples, example_gauges
+
+TRAIN, TEST = ("2001-02-01", "2001-03-01"), ("2001-03-01", "2001-04-01")
+
+
+def held(**changes):
+    gauges = example_gauges().assign(**changes)
+    return TrainingSamples(
+        gauges[["slope", "discharge"]].rename(discharge="flow"), gauges[["discharge"]], steps=10, spin_up=5
+    )
+
+
+def test_scored_steps_lie_in_the_period_and_spin_up_reaches_before_it():
+    samples = held()
+    batches = list(samples.loader(TRAIN, batch=7))
+    first = min(batch.times[:, i].min() for batch in batches for i in range(len(batch)))
+    assert first.isoformat() == "2001-01-27T00:00:00"  # five days before
+    dates = [batch.times[5:] for batch in batches]
+    assert all(one.min().isoformat() >= "2001-02-01" and one.max().isoformat() < "2001-03-01" for one in dates)
+
+
+def test_statistics_are_those_of_the_training_period():
+    discharge = example_gauges()["discharge"]
+    changed = discharge.where(discharge.time < np.datetime64("2001-03-01"), 1e9)
+    mean, std = held(discharge=changed.assign_attrs(discharge.attrs)).statistics(TRAIN)
+    inside = discharge.sel(time=slice("2001-02-01", "2001-02-28"))
+    assert mean["discharge"] == pytest.approx(float(inside.mean()))
+    assert std["flow"] == pytest.approx(float(inside.std()))
+
+
+def test_what_does_not_vary_is_not_scaled():
+    slope = example_gauges()["slope"]
+    mean, std = held(slope=(slope * 0 + 4.0).assign_attrs(slope.attrs)).statistics(TRAIN)
+    assert (mean["slope"], std["slope"]) == (4.0, 1.0)
+
+
+def test_the_spread_of_each_place_is_that_over_time():
+    spread = held().spread("discharge", TRAIN)
+    assert spread.shape == (6,)
+    assert spread.tolist() == pytest.approx([float(np.arange(28).std())] * 6, rel=1e-5)
+
+
+def test_a_period_without_samples_is_an_error():
+    with pytest.raises(SampleError, match="none is left"):
+        held().loader(("2001-02-01", "2001-02-05"), batch=2)
+
+
+def test_a_loader_tells_its_batches_and_draws_nothing_for_it():
+    samples = held()
+    first, second = (samples.loader(TEST, batch=16, generator=torch.Generator().manual_seed(1)) for _ in range(2))
+    count = len(first)
+    batches = [batch.start.tolist() for batch in first]
+    assert count == len(batches) and batches == [batch.start.tolist() for batch in second]
