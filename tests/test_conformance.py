@@ -1,6 +1,7 @@
 """Every registered component keeps the rules that `crest check` looks at."""
 
 from functools import partial
+from typing import Any
 
 import packages
 import pytest
@@ -13,7 +14,13 @@ ADDED = "crest_models.added:"  # models that whoever runs this has added to thei
 COMPONENTS = registry().of_kind("components")
 ENTRIES = {entry.name: entry for entry in COMPONENTS if not entry.error and not entry.target.startswith(ADDED)}
 # What a component is built with, and where it may break a rule, with the reason.
-ARGUMENTS = {"et-penman-monteith": {"altitude": 240.0}, "et-priestley-taylor": {"altitude": 240.0}}
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "et-penman-monteith": {"altitude": 240.0},
+    "et-priestley-taylor": {"altitude": 240.0},
+    "streamflow-lstm": {"hidden": 16},  # 256 is for training; the rules are the same
+    "streamflow-ea-lstm": {"hidden": 16},
+    "streamflow-hbv": {"units": 2},
+}
 EXPECTED: dict[str, dict[str, str]] = {}
 
 
@@ -30,6 +37,7 @@ def test_a_registered_component_conforms(name):
         ("et-penman-monteith", "conservation.energy"),
         ("et-priestley-taylor", "conservation.energy"),
         ("soil-bucket", "conservation.water"),
+        ("streamflow-hbv", "conservation.water"),
     ],
 )
 def test_what_closes_by_construction_is_claimed_and_proved(name, rule):

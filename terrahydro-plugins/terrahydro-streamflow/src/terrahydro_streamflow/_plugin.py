@@ -1,0 +1,25 @@
+"""Registers the streamflow components; imports nothing heavy."""
+
+from crest_core.hookspecs import Register, hookimpl
+
+CREST_API = "1"
+
+
+@hookimpl
+def register_components(register: Register) -> None:
+    """Register three rainfall-runoff models that share ports, so that one can replace the other."""
+    register(
+        "streamflow-lstm",
+        "terrahydro_streamflow.lstm:StreamflowLSTM",
+        summary="LSTM of streamflow from weather and basin attributes; has no water balance",
+    )
+    register(
+        "streamflow-ea-lstm",
+        "terrahydro_streamflow.ea_lstm:StreamflowEALSTM",
+        summary="Entity-aware LSTM of streamflow, its input gate set by basin attributes; has no water balance",
+    )
+    register(
+        "streamflow-hbv",
+        "terrahydro_streamflow.hbv:StreamflowHBV",
+        summary="Differentiable HBV, its parameters learned from basin attributes; closes the water balance",
+    )
