@@ -22,8 +22,11 @@ _NAMES = {
     "report": ("write_report",),
     "schedule": ("Schedule",),
     "summary": ("Anchor", "summarise"),
+    "ports": ("Standardisable",),
+    "train_file": ("load_train_file",),
     "training": ("train",),
     "triple_collocation": ("Collocation", "triple_collocation"),
+    "workflow": ("run_training",),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = sorted(_HOME)

@@ -37,7 +37,8 @@ def register_metrics(register: Register) -> None:
 
 @hookimpl
 def register_cli_commands(register: Register) -> None:
-    """Register evaluate."""
+    """Register evaluate and train."""
+    register("train", "crest_training.train_command:train", summary="Train a network, component or graph on samples")
     register(
         "evaluate",
         "crest_training.evaluate_command:evaluate",
