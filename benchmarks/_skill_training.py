@@ -1,0 +1,130 @@
+"""One training of a skill script: statistics of the training part, samples, the loss NSE*, a folder to resume in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from _skill_data import LAGGED, TARGET, Basins, Period
+from crest_samples import Loader, Shuffled, Source, Window, make_samples
+from crest_training import Comparison, Objective, Observation, Optimiser, Schedule, TrainingRecord, compare, train
+from crest_training.losses import Standardised, nse
+
+from crest_core import Component, Sizes, flushed_denormals
+
+SPIN_UP = 365  # days
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a training is made of; `build` makes an untrained model."""
+
+    build: Callable[[torch.Generator], Component]
+    epochs: int
+    every: int
+    """Days between the starts of two samples of a basin."""
+    batch: int
+    rate: float
+    physical_rate: float = 1e-2
+    steps: int = 365
+    precision: Literal["float32", "bf16"] = "bf16"
+
+    def facts(self) -> dict[str, float | int | str]:
+        """Return the settings for the record."""
+        kept = ("epochs", "every", "batch", "rate", "physical_rate", "steps", "precision")
+        return {name: getattr(self, name) for name in kept} | {"spin_up": SPIN_UP, "loss": "NSE*"}
+
+
+def trained(
+    recipe: Recipe, basins: Basins, period: Period, *, seed: int, folder: Path, progress: bool | None = None
+) -> tuple[Component, TrainingRecord]:
+    """Return a model trained on all basins given, in a period; goes on from the checkpoint in the folder."""
+    model = recipe.build(torch.Generator().manual_seed(seed))
+    mean, std = statistics(model, basins.data, period)
+    model.standardise(mean, std)  # type: ignore[operator]
+    loader = loader_of(recipe, model, basins.data, period, seed)
+    space = Standardised(mean[TARGET], std[TARGET])
+    spread = _within(basins.data[TARGET], period).std("time").values / std[TARGET]
+    objective = Objective(TARGET, nse, transform=space, scale=torch.tensor(spread, dtype=torch.float32))
+    optimiser = Optimiser(
+        network_rate=recipe.rate, physical_rate=recipe.physical_rate, schedule=Schedule("one-cycle", rise=0.1)
+    )
+    record = train(
+        model, loader, [objective], epochs=recipe.epochs, optimiser=optimiser, precision=recipe.precision, seed=seed,
+        folder=folder, resume=True, checkpoint_every=50, progress=progress,
+    )  # fmt: skip
+    return model.eval(), record
+
+
+def statistics(model: Component, data: xr.Dataset, period: Period) -> tuple[dict[str, float], dict[str, float]]:
+    """Return mean and standard deviation of inputs and target over the basins given, in a period."""
+    mean, std = {}, {}
+    for name in [*(spec.name for spec in model.inputs), TARGET]:
+        values = data[name] if "time" not in data[name].dims else _within(data[name], period)
+        mean[name] = float(values.mean(dtype=np.float64))
+        std[name] = float(values.std(dtype=np.float64)) or 1.0
+    return mean, std
+
+
+def loader_of(recipe: Recipe, model: Component, data: xr.Dataset, period: Period, seed: int) -> Loader:
+    """Return batches whose scored days lie in the period; the spin-up sees forcing before it, and no target."""
+    names = [spec.name for spec in model.inputs]
+    sources = [Source(data, tuple(name for name in names if name != LAGGED), name="forcing and attributes")]
+    if LAGGED in names:  # what was observed before the period stays unknown
+        data = data.assign({LAGGED: data[LAGGED].where(data["time"] >= np.datetime64(period[0]))})
+        sources.append(Source(data, (LAGGED,), optional=True, name="lagged"))
+    first = (pd.Timestamp(period[0]) - pd.Timedelta(days=SPIN_UP)).date().isoformat()
+    samples = make_samples(
+        sources,
+        [Source(data, (TARGET,), name="observed")],
+        Window(recipe.steps, spin_up=SPIN_UP),
+        period=(first, period[1]),
+        every=recipe.every,
+    )
+    ids = [str(one) for one in data["cell_id"].values]
+    assert samples.places.ids.tolist() == ids  # scales of the loss are in this order
+    generator = torch.Generator().manual_seed(seed)
+    return Loader(samples, Shuffled(len(samples)), recipe.batch, generator, drop_last=len(samples) > recipe.batch)
+
+
+def compared(models: Sequence[Component] | xr.Dataset, basins: Basins, period: Period, training: Period) -> Comparison:
+    """Return what a model, or the mean of several, simulates in a period, beside observations and baselines."""
+    observation = Observation(TARGET, basins.data[TARGET])
+    given = models if isinstance(models, xr.Dataset) else models[0] if len(models) == 1 else models
+    return compare(
+        given, basins.data, observation, start=period[0], end=period[1], spin_up=f"{SPIN_UP}D", training=training
+    )
+
+
+@torch.no_grad()
+def run_with_gaps(model: Component, basins: Basins, period: Period) -> xr.Dataset:
+    """Return the runoff of a period, after the spin-up, of a model that takes nan in its inputs.
+
+    `simulate` refuses forcing with gaps, which is right for all but lagged observations.
+    """
+    first = (pd.Timestamp(period[0]) - pd.Timedelta(days=SPIN_UP)).date().isoformat()
+    moving = {
+        spec.name: _within(basins.data[spec.name], (first, period[1])) for spec in model.inputs if not spec.static
+    }
+    state = model.initial_state(Sizes({"cell": len(basins.ids)}))
+    whole = {name: torch.from_numpy(one.transpose("time", "cell").values) for name, one in moving.items()}
+    fixed = {spec.name: torch.from_numpy(basins.data[spec.name].values) for spec in model.inputs if spec.static}
+    days, pieces = len(next(iter(whole.values()))), []
+    with flushed_denormals():
+        for start in range(0, days, SPIN_UP):
+            part = {name: one[start : start + SPIN_UP] for name, one in whole.items()}
+            outputs, state = model(state, part | fixed, range(len(part[LAGGED])))
+            pieces.append(outputs[TARGET])
+    like = _within(basins.data[TARGET], (first, period[1])).transpose("time", "cell")
+    return like.copy(data=torch.cat(pieces).numpy()).to_dataset(name=TARGET)
+
+
+def _within(values: xr.DataArray, period: Period) -> xr.DataArray:
+    times = values["time"].values
+    return values.isel(time=(times >= np.datetime64(period[0])) & (times < np.datetime64(period[1])))

@@ -1,0 +1,62 @@
+"""Skill of streamflow with the runoff of the day before as an input, as a forecast of one day has it.
+
+  skill.streamflow-lagged.lstm   median over basins of the NSE of daily runoff, 1989-10-01 to 1999-09-30, by an LSTM
+                                 that was trained on 1999-10-01 to 2008-09-30 of the same basins
+
+Forcing of the day itself is observed, not forecast. In training, gaps are cut into the lagged runoff at random, and
+what was observed before the training period is not told; in the test its own gaps remain. The baseline to look at is
+persistence, which knows as much of the river.
+"""
+
+from __future__ import annotations
+
+import torch
+from _skill_data import camels, invented
+from _skill_result import Options, finish, keep, kept, options
+from _skill_training import Recipe, compared, run_with_gaps, trained
+from crest_training import Anchor
+
+from crest_core import Component, registry
+
+NAME, LEAST, LAG, HOLD_OUT, GAP = "streamflow-lagged", 0.84, 1, 0.1, 10.0
+_FENG = "CAMELS, other split, Feng et al. (2020), doi:10.1029/2019WR026793"
+_NEARING = "CAMELS, other split, Nearing et al. (2022), doi:10.5194/hess-26-5493-2022"
+ANCHORS = (
+    Anchor("LSTM, lagged runoff", "nse", 0.86, _FENG),
+    Anchor("LSTM, autoregression", "nse", 0.879, _NEARING),
+)
+
+
+def recipe(asked: Options) -> Recipe:
+    """Return how the model is trained."""
+
+    def build(generator: torch.Generator) -> Component:
+        make = registry().load("components", "streamflow-lstm")
+        return make(hidden=asked.hidden, lagged=True, hold_out=HOLD_OUT, hold_out_length=GAP, generator=generator)
+
+    precision = "float32" if asked.quick else "bf16"
+    return Recipe(build, asked.epochs, asked.every, asked.batch, asked.rate, precision=precision)
+
+
+def main() -> None:
+    """Train and score a model, or score the mean of several."""
+    asked = options(__doc__ or "", ("lstm",), epochs=6, every=30)
+    basins = invented(lag=LAG) if asked.quick else camels(lag=LAG)
+    split = basins.split
+    training, period = (split.train, split.test) if asked.phase == "test" else (split.fit, split.validate)
+    how = recipe(asked)
+    settings = how.facts() | {"hidden": asked.hidden, "lag": LAG, "hold_out": HOLD_OUT, "gap": GAP}
+    if asked.ensemble:
+        simulated = kept([asked.place(NAME, seed) for seed in asked.ensemble])
+        comparison = compared(simulated, basins, period, training)
+    else:
+        model, record = trained(how, basins, training, seed=asked.seed, folder=asked.place(NAME))
+        settings |= {"seconds": round(record.seconds), "notes": "; ".join(record.notes)}
+        comparison = compared(run_with_gaps(model, basins, period), basins, period, training)
+        keep(asked.place(NAME), comparison)
+    finish(NAME, asked, basins, comparison, period=period, training=training, anchors=ANCHORS, least=LEAST,
+           settings=settings)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

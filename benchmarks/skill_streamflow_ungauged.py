@@ -1,0 +1,65 @@
+"""Skill of streamflow in basins without a gauge: each basin is simulated by a model that has never seen its runoff.
+
+  skill.streamflow-ungauged.MODEL   median over basins of the NSE of daily runoff, 1989-10-01 to 1999-09-30; FOLDS
+                                    models, each trained on 1999-10-01 to 2008-09-30 of the basins of the other folds
+
+Folds are fixed: basins in the order of sha256 of their names, dealt out. A run that was stopped goes on in the fold
+that it was in. The baselines in the record know the gauge: the climatology of the basin itself, and the day before.
+To choose settings, --phase validate takes the years that skill_streamflow.py keeps from training, by the same folds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import xarray as xr
+from _skill_data import TARGET, camels, folds, invented
+from _skill_result import Options, finish, keep, kept, options
+from _skill_training import Recipe, compared, trained
+from crest_training import Anchor
+
+from crest_core import Component, registry
+
+NAME, LEAST, FOLDS = "streamflow-ungauged", 0.66, 4
+ANCHORS = (
+    Anchor("LSTM, ungauged", "nse", 0.69, "531 basins, 12 folds, other years, doi:10.1029/2019WR026065"),
+    Anchor("SAC-SMA, calibrated at the gauge", "nse", 0.64, "same paper"),
+)
+
+
+def recipe(asked: Options) -> Recipe:
+    """Return how the model of a fold is trained."""
+
+    def build(generator: torch.Generator) -> Component:
+        make = registry().load("components", f"streamflow-{asked.model}")
+        return make(generator=generator) if asked.model == "hbv" else make(hidden=asked.hidden, generator=generator)
+
+    return Recipe(build, asked.epochs, asked.every, asked.batch, asked.rate,
+                  precision="float32" if asked.model == "hbv" or asked.quick else "bf16")  # fmt: skip
+
+
+def main() -> None:
+    """Train and score a model for each fold."""
+    asked = options(__doc__ or "", ("lstm", "ea-lstm", "hbv"), epochs=2, every=30)
+    basins = invented() if asked.quick else camels()
+    split = basins.split
+    training, period = (split.train, split.test) if asked.phase == "test" else (split.fit, split.validate)
+    how, parts, seconds = recipe(asked), [], 0.0
+    for number, (seen, tested) in enumerate(folds(basins.ids, 2 if asked.quick else FOLDS)):
+        place = asked.place(NAME) / f"fold-{number}"
+        if not (place / "predictions.nc").exists():
+            model, record = trained(how, basins.of(seen), training, seed=asked.seed, folder=place)
+            seconds += record.seconds
+            keep(place, compared([model], basins.of(tested), period, training))
+        parts.append(kept([place]).isel(member=0, drop=True))
+    joined = xr.concat(parts, "cell", join="exact")
+    where = [joined["cell_id"].values.tolist().index(one) for one in basins.ids]
+    comparison = compared(joined.isel(cell=where), basins, period, training)
+    assert np.array_equal(comparison.observed["cell_id"], basins.data["cell_id"]) and comparison.output == TARGET
+    finish(NAME, asked, basins, comparison, period=period, training=training, anchors=ANCHORS, least=LEAST,
+           settings=how.facts() | {"hidden": asked.hidden, "folds": len(parts), "seconds": round(seconds)},
+           note="the baselines know the gauge, the model does not")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
