@@ -90,8 +90,8 @@ class RiverBatch:
 
     def on_cells(self) -> RiverBatch:
         """Return the batch with a dim cell of size 1."""
-        held = ({name: v.unsqueeze(-1) for name, v in one.items()} for one in (self.inputs, self.targets))
-        return RiverBatch(*held, self.place)
+        inputs, targets = ({name: v.unsqueeze(-1) for name, v in one.items()} for one in (self.inputs, self.targets))
+        return RiverBatch(inputs, targets, self.place)
 
     def to(self, device: torch.device | str) -> RiverBatch:
         """Return the batch: these are for the CPU."""
@@ -122,8 +122,8 @@ class RiverLoader:
 
     def at(self, chosen: Tensor) -> RiverBatch:
         """Return the batch of some samples."""
-        held = ({name: v[:, chosen] for name, v in one.items()} for one in (self.inputs, self.targets))
-        return RiverBatch(*held, chosen)
+        inputs, targets = ({name: v[:, chosen] for name, v in one.items()} for one in (self.inputs, self.targets))
+        return RiverBatch(inputs, targets, chosen)
 
     def state(self) -> dict[str, Tensor]:
         """Return place and generator."""

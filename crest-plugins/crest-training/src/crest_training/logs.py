@@ -38,7 +38,7 @@ class EventLog:
         if folder is None:
             raise StoreError("train: event files need a folder; give folder=, or leave out events")
         try:
-            from tensorboardX import SummaryWriter
+            from tensorboardX import SummaryWriter  # type: ignore[import-untyped]
         except ImportError as error:
             raise StoreError("train: event files need tensorboardX: pip install 'crest-training[events]'") from error
         self._writer = SummaryWriter(str(folder / EVENTS), purge_step=epoch + 1)

@@ -87,7 +87,8 @@ class Passes:
         self, outputs: Tensors, batch: Batch, scored: dict[str, int], steps: int, first: int, stop: int
     ) -> tuple[Tensors, Tensors]:
         """Return those steps of outputs and targets in [first, stop) that have targets."""
-        kept, observed = {}, {}
+        kept: Tensors = {}
+        observed: Tensors = {}
         for one in self.objectives:
             begin = steps - scored[one.observed]
             observed[one.observed] = batch.targets[one.observed][max(first - begin, 0) : stop - begin]

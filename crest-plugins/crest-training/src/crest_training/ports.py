@@ -48,11 +48,12 @@ def standardise(
     Components that are `skipped` came with weights, to which their scaling belongs.
     """
     children = model.components if isinstance(model, Graph) else {"model": model}
+    declared = {key: [spec.name for spec in (*one.inputs, *one.outputs)] for key, one in children.items()}
     done = {}
     for name, child in children.items():
         if not isinstance(child, Standardisable) or name in skipped:
             continue
-        fields = [spec.name for spec in (*child.inputs, *child.outputs) if spec.name in mean]
+        fields = [field for field in declared[name] if field in mean]
         child.standardise({field: mean[field] for field in fields}, {field: std[field] for field in fields})
         done[name] = fields
     return done

@@ -19,8 +19,8 @@ def validation_loss(passes: Passes, batches: Batches) -> float:
     passes.model.eval()
     sums = torch.zeros(len(passes.objectives), 2, dtype=torch.float64)
     for batch in batches:
-        for row, (loss, count) in zip(sums, passes.scores(batch), strict=True):
-            row += torch.stack([loss.double() * count, count.double()]).cpu()
+        for row, (mean, count) in zip(sums, passes.scores(batch), strict=True):
+            row += torch.stack([mean.double() * count, count.double()]).cpu()
     if empty := [one.output for one, row in zip(passes.objectives, sums, strict=True) if not row[1]]:
         raise ForcingError(
             f"train: nothing of {', '.join(empty)} is observed in the validation batches; move the validation period"

@@ -6,7 +6,7 @@ trained = run_training(load_train_file("train.yaml"))
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -141,7 +141,8 @@ def _field(keys: dict[str, Any]) -> FieldSpec:
 
 def _targets(file: TrainFile, model: Component) -> list[FieldSpec]:
     """Return the field that each objective is compared with, under a name of its own."""
-    known, specs = {spec.name: spec for spec in model.outputs}, []
+    known = {spec.name: spec for spec in model.outputs}
+    specs: list[FieldSpec] = []
     for i, one in enumerate(file.objectives):
         wanted = f"{one.output}_location" if one.loss in LIKELIHOODS else one.output
         with file.at("objectives", i, "output"):
@@ -158,8 +159,12 @@ def _targets(file: TrainFile, model: Component) -> list[FieldSpec]:
 def _objective(
     one: ObjectiveSection, target: str, mean: dict[str, float], std: dict[str, float], spread: torch.Tensor
 ) -> Objective:
-    spaces = {"standardised": Standardised(mean[target], std[target]), "physical": None}
-    spaces |= {"log": Logarithm(one.offset), "root": Root(one.offset)}
+    spaces: dict[str, Callable[[torch.Tensor], torch.Tensor] | None] = {
+        "standardised": Standardised(mean[target], std[target]),
+        "physical": None,
+        "log": Logarithm(one.offset),
+        "root": Root(one.offset),
+    }
     loss = LIKELIHOODS.get(one.loss) or (quantile(*one.levels) if one.loss == "quantile" else POINTS[one.loss])
     if isinstance(loss, Likelihood):
         return Objective(one.output, loss, target, one.weight)
