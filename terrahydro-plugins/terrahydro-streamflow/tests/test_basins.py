@@ -77,7 +77,7 @@ def test_a_model_learns_from_three_basins_in_20_steps(basins, make, rate):
     model = make(torch.Generator().manual_seed(1)).train()
     names = tuple(spec.name for spec in model.inputs)
     held = basins.assign(runoff_flux_lagged=basins["runoff_flux_lagged"].bfill("time"))
-    window = Window(60, spin_up=120)
+    window = Window(45, spin_up=45)
     samples = make_samples([Source(held, names)], [Source(held, ("runoff_flux",))], window, every=10)
     one, several = [{name: f(held[name]) for name in (*names, "runoff_flux")} for f in (np.mean, np.std)]
     model.standardise({k: float(v) for k, v in one.items()}, {k: max(float(v), 1e-3) for k, v in several.items()})
@@ -87,7 +87,7 @@ def test_a_model_learns_from_three_basins_in_20_steps(basins, make, rate):
         cells = batch.on_cells()
         state = model.initial_state(Sizes({"cell": 1}, lead=(len(batch),)))
         runoff = model(state, cells.inputs, cells.times)[0]["runoff_flux"]
-        error = (runoff[120:] - cells.targets["runoff_flux"]).square()
+        error = (runoff[45:] - cells.targets["runoff_flux"]).square()
         loss = error[torch.isfinite(error)].mean()
         optimiser.zero_grad()
         loss.backward()

@@ -117,6 +117,7 @@ class StreamflowHBV(SequenceComponent):
                 zip(*(one.unbind(0) for one in snow_weather(water, celsius.unsqueeze(-2), theta)), strict=True)
             )
             snow = Snow(stores["snow_ice"], stores["snow_liquid"])
+        theta = {**theta, "limit_of_evaporation": theta["evaporation_limit"] * theta["field_capacity"]}
         ground = Ground(*(stores[name] for name in _GROUND))
         made, evaporated, lying = [], [], []
         for day in range(steps):

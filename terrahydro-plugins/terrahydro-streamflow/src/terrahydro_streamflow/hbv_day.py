@@ -79,7 +79,7 @@ def ground_day(
     soil = ground.soil + (water - recharge)
     spilled = _above(soil, capacity)
     soil = soil - spilled
-    wet = (soil / (theta["evaporation_limit"] * capacity)).clamp(max=1.0)
+    wet = (soil / theta["limit_of_evaporation"]).clamp(max=1.0)
     evaporated = _at_most(soil, potential * wet)
     upper = ground.upper + recharge + spilled
     down = _at_most(upper, theta["percolation"])
@@ -96,6 +96,5 @@ def _at_most(store: Tensor, demand: Tensor) -> Tensor:
 
 
 def _above(store: Tensor, limit: Tensor) -> Tensor:
-    """Return (store - limit)+; its slope at equality is that of more water."""
-    more = store - limit
-    return torch.where(more < 0.0, torch.zeros_like(more), more)
+    """Return (store - limit)+; its slope at equality is that of more water, as clamp has it."""
+    return (store - limit).clamp(min=0.0)
