@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import nan
 
 import torch
 from torch import Tensor
 
+from crest_core import ComponentError
 from crest_training.batch import Batch
 from crest_training.modes import modes_restored
 from crest_training.passes import Passes
 
 LARGEST_DIFFERENCE = 0.02  # of the loss, relative; bfloat16 has 8 bits, a rounding of 0.004
 SMALLEST_COSINE = 0.99  # between the gradients
+TRIES = (0, 20, 100, 500)
+"""Batches that are done when the gate is tried. The gradient of an LSTM that was just drawn at random can be chaotic,
+so steep that rounding its weights turns it. A few steps in float32 end that."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,7 @@ class Gate:
 
     difference: float
     cosine: float
+    failure: str = ""  # why the model cannot run in bfloat16
 
     @property
     def passed(self) -> bool:
@@ -28,11 +34,16 @@ class Gate:
         return self.difference <= LARGEST_DIFFERENCE and self.cosine >= SMALLEST_COSINE
 
     def __str__(self) -> str:
-        verdict = "used" if self.passed else "not used, training is in float32"
-        return (
-            f"bf16: on the first batch the loss differs by {self.difference:.2g} (at most {LARGEST_DIFFERENCE:g}), the "
-            f"cosine of the gradients is {self.cosine:.4f} (at least {SMALLEST_COSINE:g}): {verdict}"
+        return self.failure or (
+            f"the loss differs by {self.difference:.2g} (at most {LARGEST_DIFFERENCE:g}), the cosine of the gradients "
+            f"is {self.cosine:.4f} (at least {SMALLEST_COSINE:g})"
         )
+
+    def note(self, done: int) -> str:
+        """Return what it showed after so many batches, and what follows."""
+        later = [number for number in TRIES if number > done]
+        again = f"not used, tried again at batch {later[0] + 1}" if later else "not used, training stays in float32"
+        return f"bf16 at batch {done + 1}: {self}: {'used' if self.passed else again}"
 
 
 def gate(passes: Passes, batch: Batch) -> Gate:
@@ -43,6 +54,10 @@ def gate(passes: Passes, batch: Batch) -> Gate:
             loss, gradient = _loss_and_gradient(passes, batch)
             passes.reduced = True
             other, rough = _loss_and_gradient(passes, batch)
+        except (RuntimeError, ComponentError) as error:
+            if not passes.reduced:
+                raise
+            return Gate(nan, nan, f"the model does not run in it: {error}")
         finally:
             passes.reduced = False
     difference = float((other - loss).abs() / loss.abs().clamp(min=torch.finfo(loss.dtype).tiny))

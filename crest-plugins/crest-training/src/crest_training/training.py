@@ -21,7 +21,7 @@ from crest_training.logs import EventLog, write_losses
 from crest_training.modes import frozen_parts, modes_restored, parts_of
 from crest_training.objective import Objective, check_objectives
 from crest_training.passes import Passes
-from crest_training.precision import gate
+from crest_training.precision import TRIES, gate
 from crest_training.progress import Progress
 from crest_training.record import TrainingRecord
 from crest_training.validating import validation_loss
@@ -52,8 +52,9 @@ def train(
     Every step of a sample that has targets is scored (sequence to sequence). Kept are the parameters of the epoch with
     the best loss of `validation`, looked at every `validate_every` epochs, or of training where there is none;
     `patience` looks without a better one end the training. `frozen` names components of a graph, or modules, that stay
-    as they are. `segment` cuts gradients after so many steps. bf16 is used if the first batch gives nearly the same
-    loss and gradient in it. Dropout draws from torch's own generator, seeded with `seed` where that is given.
+    as they are. `segment` cuts gradients after so many steps. bf16 is used once a batch (the 1st, 21st, 101st or 501st)
+    gives nearly the same loss and gradient in it. Dropout draws from torch's own generator, seeded with `seed` where
+    that is given.
 
     With `folder` losses.csv and a checkpoint are written at the end of each epoch and every `checkpoint_every` batches,
     and event files for TensorBoard with `events`; `resume` goes on from the checkpoint, if there is one, bit for bit.
@@ -143,7 +144,7 @@ class _Training:
         self._mode()
         length = batches_of(self.loader)
         for batch in self.loader:
-            if not self.decided:
+            if not self.decided and len(self.history.batches) in TRIES:
                 self._decide_precision(batch)
             done = self.history.epoch + (min(self.history.batch / length, 1.0) if length else 0.0)
             self._step(batch, done)
@@ -175,13 +176,11 @@ class _Training:
             part.eval()
 
     def _decide_precision(self, batch: Batch) -> None:
-        found = gate(self.passes, batch)
-        self._take(found.passed, str(found))
+        found, done = gate(self.passes, batch), len(self.history.batches)
+        self.passes.reduced = found.passed
+        self.decided = found.passed or done == TRIES[-1]
+        self.notes.append(found.note(done))
         self._mode()
-
-    def _take(self, reduced: bool, note: str) -> None:
-        self.passes.reduced, self.decided = reduced, True
-        self.notes.append(note)
 
     def _is_enough(self) -> bool:
         patience = int(self.facts["patience"])
