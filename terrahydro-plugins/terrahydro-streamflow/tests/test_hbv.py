@@ -103,6 +103,17 @@ def test_gradients_reach_the_network_and_are_finite():
         assert torch.isfinite(parameter.grad).all() and parameter.grad.abs().max() > 0.0, name
 
 
+def test_bf16_around_it_changes_nothing():
+    model = made().float()
+    inputs = {name: value.float() for name, value in weather(model, 30).items()}
+    state = {name: value.float() for name, value in start(model).items()}
+    with torch.no_grad():
+        exact, _ = model(state, inputs, range(30))
+        with torch.autocast("cpu", torch.bfloat16):
+            found, _ = model(state, inputs, range(30))
+    assert all(torch.equal(found[name], value) for name, value in exact.items())
+
+
 def test_a_missing_value_is_seen_and_stays_in_its_cell():
     model = made()
     for name in (model.water, "shortwave_down", "air_temperature_max"):

@@ -42,7 +42,7 @@ ROUTING_RANGES: Mapping[str, Range] = {
     "routing_scale": Range(0.1, 6.5, 0.8, "day", "tau of it"),
 }
 HBV_RANGES: Mapping[str, Range] = {**SNOW_RANGES, **SOIL_RANGES, **ROUTING_RANGES}
-"""Bounds after Feng et al. (2022), doi:10.1029/2022WR032404, table 1, and Seibert and Vis (2012)."""
+"""Bounds near those of Feng et al. (2022), doi:10.1029/2022WR032404, and Seibert and Vis (2012)."""
 _NETWORK, _SPREAD = 64, 1.0  # hidden units; how far the units of a basin begin apart, before the sigmoid
 
 
@@ -82,10 +82,11 @@ class ParameterNetwork(nn.Module):
 
     def forward(self, attributes: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return parameters of units (*lead, unit, cell) and of basins (*lead, cell) of (*lead, cell, attribute)."""
-        inner = attributes.new_zeros(*attributes.shape[:-1], _NETWORK)
-        if self.inner is not None:
-            inner = torch.tanh(self.inner(attributes))
-        theta = self.low + self.width * torch.sigmoid(self.outer(inner).to(self.low.dtype))
+        with torch.autocast(attributes.device.type, enabled=False):  # parameters to three digits are too coarse
+            inner = attributes.new_zeros(*attributes.shape[:-1], _NETWORK)
+            if self.inner is not None:
+                inner = torch.tanh(self.inner(attributes))
+            theta = self.low + self.width * torch.sigmoid(self.outer(inner))
         count = len(self.unit_ranges) * self.units
         units = theta[..., :count].unflatten(-1, (self.units, len(self.unit_ranges))).movedim(-3, -1)
         return _named(self.unit_ranges, units, -2), _named(self.basin_ranges, theta[..., count:], -1)

@@ -45,7 +45,7 @@ _FORCING = {
     )
 }
 MAURER_FORCING = tuple(_FORCING)[:5]
-"""The five of Kratzert et al. (2019), section 2.1."""
+"""The five of Kratzert et al. (2019), doi:10.5194/hess-23-5089-2019."""
 KRATZERT_ATTRIBUTES: Mapping[str, str] = {
     "p_mean": "mm day-1",
     "pet_mean": "mm day-1",
@@ -75,7 +75,7 @@ KRATZERT_ATTRIBUTES: Mapping[str, str] = {
     "carbonate_rocks_frac": "1",
     "geol_permeability": "1",
 }
-"""The 27 attributes of Kratzert et al. (2019), table 1, with the units of Addor et al. (2017)."""
+"""The 27 attributes of Kratzert et al. (2019) with the units of Addor et al. (2017)."""
 
 
 def forcing_ports(names: Sequence[str]) -> tuple[FieldSpec, ...]:

@@ -27,7 +27,7 @@ from terrahydro_streamflow.ports import (
 )
 from terrahydro_streamflow.scaling import FieldScaling
 
-FORGET_BIAS = 3.0  # sigmoid(3) = 0.95 a day: memory of weeks from the start; Kratzert et al. (2019), table 2
+FORGET_BIAS = 3.0  # sigmoid(3) = 0.95 a day: memory of weeks from the start; Jozefowicz et al. (2015)
 _STATES = ("hidden", "memory")
 _PARTS = {
     "location": (FLUX, None, "mean of a normal part, mode of an asymmetric Laplacian one"),
