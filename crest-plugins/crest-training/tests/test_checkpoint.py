@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 import time
 
 import numpy as np
@@ -119,6 +120,12 @@ def test_a_damaged_checkpoint_is_told_and_not_used(tmp_path):
     (tmp_path / FILE).write_bytes(content[: len(content) // 2])
     with pytest.raises(StoreError, match="cannot be read"):
         train(Network(seed=1), example_batches(seed=1), FLOWS, epochs=1, folder=tmp_path, resume=True)
+
+
+def test_event_files_without_their_library_are_told(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with pytest.raises(StoreError, match="event files need tensorboardX: pip install tensorboardX"):
+        train(Network(seed=1), example_batches(seed=1), FLOWS, epochs=1, folder=tmp_path, events=True)
 
 
 def test_event_files_hold_the_losses_of_each_epoch(tmp_path):

@@ -40,7 +40,7 @@ class EventLog:
         try:
             from tensorboardX import SummaryWriter  # type: ignore[import-untyped]
         except ImportError as error:
-            raise StoreError("train: event files need tensorboardX: pip install 'crest-training[events]'") from error
+            raise StoreError("train: event files need tensorboardX: pip install tensorboardX") from error
         self._writer = SummaryWriter(str(folder / EVENTS), purge_step=epoch + 1)
 
     def __enter__(self) -> EventLog:
