@@ -55,6 +55,7 @@ def test_a_report_is_one_page_that_asks_for_nothing(tmp_path):
     text = page.read_text(encoding="utf-8")
     assert not re.findall(r"""(?:src|href)=["'](?!data:image/png;base64,)|url\(|@import|<script|<link|<b>""", text)
     assert "Somebody &lt;2019&gt; (published; other basins)" in text and "synthetic" in text and "4 (1 without)" in text
+    assert "ensemble of 4 members, medians over places: crps" in text
     pictures = sorted(file.name for file in page.parent.glob("*.png"))
     assert {"distribution.png", "maps.png", "ranks.png"} < set(pictures) and len(pictures) >= 6
     assert all((page.parent / name).read_bytes().startswith(PNG) for name in pictures)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ def compare(
     *,
     start: Any,
     end: Any,
-    spin_up: str = "0D",
+    spin_up: str | timedelta = "0D",
     training: tuple[Any, Any] | None = None,
     units: str = "",
     lead: int = 1,
@@ -85,7 +86,12 @@ def compare(
 
 
 def _run(
-    model: Component | Sequence[Component], forcing: xr.Dataset | None, output: str, start: Any, end: Any, spin_up: str
+    model: Component | Sequence[Component],
+    forcing: xr.Dataset | None,
+    output: str,
+    start: Any,
+    end: Any,
+    spin_up: str | timedelta,
 ) -> xr.Dataset:
     """Return the output of one model, or of many along the dim `member`."""
     if forcing is None:

@@ -1,7 +1,8 @@
-"""The command `crest evaluate`: a run or a registered model against observations, beside baselines."""
+"""The command `crest evaluate`: trained models, a run or a component against observations, beside baselines."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,22 +12,34 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from crest_core import Component, CrestError, ForcingError, from_xarray_time, registry
-from crest_training.comparison import compare
+from crest_core import Component, CrestError, ForcingError, from_xarray_time, parse_timestep, registry
+from crest_training.comparison import Comparison, compare
 from crest_training.evaluation import METRICS, score
 from crest_training.observation import Observation
 from crest_training.report import write_report
 from crest_training.summary import Anchor, Row, summarise
+from crest_training.train_file import load_train_file
+from crest_training.trained_models import scored_output, trained_models
+from crest_training.workflow import data_of
 
 
 def evaluate(
     what: Annotated[
-        str, typer.Argument(metavar="RUN|MODEL", help="Results (NetCDF, Zarr), or the name of a registered component.")
+        str,
+        typer.Argument(
+            metavar="FILE|RUN|MODEL",
+            help="Training file whose models are there, results (NetCDF, Zarr), or a registered component.",
+        ),
     ],
-    observed: Annotated[str, typer.Option(metavar="FILE:VAR", help="Observations: a file and its variable.")],
-    output: Annotated[str, typer.Option(metavar="NAME", help="Output that was observed. Default: VAR.")] = "",
+    observed: Annotated[
+        str, typer.Option(metavar="FILE:VAR", help="Observations: a file and its variable. FILE has its own.")
+    ] = "",
+    output: Annotated[
+        str, typer.Option(metavar="NAME", help="Output to compare. Default: VAR, or what FILE scores.")
+    ] = "",
     start: Annotated[str, typer.Option("--from", metavar="DATE", help="First time. Default: that of RUN.")] = "",
     end: Annotated[str, typer.Option("--to", metavar="DATE", help="End of the period, excluded.")] = "",
+    seed: Annotated[list[int] | None, typer.Option(metavar="N", help="Of FILE: this one; may be repeated.")] = None,
     forcing: Annotated[Path | None, typer.Option(metavar="FILE", help="Forcing of MODEL.")] = None,
     spin_up: Annotated[str, typer.Option(metavar="STEP", help="Time that MODEL runs before: 365D.")] = "0D",
     training: Annotated[
@@ -47,11 +60,60 @@ def evaluate(
 ) -> None:
     """Score simulated values against observed ones at each place, beside climatology and persistence.
 
+    Of a training file all seeds are scored together, as the mean of an ensemble; the period lies outside of training.
+
     \b
+    crest evaluate train.yaml --from 1988-01-01 --to 1989-01-01 --report report
     crest evaluate results.nc --observed gauges.nc:runoff_flux --report report
     crest evaluate my-model --forcing weather.nc --observed gauges.nc:q --output runoff_flux --from 1989-10-01
       --to 1999-10-01 --spin-up 365D --training 1999-10-01/2008-10-01 --anchor "nse=0.73=LSTM, Kratzert et al. (2019)"
     """
+    anchors = [_anchor(text) for text in anchor or ()]
+    if Path(what).suffix in (".yaml", ".yml"):
+        if observed or forcing or training or spin_up != "0D":
+            raise CrestError(
+                f"{what} has its own data and periods; leave out --observed, --forcing, --training, --spin-up"
+            )
+        compared = _of_training(what, output, start, end, seed or (), units)
+    else:
+        compared = _of_run(what, observed, output, start, end, forcing, spin_up, training, units)
+    scores = score(compared, [name.replace("_", "-") for name in metric] if metric else METRICS)
+    Console().print(_table(summarise(scores), anchors))
+    if report is not None:
+        page = write_report(report, compared, scores, title=title, anchors=anchors, places=place or (), note=what)
+        print(f"wrote {page}")
+
+
+def _of_training(what: str, output: str, start: str, end: str, seeds: Sequence[int], units: str) -> Comparison:
+    """Return the comparison of what a training file has left."""
+    file = load_train_file(what)
+    if not start or not end:
+        raise CrestError(f"{what}: a model needs a period outside of training: give --from DATE and --to DATE")
+    models = trained_models(file, seeds)
+    spec, variable = scored_output(file, models[0], output)
+    inputs, known = data_of(file, models[0], spec, variable)
+    if file.validation is not None and start < file.validation.end and file.validation.start < end:
+        typer.secho(
+            "crest: warning: the period overlaps validation, by which the models were chosen", fg="yellow", err=True
+        )
+    return compare(
+        models if len(models) > 1 else models[0], inputs, Observation(spec.name, known), start=start, end=end,
+        spin_up=file.samples.spin_up * parse_timestep(models[0].timestep), training=file.training.dates, units=units,
+    )  # fmt: skip
+
+
+def _of_run(
+    what: str,
+    observed: str,
+    output: str,
+    start: str,
+    end: str,
+    forcing: Path | None,
+    spin_up: str,
+    training: str,
+    units: str,
+) -> Comparison:
+    """Return the comparison of results, or of a component."""
     file, _, variable = observed.rpartition(":")
     if not file:
         raise CrestError(f"--observed {observed!r}: expected FILE:VARIABLE")
@@ -63,17 +125,10 @@ def evaluate(
     both = tuple(training.split("/"))
     if training and len(both) != 2:
         raise CrestError(f"--training {training!r}: expected two dates with a slash: 1999-10-01/2008-10-01")
-    anchors = [_anchor(text) for text in anchor or ()]
-    stream = Observation(output or variable, known[variable])
-    compared = compare(
-        model, weather, stream, start=begin, end=finish, spin_up=spin_up, units=units,
-        training=(both[0], both[1]) if training else None,
+    return compare(
+        model, weather, Observation(output or variable, known[variable]), start=begin, end=finish, spin_up=spin_up,
+        units=units, training=(both[0], both[1]) if training else None,
     )  # fmt: skip
-    scores = score(compared, [name.replace("_", "-") for name in metric] if metric else METRICS)
-    Console().print(_table(summarise(scores), anchors))
-    if report is not None:
-        page = write_report(report, compared, scores, title=title, anchors=anchors, places=place or (), note=what)
-        print(f"wrote {page}")
 
 
 def _model(what: str, forcing: Path | None) -> tuple[Component | xr.Dataset, xr.Dataset | None]:

@@ -16,6 +16,7 @@ import xarray as xr
 from crest_core import ForcingError, write_atomically
 from crest_training import report_figures as figures
 from crest_training.comparison import Comparison
+from crest_training.evaluation import score_members
 from crest_training.report_places import chosen, coordinates_of, flat
 from crest_training.summary import Anchor, Row, metrics_of, summarise
 
@@ -55,13 +56,14 @@ def write_report(
     pictures["distribution.png"] = (told if anchors else told.split(" Marks")[0], figures.png(
         figures.distribution(scores, first, anchors)))  # fmt: skip
     where = coordinates_of(scores)
-    if where is not None:
+    if where is not None and len(set(zip(*where, strict=True))) > 2:  # else a map says nothing
         pictures["maps.png"] = (
             "The model at each place; rings have no value.",
             figures.png(figures.maps(scores, metrics[:_MAPPED], where)),
         )
     if comparison.members is not None:
         bars = _ranks(comparison)
+        note = "; ".join(filter(None, [note, _of_members(comparison)]))
         pictures["ranks.png"] = ("Ranks of the observations: a U says that the members are too alike.", figures.png(
             figures.ranks(bars)))  # fmt: skip
     for place in chosen(comparison, scores, first[0], tuple(places)):
@@ -79,6 +81,14 @@ def write_report(
     page = _page(title, scores, rows, anchors, pictures, note)
     write_atomically(path / "index.html", page.encode())
     return path / "index.html"
+
+
+def _of_members(comparison: Comparison) -> str:
+    """Return what the ensemble is worth, in words."""
+    assert comparison.members is not None
+    found = score_members(comparison)
+    values = ", ".join(f"{name} {float(one.median()):.3g} [{one.units}]" for name, one in found.items())
+    return f"ensemble of {comparison.members.sizes['member']} members, medians over places: {values}"
 
 
 def _ranks(comparison: Comparison) -> np.ndarray:

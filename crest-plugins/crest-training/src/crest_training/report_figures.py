@@ -62,11 +62,7 @@ def maps(scores: xr.Dataset, metrics: Sequence[str], where: tuple[Floats, Floats
         there = np.isfinite(values)
         axes.scatter(x[~there], y[~there], s=14, facecolor="none", edgecolor=_GREY, linewidth=0.7)
         size = float(np.clip(7000.0 / max(len(values), 1), 7.0, 60.0))
-        if metric in (*EFFICIENCIES, "pearson_r"):
-            kind, ends = "viridis", (0.0, 1.0)
-        else:
-            most = float(np.quantile(np.abs(values[there] - perfect(metric)), 0.95)) if there.any() else 1.0
-            kind, ends = "RdBu", (perfect(metric) - (most or 1.0), perfect(metric) + (most or 1.0))
+        kind, ends = _colours(values[there], metric)
         shown = axes.scatter(
             x[there], y[there], c=values[there], s=size, cmap=colormaps[kind], vmin=ends[0], vmax=ends[1],
             edgecolor="#333333", linewidth=0.2,
@@ -143,6 +139,18 @@ def _limits(values: Floats, metric: str) -> tuple[float, float]:
         return -0.5, 1.0
     low, high = np.quantile(there, [0.01, 0.99])
     return float(low), float(high if high > low else low + 1.0)
+
+
+def _colours(values: Floats, metric: str) -> tuple[str, tuple[float, float]]:
+    """Return colours and limits: from 0 where nothing is below, else to both sides of what is perfect."""
+    if metric in (*EFFICIENCIES, "pearson_r"):
+        return "viridis", (0.0, 1.0)
+    best = perfect(metric)
+    most = float(np.quantile(np.abs(values - best), 0.95)) if len(values) else 1.0
+    most = most or 1.0
+    if best == 0.0 and not (values < 0.0).any():
+        return "viridis", (0.0, most)
+    return "RdBu", (best - most, best + most)
 
 
 def _beyond(values: Floats, ends: tuple[float, float]) -> str:

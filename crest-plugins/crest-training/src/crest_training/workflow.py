@@ -6,7 +6,7 @@ trained = run_training(load_train_file("train.yaml"))
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -72,10 +72,7 @@ def _member(file: TrainFile, data: _Data, seed: int, resume: bool, progress: boo
             inputs, observed, steps=file.samples.steps, spin_up=file.samples.spin_up, every=file.samples.every
         )
         mean, std = samples.statistics(file.training.dates)
-    outputs = {one.output: spec.name for spec, one in zip(targets, file.objectives, strict=True)}
-    known = {spec.name for spec in model.inputs} | outputs.keys()
-    pairs = {name: outputs.get(name, name) for name in known}
-    scaled = standardise(model, {n: mean[p] for n, p in pairs.items()}, {n: std[p] for n, p in pairs.items()}, skipped)
+    scaled = _scale(file, model, targets, mean, std, skipped)
     objectives = [
         _objective(one, spec.name, mean, std, samples.spread(spec.name, file.training.dates))
         for spec, one in zip(targets, file.objectives, strict=True)
@@ -103,6 +100,39 @@ def _member(file: TrainFile, data: _Data, seed: int, resume: bool, progress: boo
     )
     leave(folder, file, model, record, seed=seed, statistics={"mean": mean, "std": std}, scaled=scaled)
     return Trained(seed, folder, record, model)
+
+
+def untrained(file: TrainFile, seed: int, mean: Mapping[str, float], std: Mapping[str, float]) -> Component:
+    """Return the model of a seed with the scaling of these statistics, for parameters to be loaded into it."""
+    model, skipped = _model(file, seed)
+    _scale(file, model, _targets(file, model), mean, std, skipped)
+    return model
+
+
+def data_of(
+    file: TrainFile, model: Component, output: FieldSpec, variable: str | None
+) -> tuple[xr.Dataset, xr.DataArray]:
+    """Return the inputs of a model, and what was observed of one of its outputs, as the file names them."""
+    data = _Data(file)
+    with file.at("samples"):
+        inputs = as_fields(data.forcing, model.inputs, file.samples.inputs, "input")
+        observed = as_fields(data.observations, [output], {output.name: variable} if variable else {}, "objective")
+    return inputs, observed[output.name]
+
+
+def _scale(
+    file: TrainFile,
+    model: Component,
+    targets: Sequence[FieldSpec],
+    mean: Mapping[str, float],
+    std: Mapping[str, float],
+    skipped: set[str],
+) -> dict[str, list[str]]:
+    """Scale inputs and scored outputs, and return what was scaled."""
+    outputs = {one.output: spec.name for spec, one in zip(targets, file.objectives, strict=True)}
+    known = {spec.name for spec in model.inputs} | outputs.keys()
+    pairs = {name: outputs.get(name, name) for name in known}
+    return standardise(model, {n: mean[p] for n, p in pairs.items()}, {n: std[p] for n, p in pairs.items()}, skipped)
 
 
 def _model(file: TrainFile, seed: int) -> tuple[Component, set[str]]:
