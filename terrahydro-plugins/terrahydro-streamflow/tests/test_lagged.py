@@ -1,10 +1,12 @@
 """Lagged discharge: gaps are filled with a flag, and held out at random while training, as much as was asked."""
 
+import numpy as np
 import pytest
 import torch
+import xarray as xr
 from terrahydro_streamflow import StreamflowEALSTM, StreamflowLSTM, gaps
 
-from crest_core import FieldError, Sizes
+from crest_core import FieldError, Sizes, simulate
 
 BOTH = pytest.mark.parametrize("kind", [StreamflowLSTM, StreamflowEALSTM])
 LAGGED = "runoff_flux_lagged"
@@ -20,8 +22,8 @@ def made(kind=StreamflowLSTM, **settings):
 
 def case(model, steps=30):
     draw = seeded(2)
-    inputs = {spec.name: torch.randn(4 if spec.static else (steps, 4), generator=draw) for spec in model.inputs
-              if not spec.static}  # fmt: skip
+    moving = [spec.name for spec in model.inputs if not spec.static]
+    inputs = {name: torch.randn(steps, 4, generator=draw).abs() for name in moving}
     return model.initial_state(Sizes({"cell": 4})), inputs | {"aridity": torch.ones(4)}
 
 
@@ -55,6 +57,26 @@ def test_a_missing_value_is_the_mean_with_a_flag(kind):
     assert torch.equal(packed[0][..., -2], packed[1][..., -2]) and not packed[0][..., -2].any()
     assert packed[0][..., -1].all() and not packed[1][..., -1].any()
     assert torch.isfinite(runoff(model, state, {**inputs, LAGGED: missing})).all()
+
+
+@BOTH
+def test_below_zero_is_missing_as_nan_is_and_simulate_takes_it(kind):
+    model = made(kind)
+    state, inputs = case(model)
+    gap = torch.arange(30) % 7 == 3
+    marked, absent = (inputs[LAGGED].masked_fill(gap.unsqueeze(-1), value) for value in (-1.0, float("nan")))
+    assert torch.equal(
+        runoff(model, state, {**inputs, LAGGED: marked}), runoff(model, state, {**inputs, LAGGED: absent})
+    )
+    dims = {1: ("cell",), 2: ("time", "cell")}
+    given = {**inputs, LAGGED: marked}
+    units = {spec.name: {"units": spec.units} for spec in model.inputs}
+    held = {name: (dims[value.dim()], value.numpy(), units[name]) for name, value in given.items()}
+    days = np.arange("2001-01-01", "2001-01-31", dtype="datetime64[D]").astype("datetime64[ns]")
+    data = xr.Dataset(held, {"time": days})
+    found = simulate(model, data, start="2001-01-01", end="2001-01-31")["runoff_flux"]
+    expected = runoff(model, state, {**inputs, LAGGED: absent}).detach().numpy()
+    np.testing.assert_allclose(found.values, expected, atol=1e-6)
 
 
 @BOTH
