@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
@@ -45,7 +46,7 @@ def trained(
     recipe: Recipe, basins: Basins, period: Period, *, seed: int, folder: Path, progress: bool | None = None
 ) -> tuple[Component, TrainingRecord]:
     """Return a model trained on all basins given, in a period; goes on from the checkpoint in the folder."""
-    model = recipe.build(torch.Generator().manual_seed(seed))
+    model = recipe.build(generator(seed, "weights"))
     mean, std = statistics(model, basins.data, period)
     model.standardise(mean, std)  # type: ignore[operator]
     loader = loader_of(recipe, model, basins.data, period, seed)
@@ -89,8 +90,13 @@ def loader_of(recipe: Recipe, model: Component, data: xr.Dataset, period: Period
     )
     ids = [str(one) for one in data["cell_id"].values]
     assert samples.places.ids.tolist() == ids  # scales of the loss are in this order
-    generator = torch.Generator().manual_seed(seed)
-    return Loader(samples, Shuffled(len(samples)), recipe.batch, generator, drop_last=len(samples) > recipe.batch)
+    drawn = generator(seed, "samples")
+    return Loader(samples, Shuffled(len(samples)), recipe.batch, drawn, drop_last=len(samples) > recipe.batch)
+
+
+def generator(seed: int, what: str) -> torch.Generator:
+    """Return a generator of its own for each thing that draws: one seed for all would make their numbers equal."""
+    return torch.Generator().manual_seed(int.from_bytes(sha256(f"{seed} {what}".encode()).digest()[:7]))
 
 
 def compared(models: Sequence[Component] | xr.Dataset, basins: Basins, period: Period, training: Period) -> Comparison:

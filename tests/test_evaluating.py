@@ -5,13 +5,14 @@ import json
 import packages
 import pytest
 import xarray as xr
+import yaml
 from crest_training import evaluate
 from crest_training.observation import Observation
 from crest_training.train_file import load_train_file
 from crest_training.trained_models import scored_output, trained_models
 from crest_training.workflow import data_of, run_training
 
-from crest_core import CrestError, StateError
+from crest_core import CrestError, StateError, parameter_hash
 from crest_core.cli import main as crest
 
 EXAMPLE = packages.ROOT / "examples" / "training" / "fulda.yaml"
@@ -98,3 +99,22 @@ def test_damaged_models_are_not_scored(file, tmp_path):
             trained_models(load_train_file(file), [2])
     finally:
         path.write_bytes(whole)
+
+
+@pytest.mark.slow
+def test_a_coupled_graph_comes_back_with_the_parameters_of_all_its_components(tmp_path, capsys):
+    run = yaml.safe_load((packages.ROOT / "examples" / "schwingbach" / "run.yaml").read_text(encoding="utf-8"))
+    run["graph"]["components"]["soil"]["use"] = "soil-lstm"
+    keys = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
+    del keys["network"], keys["patience"], keys["validation"]
+    keys |= {"graph": run["graph"], "forcing": run["forcing"], "epochs": 1, "folder": "trained"}
+    keys |= {"samples": {"steps": 5, "spin_up": 5, "every": 100, "batch": 4}}
+    keys |= {"training": {"start": "2014-02-01", "end": "2015-01-01"}}
+    keys["objectives"] = [{"output": "soil_moisture", "loss": "mse"}]
+    path = tmp_path / "graph.yaml"
+    path.write_text(json.dumps(keys, default=str), encoding="utf-8")
+    (trained,) = run_training(load_train_file(path), progress=False)
+    (model,) = trained_models(load_train_file(path))
+    assert parameter_hash(model) == parameter_hash(trained.model)
+    told = printed(capsys, path, "--from", "2015-02-01", "--to", "2015-03-01", "--metric", "rmse")
+    assert "persistence" in told
