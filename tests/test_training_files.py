@@ -1,6 +1,7 @@
 """Training files: the example learns, goes on after an interruption, and leaves a model that runs elsewhere."""
 
 import json
+import sys
 
 import packages
 import pytest
@@ -9,6 +10,7 @@ import yaml
 from crest_models import card, load_model
 from crest_training.checkpoint import FILE, Checkpoint
 from crest_training.train_file import load_train_file
+from crest_training.tuning import tune
 from crest_training.workflow import run_training
 from safetensors.torch import load_file
 
@@ -146,3 +148,56 @@ def test_the_command_overrules_keys_and_says_what_is_wrong_with_them(tmp_path, c
     with pytest.raises(SystemExit, match="2"):
         crest(["train", str(EXAMPLE), "--set", "epochs"])
     assert "--set epochs: expected KEY=VALUE, as optimiser.network_rate=0.01" in capsys.readouterr().err
+
+
+def test_tuning_goes_on_where_it_ended_and_names_the_best(tmp_path):
+    path = tmp_path / "train.yaml"
+    text = EXAMPLE.read_text(encoding="utf-8").replace("epochs: 20", "epochs: 1").replace("every: 12", "every: 60")
+    path.write_text(text.replace("../../output/training/fulda", "trained"), encoding="utf-8")
+    search = {"optimiser.network_rate": {"low": 1e-4, "high": 0.1, "log": True}, "network.hidden": {"choices": [2, 4]}}
+    first = tune(path, search, trials=2, seed=1)
+    second = tune(path, search, trials=3, seed=1)
+    losses = [
+        min(
+            json.loads((tmp_path / "trained" / "tuning" / f"trial-{i}" / "seed-1" / "training.json").read_text())[
+                "skill"
+            ]["validation_loss"]
+            for i in range(n)
+        )
+        for n in (2, 3)
+    ]
+    assert (first.trials, second.trials) == (2, 3)
+    assert [first.loss, second.loss] == losses
+    assert set(second.values) == set(search)
+
+
+def test_ranges_that_make_no_sense_are_told(tmp_path):
+    with pytest.raises(CrestError, match="search network.hidden: expected low below high, or choices"):
+        tune(EXAMPLE, {"network.hidden": {"low": 4, "high": 2}}, trials=1, seed=1)
+    with pytest.raises(CrestError, match="search: expected one key or more with its range"):
+        tune(EXAMPLE, {}, trials=1, seed=1)
+    path = tmp_path / "blind.yaml"
+    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join(line for line in lines if not line.startswith("validation")), encoding="utf-8")
+    with pytest.raises(CrestError, match="tuning needs the key validation"):
+        tune(path, {"network.hidden": {"choices": [2, 4]}}, trials=1, seed=1)
+
+
+def test_tuning_without_its_library_is_told(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    path = tmp_path / "train.yaml"
+    path.write_text(EXAMPLE.read_text(encoding="utf-8").replace("../../output", "."), encoding="utf-8")
+    with pytest.raises(CrestError, match="tune: this needs optuna: pip install optuna"):
+        tune(path, {"network.hidden": {"choices": [2, 4]}}, trials=1, seed=1)
+
+
+def test_the_command_tunes(tmp_path, capsys):
+    path = tmp_path / "train.yaml"
+    text = EXAMPLE.read_text(encoding="utf-8").replace("epochs: 20", "epochs: 1").replace("every: 12", "every: 60")
+    path.write_text(text.replace("../../output/training/fulda", "trained"), encoding="utf-8")
+    with pytest.raises(SystemExit, match="0"):
+        crest(["tune", str(path), "--search", "optimiser.network_rate=0.001:0.1:log", "--seed", "1", "--trials", "1"])
+    assert f"next: crest train {path} --set optimiser.network_rate=0.0" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="2"):
+        crest(["tune", str(path), "--search", "network.hidden=7", "--seed", "1"])
+    assert "--search network.hidden=7: expected KEY=LOW:HIGH, KEY=LOW:HIGH:log or KEY=A,B,C" in capsys.readouterr().err

@@ -26,6 +26,7 @@ _NAMES = {
     "train_file": ("load_train_file",),
     "training": ("train",),
     "triple_collocation": ("Collocation", "triple_collocation"),
+    "tuning": ("Tuned", "tune"),
     "uncertainty": ("Spread", "ensemble", "mc_dropout", "predict"),
     "workflow": ("run_training",),
 }

@@ -37,7 +37,8 @@ def register_metrics(register: Register) -> None:
 
 @hookimpl
 def register_cli_commands(register: Register) -> None:
-    """Register evaluate and train."""
+    """Register evaluate, train and tune."""
+    register("tune", "crest_training.tune_command:tune", summary="Find keys of a training file that validate best")
     register("train", "crest_training.train_command:train", summary="Train a network, component or graph on samples")
     register(
         "evaluate",

@@ -58,11 +58,16 @@ def _change(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not key or not equals:
         raise TrainFileError(f"--set {text}: expected KEY=VALUE, as optimiser.network_rate=0.01")
+    return key, plain_value(key, value)
+
+
+def plain_value(key: str, text: str) -> Any:
+    """Return a value of the command line as YAML reads it: a number, a word, a list."""
     plain, _ = read_plain_yaml(
         f"--set {key}",
-        value.encode(),
+        text.encode(),
         error=TrainFileError,
         where=lambda lines, place: f"--set {key}",
         expected="a value",
     )
-    return key, plain
+    return plain
