@@ -63,6 +63,16 @@ def test_unsigned_bytes_are_judged_as_such(tmp_path):
     assert read_netcdf(tmp_path / "rh.nc", step="1D")["rh_quality"].values[:, 0].tolist() == [0, 0, 0, 0, 2]
 
 
+@pytest.mark.parametrize("kind", [np.int8, np.int32], ids=["as the bytes", "wider"])
+def test_unsigned_bytes_without_a_scale_are_judged_as_such(kind, tmp_path):
+    held = raw([0.0, 100.0, 200.0, 250.0, 251.0], valid_range=np.array([0, -6], kind), cell_methods="time: mean")
+    packing = {"dtype": "int8", "_FillValue": np.int8(-1), "_Unsigned": "true"}
+    held.to_netcdf(tmp_path / "rh.nc", encoding={"RH": packing}, engine="netcdf4")
+    read = read_netcdf(tmp_path / "rh.nc", step="1D")
+    assert read["rh_quality"].values[:, 0].tolist() == [0, 0, 0, 0, 2]
+    assert "rh: beyond [0, 250], the source's valid range -> rejected" in read.attrs["changes"]
+
+
 @pytest.mark.parametrize(
     ("attributes", "said"),
     [

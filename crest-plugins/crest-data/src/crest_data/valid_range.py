@@ -56,12 +56,17 @@ def _ends(told: object, key: str, name: str) -> tuple[np.ndarray, np.ndarray]:
 def _unpacked(ends: tuple[np.ndarray, np.ndarray], raw: xr.DataArray) -> list[float]:
     """Return ends in unpacked numbers, wider by half a step of the packing, for its rounding."""
     scale, offset = float(raw.encoding.get("scale_factor", 1.0)), float(raw.encoding.get("add_offset", 0.0))
-    packed = (scale, offset) != (1.0, 0.0) and any(end.dtype.kind in "iu" for end in ends)
-    if not packed:
-        return [float(end) for end in ends]
-    unsigned = str(raw.encoding.get("_Unsigned", "")).lower() == "true"
-    numbers = []
-    for end, side in zip(ends, (-0.5, 0.5), strict=True):
-        wrapped = 2.0 ** (8 * end.dtype.itemsize) if unsigned and -np.inf < end < 0 else 0.0
-        numbers.append((float(end) + wrapped + side) * scale + offset)
+    numbers = [_wrapped(end, raw) for end in ends]
+    if (scale, offset) == (1.0, 0.0) or not any(end.dtype.kind in "iu" for end in ends):
+        return numbers
+    numbers = [(number + side) * scale + offset for number, side in zip(numbers, (-0.5, 0.5), strict=True)]
     return numbers if scale > 0 else numbers[::-1]
+
+
+def _wrapped(end: np.ndarray, raw: xr.DataArray) -> float:
+    """Return an end as a number; a negative one of integers that _Unsigned says are unsigned is what its bits are."""
+    unsigned = str(raw.encoding.get("_Unsigned", "")).lower() == "true"
+    if not (unsigned and end.dtype.kind == "i" and end < 0):
+        return float(end)
+    held = np.dtype(raw.encoding.get("dtype", end.dtype))
+    return float(end) + 2.0 ** (8 * (held if held.kind in "iu" else end.dtype).itemsize)
