@@ -55,6 +55,13 @@ def test_a_reader_that_does_not_reject_names_the_value_and_its_place(bad):
         conformed(bad, Variable("rain", "mm day-1", bounds=(0.0, 1000.0)))
 
 
+def test_an_index_among_lazy_values_is_said_to_be_that_of_a_block():
+    held = conform(raw(1e30).chunk(time=2, cell=1), {"P": Variable("rain", "mm day-1")}, step="1D", source="gauges")
+    words = r"rain: 1e\+30 mm day-1 at index \[0, 0\] of the block that is read \(1 such values\) looks like a fill"
+    with pytest.raises(DataError, match=words):
+        held.load()
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e30, -9999.0])
 def test_a_run_stops_before_a_bad_value_enters_its_state(bad):
     with pytest.raises(ForcingError, match="forcing rain .* at time 2001-01-03 00:00:00, cell 1 .1 such values."):

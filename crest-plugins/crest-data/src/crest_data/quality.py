@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -22,6 +23,18 @@ FILLS = (-9999.0, -9999.9, -999.0, -999.9, -99999.0, -32767.0, -32768.0, -214748
 _LARGEST = (32767.0, 65535.0, 2147483647.0, 4294967295.0)
 
 
+@dataclass(frozen=True)
+class Rules:
+    """What values of a variable are judged by."""
+
+    variable: Variable
+    fills: tuple[float, ...]
+    limits: ValidRange | None
+    convert: Conversion
+    whole: bool
+    """Whether all values are judged at once, and not a block of them (dask), when it is read."""
+
+
 def screened(
     raw: xr.DataArray, variable: Variable, convert: Conversion, flag: xr.DataArray | None
 ) -> tuple[xr.DataArray, xr.DataArray | None, list[str]]:
@@ -34,37 +47,31 @@ def screened(
     keeps_quality = flag is not None or bool(fills) or variable.reject or limits is not None
     kind = raw.dtype if raw.dtype.kind == "f" else np.dtype(np.float64)
     given = xr.zeros_like(raw, dtype=np.uint8) if flag is None else flag
-    quality = _apply(lambda data, code: quality_of(data, code, variable, fills, limits, convert), np.uint8, raw, given)
+    rules = Rules(variable, fills, limits, convert, whole=raw.chunks is None)
+    quality = _apply(lambda data, code: quality_of(data, code, rules), np.uint8, raw, given)
     values = _apply(lambda data, code: values_of(data, code, convert).astype(kind, copy=False), kind, raw, quality)
     changes = []
     if limits is not None:
         changes.append(
             f"{variable.name}: beyond [{limits.low:g}, {limits.high:g}], the source's valid range -> rejected"
         )
-    if raw.chunks is None:
+    if rules.whole:
         changes += _counted(raw, quality, variable, fills)
     elif fills:
         changes.append(f"{variable.name}: {_listed(fills)} -> missing (read lazily, not counted)")
     return values, quality if keeps_quality else None, changes
 
 
-def quality_of(
-    raw: np.ndarray,
-    flag: np.ndarray,
-    variable: Variable,
-    fills: Sequence[float],
-    limits: ValidRange | None,
-    convert: Conversion,
-) -> np.ndarray:
+def quality_of(raw: np.ndarray, flag: np.ndarray, rules: Rules) -> np.ndarray:
     """Return the quality of raw values, uint8; DataError on a value that is neither missing nor possible."""
     if (unknown := flag[(flag < GOOD) | (flag > FILLED)]).size:
         raise DataError(
-            f"{variable.name}: a flag is {int(unknown[0])}; expected 0 good, 1 missing, 2 rejected or 3 filled: "
+            f"{rules.variable.name}: a flag is {int(unknown[0])}; expected 0 good, 1 missing, 2 rejected or 3 filled: "
             f"translate the source's own flags"
         )
-    missing = _is_one_of(raw, fills) | np.isnan(raw) if fills else np.isnan(raw)
-    invalid = np.zeros_like(missing) if limits is None else limits.excludes(raw) & ~missing
-    outside = _outside(raw, missing | invalid | (flag == REJECTED), variable, convert)
+    missing = _is_one_of(raw, rules.fills) | np.isnan(raw) if rules.fills else np.isnan(raw)
+    invalid = np.zeros_like(missing) if rules.limits is None else rules.limits.excludes(raw) & ~missing
+    outside = _outside(raw, missing | invalid | (flag == REJECTED), rules)
     quality = np.where(missing, np.where(flag == REJECTED, REJECTED, MISSING), flag)
     return np.where(outside | invalid, REJECTED, quality).astype(np.uint8)
 
@@ -110,9 +117,10 @@ def _is_one_of(raw: np.ndarray, numbers: Sequence[float]) -> np.ndarray:
     return np.isin(raw, np.array(held, dtype=raw.dtype))
 
 
-def _outside(raw: np.ndarray, excused: np.ndarray, variable: Variable, convert: Conversion) -> np.ndarray:
+def _outside(raw: np.ndarray, excused: np.ndarray, rules: Rules) -> np.ndarray:
     """Return where a value is impossible; DataError unless the variable says that such values are rejected."""
-    values = convert(np.where(excused, 0, raw).astype(np.float64))
+    variable = rules.variable
+    values = rules.convert(np.where(excused, 0, raw).astype(np.float64))
     low, high = variable.bounds or (-np.inf, np.inf)
     outside = ~excused & ~((values >= low) & (values <= high) & np.isfinite(values))
     suspect = np.zeros_like(outside)
@@ -123,7 +131,7 @@ def _outside(raw: np.ndarray, excused: np.ndarray, variable: Variable, convert: 
     bad = suspect if suspect.any() and not variable.reject else outside
     if not bad.any() or variable.reject:
         return outside | suspect
-    where = [int(index[0]) for index in np.nonzero(bad)]
+    where = f"{[int(index[0]) for index in np.nonzero(bad)]}{'' if rules.whole else ' of the block that is read'}"
     said = f"{variable.name}: {raw[bad][0]:g} {variable.units} at index {where} ({int(bad.sum())} such values)"
     if suspect.any():
         mark = _exactly(raw[bad][0])
