@@ -10,9 +10,10 @@ from crest_data.variable import Variable
 DAYS = np.arange("2000-01-01", "2000-01-07", dtype="datetime64[ns]", step=np.timedelta64(1, "D"))
 
 
-def conformed(values, **options):
-    """Return six days of snow in the convention."""
+def conformed(values, chunks=None, **options):
+    """Return six days of snow in the convention; with `chunks` of so many days, lazily."""
     raw = xr.Dataset({"SWE": ("time", np.asarray(values))}, {"time": DAYS, "lat": 47.0, "lon": 10.0})
+    raw = raw if chunks is None else raw.chunk(time=chunks)
     return conform(raw, {"SWE": Variable("snow", "mm", **options)}, step="1D", source="a pillow")
 
 
@@ -48,3 +49,14 @@ def test_several_values_that_are_the_largest_integer_far_above_all_others_are_re
 )
 def test_data_that_may_be_true_pass(values):
     assert conformed(values)["snow"].values[:, 0].tolist() == values
+
+
+@pytest.mark.parametrize("days", [2, 4, 6])
+def test_lazy_values_are_judged_alike_whatever_their_chunks_and_what_is_left_out_is_told(days):
+    values = np.array([1, 2, 32767, 32767, 20000, 5], dtype=np.int16)  # far above the others in some chunks only
+    said = "snow: read lazily, not searched for undeclared fills of 32767, 65535, 2147483647, 4294967295; give bounds"
+    held = conformed(values)
+    lazily = conformed(values, chunks=days)
+    assert (lazily["snow"] == held["snow"]).all() and lazily["snow"].max() == 32767.0
+    assert said in lazily.attrs["changes"] and "not searched" not in held.attrs["changes"]
+    assert "not searched" not in conformed(values, chunks=days, bounds=(0.0, 1e5)).attrs["changes"]

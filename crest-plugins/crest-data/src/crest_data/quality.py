@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import xarray as xr
 
 from crest_core import Conversion
 from crest_data.errors import DataError
+from crest_data.fills import FILLS, LARGEST, exactly, heaped, is_one_of
 from crest_data.valid_range import ValidRange, valid_range
 from crest_data.variable import Variable
 
 GOOD, MISSING, REJECTED, FILLED = range(4)
 MEANINGS = "good missing rejected filled"
-# Numbers that sources write for "missing"; undeclared, one such value is an error where no bounds say it is possible.
-FILLS = (-9999.0, -9999.9, -999.0, -999.9, -99999.0, -32767.0, -32768.0, -2147483647.0, -2147483648.0,
-         9.969209968386869e36, 9.96921e36, 1e20, 1e30, 1e35, 1e36, -3.4028234663852886e38)  # fmt: skip
-# Such numbers that may be data: undeclared, an error where no bounds are given, several are the largest of all values
-# that are read at once, and the next is less than half of them.
-_LARGEST = (32767.0, 65535.0, 2147483647.0, 4294967295.0)
 
 
 @dataclass(frozen=True)
@@ -31,8 +27,8 @@ class Rules:
     fills: tuple[float, ...]
     limits: ValidRange | None
     convert: Conversion
-    whole: bool
-    """Whether all values are judged at once, and not a block of them (dask), when it is read."""
+    blocks: int
+    """Number of blocks (dask) that are judged one by one when they are read; 0 of values in memory."""
 
 
 def screened(
@@ -47,7 +43,7 @@ def screened(
     keeps_quality = flag is not None or bool(fills) or variable.reject or limits is not None
     kind = raw.dtype if raw.dtype.kind == "f" else np.dtype(np.float64)
     given = xr.zeros_like(raw, dtype=np.uint8) if flag is None else flag
-    rules = Rules(variable, fills, limits, convert, whole=raw.chunks is None)
+    rules = Rules(variable, fills, limits, convert, prod(map(len, raw.chunks)) if raw.chunks else 0)
     quality = _apply(lambda data, code: quality_of(data, code, rules), np.uint8, raw, given)
     values = _apply(lambda data, code: values_of(data, code, convert).astype(kind, copy=False), kind, raw, quality)
     changes = []
@@ -55,10 +51,10 @@ def screened(
         changes.append(
             f"{variable.name}: beyond [{limits.low:g}, {limits.high:g}], the source's valid range -> rejected"
         )
-    if rules.whole:
+    if raw.chunks is None:
         changes += _counted(raw, quality, variable, fills)
-    elif fills:
-        changes.append(f"{variable.name}: {_listed(fills)} -> missing (read lazily, not counted)")
+    else:
+        changes += _not_counted(variable, fills)
     return values, quality if keeps_quality else None, changes
 
 
@@ -69,9 +65,9 @@ def quality_of(raw: np.ndarray, flag: np.ndarray, rules: Rules) -> np.ndarray:
             f"{rules.variable.name}: a flag is {int(unknown[0])}; expected 0 good, 1 missing, 2 rejected or 3 filled: "
             f"translate the source's own flags"
         )
-    missing = _is_one_of(raw, rules.fills) | np.isnan(raw) if rules.fills else np.isnan(raw)
+    missing = is_one_of(raw, rules.fills) | np.isnan(raw) if rules.fills else np.isnan(raw)
     invalid = np.zeros_like(missing) if rules.limits is None else rules.limits.excludes(raw) & ~missing
-    outside = _outside(raw, missing | invalid | (flag == REJECTED), rules)
+    outside = _outside(raw, ~(missing | invalid | (flag == REJECTED)), rules)
     quality = np.where(missing, np.where(flag == REJECTED, REJECTED, MISSING), flag)
     return np.where(outside | invalid, REJECTED, quality).astype(np.uint8)
 
@@ -107,63 +103,63 @@ def _fill_values(raw: xr.DataArray, variable: Variable) -> tuple[float, ...]:
     return tuple(dict.fromkeys(mark for mark in marks if not np.isnan(mark)))
 
 
-def _is_one_of(raw: np.ndarray, numbers: Sequence[float]) -> np.ndarray:
-    """Return where raw is one of the numbers, as its type can hold them."""
-    if raw.dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            return np.isin(raw, np.array(numbers, dtype=raw.dtype))
-    ends = np.iinfo(raw.dtype)
-    held = [int(number) for number in numbers if float(number).is_integer() and ends.min <= number <= ends.max]
-    return np.isin(raw, np.array(held, dtype=raw.dtype))
-
-
-def _outside(raw: np.ndarray, excused: np.ndarray, rules: Rules) -> np.ndarray:
-    """Return where a value is impossible; DataError unless the variable says that such values are rejected."""
+def _outside(raw: np.ndarray, usable: np.ndarray, rules: Rules) -> np.ndarray:
+    """Return where a usable value is impossible; DataError unless the variable says that such values are rejected."""
     variable = rules.variable
-    values = rules.convert(np.where(excused, 0, raw).astype(np.float64))
+    values = rules.convert(np.where(usable, raw, 0).astype(np.float64))
     low, high = variable.bounds or (-np.inf, np.inf)
-    outside = ~excused & ~((values >= low) & (values <= high) & np.isfinite(values))
-    suspect = np.zeros_like(outside)
-    if variable.bounds is None or outside.any():
-        suspect = ~excused & _is_one_of(raw, FILLS) & (outside | (variable.bounds is None))
-    if variable.bounds is None:
-        suspect |= _heaped(raw, excused)
-    bad = suspect if suspect.any() and not variable.reject else outside
-    if not bad.any() or variable.reject:
+    outside = usable & ~((values >= low) & (values <= high) & np.isfinite(values))
+    suspect = _suspect(raw, usable, outside, rules)
+    if variable.reject:
         return outside | suspect
-    where = f"{[int(index[0]) for index in np.nonzero(bad)]}{'' if rules.whole else ' of the block that is read'}"
-    said = f"{variable.name}: {raw[bad][0]:g} {variable.units} at index {where} ({int(bad.sum())} such values)"
     if suspect.any():
-        mark = _exactly(raw[bad][0])
-        raise DataError(f"{said} looks like a fill value; declare it, missing=({mark},), or give bounds it lies within")
-    expected = f"finite values within [{low:g}, {high:g}] {variable.handed_out}"
-    raise DataError(f"{said}: expected {expected}; correct the units, declare missing=, or ask for reject=True")
+        mark = exactly(raw[suspect][0])
+        raise DataError(
+            f"{_first(raw, suspect, rules)} looks like a fill value; declare it, missing=({mark},), or give bounds it "
+            f"lies within"
+        )
+    if outside.any():
+        raise DataError(
+            f"{_first(raw, outside, rules)}: expected finite values within [{low:g}, {high:g}] {variable.handed_out}; "
+            f"correct the units, declare missing=, or ask for reject=True"
+        )
+    return outside
 
 
-def _heaped(raw: np.ndarray, excused: np.ndarray) -> np.ndarray:
-    """Return where several values are one of the largest numbers of integers, far above all others."""
-    usable = raw[~excused].astype(np.float64)
-    largest = usable.max(initial=0.0)
-    below = usable[usable < largest].max(initial=0.0)
-    if largest not in _LARGEST or (usable == largest).sum() < 2 or 2.0 * below > largest:
-        return np.zeros_like(excused)
-    return ~excused & (raw == largest)
+def _suspect(raw: np.ndarray, usable: np.ndarray, outside: np.ndarray, rules: Rules) -> np.ndarray:
+    """Return where usable values look like fill values that nobody declared; never within bounds."""
+    if rules.variable.bounds is not None:
+        return outside & is_one_of(raw, FILLS) if outside.any() else outside
+    suspect = usable & is_one_of(raw, FILLS)
+    return suspect if rules.blocks else suspect | heaped(raw, usable)
 
 
-def _exactly(number: np.floating | np.integer) -> str:
-    """Return a number as it is to be written so that it is the same number again."""
-    short = f"{number:g}"
-    return short if number.dtype.type(float(short)) == number else str(number)
+def _first(raw: np.ndarray, bad: np.ndarray, rules: Rules) -> str:
+    """Return the first bad value, where it is, and how many there are."""
+    where = f"{[int(index[0]) for index in np.nonzero(bad)]}{' of the block that is read' if rules.blocks > 1 else ''}"
+    name, units = rules.variable.name, rules.variable.units
+    return f"{name}: {raw[bad][0]:g} {units} at index {where} ({int(bad.sum())} such values)"
 
 
 def _counted(raw: xr.DataArray, quality: xr.DataArray, variable: Variable, fills: Sequence[float]) -> list[str]:
     """Return a line for each number that became missing and for what was rejected, with counts."""
     changes = []
     for mark in fills:
-        if count := int(_is_one_of(raw.values, (mark,)).sum()):
+        if count := int(is_one_of(raw.values, (mark,)).sum()):
             changes.append(f"{variable.name}: {mark:g} -> missing, {count} values")
     if count := int(((quality.values == REJECTED) & ~np.isnan(raw.values)).sum()):
         changes.append(f"{variable.name}: {count} values rejected")
+    return changes
+
+
+def _not_counted(variable: Variable, fills: Sequence[float]) -> list[str]:
+    """Return a line for what is done, or left undone, because values are read block by block."""
+    changes = [f"{variable.name}: {_listed(fills)} -> missing (read lazily, not counted)"] if fills else []
+    if variable.bounds is None:
+        largest = ", ".join(f"{number:.0f}" for number in LARGEST)
+        changes.append(
+            f"{variable.name}: read lazily, not searched for undeclared fills of {largest}; give bounds, or missing="
+        )
     return changes
 
 

@@ -47,7 +47,8 @@ def test_lazily_gives_the_same_as_in_memory(tmp_path):
     path = written(dataset(), tmp_path)
     lazy = read_netcdf(path, chunks={"time": 2})
     assert lazy["tas"].chunks is not None
-    xr.testing.assert_identical(lazy.load(), read_netcdf(path))
+    told = [line for line in lazy.attrs["changes"].split("\n") if "read lazily, not searched" not in line]
+    xr.testing.assert_identical(lazy.load().assign_attrs(changes="\n".join(told)), read_netcdf(path))
 
 
 def test_packed_integers_are_unpacked_and_fill_values_become_missing(tmp_path):

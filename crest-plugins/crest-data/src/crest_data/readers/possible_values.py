@@ -8,7 +8,7 @@ import numpy as np
 
 from crest_core import Conversion, UnitError, conversion, parse_timestep
 from crest_data.errors import DataError
-from crest_data.quality import FILLS
+from crest_data.fills import FILLS
 from crest_data.readers.text_table import Table
 from crest_data.variable import WATER_DENSITY, Variable
 
