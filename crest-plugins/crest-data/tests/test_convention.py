@@ -171,6 +171,14 @@ def test_every_nan_has_its_reason(lazy):
         assert changes(held)[-2:] == ["rain: -9999 -> missing, 1 values", "rain: 2 values rejected"]
 
 
+def test_a_fill_value_that_a_flag_rejects_is_counted_once():
+    values = np.array([[1.0, -9999.0], [-9999.0, -9999.0], [2.0, 3.0], [4.0, 5.0]])
+    flags = {"rain": xr.DataArray(np.array([[0, 2], [0, 1], [0, 0], [0, 2]], np.uint8), dims=("time", "gauge_id"))}
+    held = conformed(cells(values), Variable("rain", "mm day-1", missing=(-9999.0,)), flags=flags)
+    assert held["rain_quality"].values.tolist() == [[0, 2], [1, 1], [0, 0], [0, 2]]
+    assert changes(held)[-2:] == ["rain: -9999 -> missing, 2 values", "rain: 2 values rejected"]
+
+
 def test_flags_leave_the_bounds_of_time_as_they_are():
     edges = np.stack([DAYS, DAYS + np.timedelta64(1, "D")], axis=1)
     raw = cells().assign(time_bnds=(("time", "bnds"), edges))

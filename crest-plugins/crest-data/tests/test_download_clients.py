@@ -70,7 +70,11 @@ def test_cdsapi_sends_the_request_as_it_is_and_brings_the_file(store, tmp_path):
 
 def test_a_file_that_came_in_part_is_not_taken_for_the_file(store, tmp_path):
     store.size = len(CONTENT) + 1
-    with pytest.raises(DataError, match=r"february.nc: the Climate Data Store did not give it \(.* out of 25"):
+    words = (
+        r"february.nc: the Climate Data Store did not give it \(.* out of 25.*accepted once, are at \S*/requests and "
+        r"\S*/datasets/reanalysis-era5-single-levels: mend what is said there, or ask for less, and ask again"
+    )
+    with pytest.raises(DataError, match=words):
         download_cds(era5_request(["2m_temperature"], "2020-02", area=AREA), tmp_path / "february.nc")
     assert not (tmp_path / "february.nc").exists()
 

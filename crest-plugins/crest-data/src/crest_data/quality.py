@@ -145,7 +145,7 @@ def _counted(raw: xr.DataArray, quality: xr.DataArray, variable: Variable, fills
     """Return a line for each number that became missing and for what was rejected, with counts."""
     changes = []
     for mark in fills:
-        if count := int(is_one_of(raw.values, (mark,)).sum()):
+        if count := int((is_one_of(raw.values, (mark,)) & (quality.values == MISSING)).sum()):
             changes.append(f"{variable.name}: {mark:g} -> missing, {count} values")
     if count := int(((quality.values == REJECTED) & ~np.isnan(raw.values)).sum()):
         changes.append(f"{variable.name}: {count} values rejected")

@@ -11,6 +11,7 @@ from typing import Any
 from crest_data.downloads.client import client
 from crest_data.errors import DataError
 
+_STORE = "https://cds.climate.copernicus.eu"
 _HOURS = tuple(f"{hour:02d}:00" for hour in range(24))
 
 
@@ -46,14 +47,16 @@ def download_cds(request: CdsRequest, path: str | Path) -> Path:
     path = Path(path)
     if path.exists():
         raise DataError(f"{path} exists; give another path")
-    cdsapi = client(
-        "cdsapi", "pip install cdsapi, the extra cds of crest-data", "https://cds.climate.copernicus.eu, in ~/.cdsapirc"
-    )
+    cdsapi = client("cdsapi", "pip install cdsapi, the extra cds of crest-data", f"{_STORE}, in ~/.cdsapirc")
     partial = path.with_name(f"{path.name}.partial")
     try:
         cdsapi.Client().retrieve(request.dataset, request.request, str(partial))
     except (OSError, RuntimeError) as error:  # refused, failed there, or came in part
-        raise DataError(f"{path}: the Climate Data Store did not give it ({error})") from error
+        raise DataError(
+            f"{path}: the Climate Data Store did not give it ({error}); what became of the request, and the licence of "
+            f"{request.dataset} that has to be accepted once, are at {_STORE}/requests and "
+            f"{_STORE}/datasets/{request.dataset}: mend what is said there, or ask for less, and ask again"
+        ) from error
     partial.replace(path)
     return path
 
