@@ -15,7 +15,7 @@ from crest_training.example import Network, example_batches, example_training
 
 from crest_core import GradientError, StoreError
 
-EPOCHS = 8  # of 3 batches
+BATCHES = 3  # of an epoch
 FLOWS = [Objective("flow")]
 
 
@@ -32,10 +32,13 @@ def without_seconds(checkpoint: Checkpoint):
     return history, checkpoint.facts["best"]
 
 
-def killed(folder, forks, seconds):
-    """Train on in a process of its own, kill it after so long, and return whether it was still at work."""
-    process = forks.Process(target=example_training, args=(str(folder), EPOCHS), kwargs={"resume": True})
+def killed(folder, forks, epochs, seconds):
+    """Train on in a process of its own, kill it so long after its first checkpoint; return whether it was at work."""
+    process = forks.Process(target=example_training, args=(str(folder), epochs), kwargs={"resume": True})
+    before = written(folder)
     process.start()
+    while process.is_alive() and written(folder) == before:
+        time.sleep(0.0005)
     time.sleep(seconds)
     if process.is_alive():
         os.kill(process.pid, signal.SIGKILL)
@@ -43,20 +46,25 @@ def killed(folder, forks, seconds):
     return process.exitcode == -signal.SIGKILL
 
 
-def check_kills(count, tmp_path, forks):
+def written(folder):
+    file = folder / FILE
+    return file.stat().st_mtime_ns if file.exists() else 0
+
+
+def check_kills(count, epochs, tmp_path, forks):
     straight, broken = tmp_path / "straight", tmp_path / "broken"
-    killed(tmp_path / "warm", forks, 0.0)  # the process that all others are forked from has started
-    before = time.monotonic()
-    process = forks.Process(target=example_training, args=(str(straight), EPOCHS))
+    process = forks.Process(target=example_training, args=(str(straight), epochs))
     process.start()
     process.join()
     assert process.exitcode == 0
-    longest = time.monotonic() - before
+    first = Checkpoint.load(straight)
+    longest = first.facts["seconds"] / (count + 1)
     random = np.random.default_rng(20260101)
-    hits = sum(killed(broken, forks, random.uniform(0.1, 0.8) * longest) for _ in range(count))
-    assert hits > 0
-    example_training(str(broken), EPOCHS, resume=True)
-    first, second = Checkpoint.load(straight), Checkpoint.load(broken)
+    hits = sum(killed(broken, forks, epochs, random.uniform(0, longest)) for _ in range(count))
+    assert hits > count // 2, "most kills have to come while it trains"
+    example_training(str(broken), epochs, resume=True)
+    second = Checkpoint.load(broken)
+    assert len(second.facts["history"]["batches"]) == epochs * BATCHES
     assert without_seconds(first) == without_seconds(second)
     for part in ("model", "best", "optimiser", "random", "loader"):
         assert all(torch.equal(value, second.part(part)[name]) for name, value in first.part(part).items()), part
@@ -65,12 +73,12 @@ def check_kills(count, tmp_path, forks):
 
 
 def test_killed_three_times_the_loss_curve_is_the_same_bit_for_bit(tmp_path, forks):
-    check_kills(3, tmp_path, forks)
+    check_kills(3, 8, tmp_path, forks)
 
 
 @pytest.mark.slow
 def test_killed_twenty_times_the_loss_curve_is_the_same_bit_for_bit(tmp_path, forks):
-    check_kills(20, tmp_path, forks)
+    check_kills(20, 40, tmp_path, forks)
 
 
 def test_a_training_that_fails_in_the_middle_goes_on_from_the_last_checkpoint(tmp_path):
