@@ -28,6 +28,9 @@ class Mask(Protocol):
     def keep(self, places: Places, axis: TimeAxis) -> Keep:
         """Return (place,) for whole places, or (place, time) for values of targets."""
 
+    def identity(self) -> str:
+        """Return what tells this mask from any that keeps other places or times, the same in every process."""
+
 
 @dataclass(frozen=True)
 class Box:
@@ -61,6 +64,10 @@ class Box:
         columns = np.any([(one >= self.west) & (one <= end) for one in turned], axis=0)
         return (places.lat >= self.south) & (places.lat <= self.north) & columns
 
+    def identity(self) -> str:
+        """Return the name of the class and the edges."""
+        return f"Box({', '.join(repr(float(edge)) for edge in (self.south, self.north, self.west, self.east))})"
+
 
 @dataclass(frozen=True, eq=False)
 class Inside:
@@ -82,6 +89,10 @@ class Inside:
         """Return which places are inside."""
         return contains(self.outline, places.lon, places.lat)
 
+    def identity(self) -> str:
+        """Return the name of the class and the outline, point by point."""
+        return f"Inside({shapely.to_wkb(self.outline, hex=True)})"
+
 
 @dataclass(frozen=True, eq=False)
 class Between:
@@ -102,6 +113,10 @@ class Between:
         values = _values(self.source, places, axis, str(self))
         return (values >= self.low) & (values <= self.high)
 
+    def identity(self) -> str:
+        """Return the name of the class, the source and the ends."""
+        return f"Between({self.source.identity()}, {float(self.low)!r}, {float(self.high)!r})"
+
 
 @dataclass(frozen=True, eq=False)
 class OneOf:
@@ -118,6 +133,10 @@ class OneOf:
         if self.source.match == "area mean":
             raise SampleError(f"{self}: classes have no mean; match the source by 'nearest', 'containing' or 'id'")
         return np.isin(_values(self.source, places, axis, str(self)), list(self.classes))
+
+    def identity(self) -> str:
+        """Return the name of the class, the source and the classes."""
+        return f"OneOf({self.source.identity()}, {sorted(map(float, self.classes))})"
 
 
 def _values(source: Source, places: Places, axis: TimeAxis, who: str) -> NDArray[Any]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from torch import Tensor
 
 from crest_samples.blocks import Block
 from crest_samples.errors import SampleError
+from crest_samples.identity import digest
 from crest_samples.orders import Order
 from crest_samples.places import Places
 from crest_samples.planning import Plan
@@ -44,7 +43,7 @@ def digest_of_samples(samples: Samples) -> Tensor:
 def digest_of_plan(plan: Plan, blocks: Sequence[Block]) -> Tensor:
     """Return the SHA-256 of what a plan takes of its sources, and of its blocks."""
     sources = [(s.variables, s.match, s.radius, s.cover, s.patch, s.optional, s.flag) for s in plan.sources]
-    masks = [re.sub(r" at 0x[0-9a-f]+", "", str(mask)) for mask in plan.masks]
+    masks = [mask.identity() for mask in plan.masks]
     text = json.dumps([sources, len(plan.inputs), plan.every, plan.shares, masks])
     edges = np.array([(block.first, block.stop, len(block.numbers)) for block in blocks], dtype=np.int64)
     numbers = np.concatenate([block.numbers for block in blocks])
@@ -91,12 +90,7 @@ def _common(places: Places, axis: TimeAxis, window: Window) -> tuple[str | NDArr
 
 
 def _digest(*parts: str | NDArray[Any]) -> Tensor:
-    made = sha256()
-    for part in parts:
-        array = np.frombuffer(part.encode(), dtype=np.uint8) if isinstance(part, str) else np.ascontiguousarray(part)
-        made.update(f"{array.dtype.str} {array.shape} ".encode())
-        made.update(array.data)
-    return torch.tensor(list(made.digest()), dtype=torch.uint8)
+    return torch.tensor(list(digest(*parts)), dtype=torch.uint8)
 
 
 def _kind(value: object) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import xarray as xr
 
 from crest_samples.errors import SampleError
-from crest_samples.places import place_dims
+from crest_samples.identity import digest
+from crest_samples.places import Places, place_dims
 
 MATCHES = ("id", "nearest", "containing", "area mean")
 _NOT_DATA = ("_quality", "_bnds", "_bounds")
@@ -71,6 +73,16 @@ class Source:
 
     def __str__(self) -> str:
         return f"source {self.name!r}"
+
+    def identity(self) -> str:
+        """Return what tells this source from others, but for its values and times: a digest.
+
+        Two of one identity have the same variables and units, and match the same cells, in one way.
+        """
+        held = [(name, str(self.data[name].attrs.get("units", ""))) for name in self.variables]
+        how = (self.match, self.radius, self.cover, self.patch, self.optional, self.flag, self.name)
+        cells = Places.of(self.data)
+        return digest(json.dumps([held, how, cells.dims, cells.shape, cells.ids.tolist()]), cells.lat, cells.lon).hex()
 
     def moves(self, name: str) -> bool:
         """Return whether a variable has a time axis."""
