@@ -6,11 +6,14 @@ import warnings
 import pytest
 import xarray as xr
 from crest_store import DamageWarning, IcechunkArchive, Stream, StreamError, open_run
+from crest_store.durable import FOLDERS
 from crest_store.expiry import expire
-from crest_store.ledger import COPIES
+from crest_store.ledger import COPIES, Ledger, Line
 from crest_store.verification import verify
 
 from crest_core import StoreError
+
+SYSTEM = (".DS_Store", ".Spotlight-V100", "desktop.ini", "Thumbs.db", "lost+found")
 
 
 @pytest.fixture
@@ -172,25 +175,40 @@ def test_a_failure_deletes_no_run_and_no_file_of_others(tmp_path, small):
     assert [file.name for file in (tmp_path / "made").iterdir()] == ["letter"]
 
 
-def test_hidden_files_of_systems_hinder_nothing(tmp_path, small):
+@pytest.mark.parametrize("harm", [lambda file: file.write_bytes(b"altered"), lambda file: file.unlink()])
+def test_files_of_systems_hinder_nothing_wherever_they_are_and_whatever_becomes_of_them(tmp_path, small, harm):
     folder = tmp_path / "run"
     folder.mkdir()
-    hidden = [".DS_Store", ".Spotlight-V100", "desktop.ini", "Thumbs.db", "lost+found"]
-    for name in hidden:
+    for name in SYSTEM:
         (folder / name).touch()
+    places = ["", *FOLDERS, "refs", "refs/branch.main", "crest"]
     with IcechunkArchive(folder) as archive:
         small.run(archive, small.ends[0])
-        for place in ("chunks", "snapshots", "manifests", "refs", "refs/branch.main", "crest"):
-            (folder / place).mkdir(exist_ok=True)
-            (folder / place / ".DS_Store").write_bytes(b"Bud1")
+        for file in [folder / place / name for place in places for name in SYSTEM]:
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(b"Bud1")
         small.run(archive, small.ends[1], resume=True)
         archive.branch_from(1, "dry")
+    for file in [folder / place / name for place in places for name in SYSTEM]:
+        harm(file)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert cycles(folder) == open_run(folder).cycles() == [1, 2] and verify(folder) == []
         assert open_run(folder).branches() == ["dry", "main"]
         expire(folder, keep=1)
-    assert all((folder / name).exists() for name in hidden) and verify(folder) == []
-    (folder / "letter.txt").touch()
+    assert verify(folder) == []
+
+
+def test_a_file_of_a_system_in_an_older_ledger_is_ignored(before_and_after):
+    folder, _ = before_and_after
+    stray = {"chunks/Thumbs.db": ("0" * 64, 9)}
+    end = open_run(folder).snapshot
+    Ledger(folder).append(Line("commit", "main", end, end, 2, stray))
+    assert cycles(folder) == open_run(folder).cycles() == [1, 2] and verify(folder) == []
+
+
+def test_a_folder_of_a_run_holds_no_letters(tmp_path):
+    IcechunkArchive(tmp_path / "run").__enter__().close()
+    (tmp_path / "run" / "letter.txt").touch()
     with pytest.raises(StoreError, match=r"holds other files \(letter.txt\)"):
-        IcechunkArchive(folder).load()
+        IcechunkArchive(tmp_path / "run").load()

@@ -7,13 +7,16 @@ not be. So each new file and its folder are synchronised here.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
 FOLDERS = ("chunks", "manifests", "snapshots", "transactions", "attributes")
+HARMLESS = re.compile(r"\..*|desktop\.ini|Thumbs\.db|Icon\r|lost\+found")  # what systems and disks put anywhere
 Sums = dict[str, tuple[str, int]]  # by path in the repository: sha256 and size
+_DATA = re.compile(rf"(?:{'|'.join(FOLDERS)})/[0-9A-HJKMNP-TV-Z]{{20}}")  # Icechunk's names are 12 bytes in base 32
 
 
 def listing(folder: Path) -> set[str]:
@@ -23,14 +26,20 @@ def listing(folder: Path) -> set[str]:
         for kind in FOLDERS
         if (folder / kind).is_dir()
         for name in os.listdir(folder / kind)
-        if "#" not in name and not name.startswith(".")  # "#": begun, and not yet renamed; ".": of others
+        if is_data(f"{kind}/{name}")
     }
+
+
+def is_data(name: str) -> bool:
+    """Return whether a path in a repository is one of a finished data file, and none that others put there."""
+    return _DATA.fullmatch(name) is not None
 
 
 def sweep(folder: Path) -> None:
     """Delete files that were begun and not finished, and what file managers put where Icechunk stumbles over it."""
-    for name in (".DS_Store", "Thumbs.db", "desktop.ini"):
-        (folder / "refs" / name).unlink(missing_ok=True)
+    for file in (folder / "refs").glob("*"):
+        if HARMLESS.fullmatch(file.name) and file.is_file():
+            file.unlink()
     for kind in FOLDERS:
         for file in (folder / kind).glob("*#*"):
             file.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from crest_core import StoreError, write_atomically
-from crest_store.durable import Sums
+from crest_store.durable import Sums, is_data
 from crest_store.errors import DamageError
 
 COPIES = ("crest/ledger", "crest/ledger.copy")
@@ -86,7 +86,7 @@ class Ledger:
         """Sums of all files that should be there."""
         found: Sums = {}
         for line in self.lines:
-            found.update(line.files)
+            found.update({name: sums for name, sums in line.files.items() if is_data(name)})
             if line.kind in ("collected", "reset"):
                 for name in line.gone:
                     found.pop(name, None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,7 +20,6 @@ from crest_store.ledger import Ledger, Line
 from crest_store.lock import Lock
 
 _OWN = {*durable.FOLDERS, "config.yaml", "crest", "refs"}
-_HARMLESS = re.compile(r"\..*|desktop\.ini|Thumbs\.db|Icon\r|lost\+found")  # what systems and disks put anywhere
 
 
 class Writer:
@@ -47,7 +45,7 @@ class Writer:
             self.repository = repositories.open_existing(place) if found else repositories.create(storage, self.name)
             return
         names = {one.name for one in self.folder.iterdir()} if self.folder.is_dir() else set()
-        if others := {name for name in names - _OWN if not _HARMLESS.fullmatch(name)}:
+        if others := {name for name in names - _OWN if not durable.HARMLESS.fullmatch(name)}:
             some = ", ".join(sorted(others)[:3])
             raise StoreError(f"folder {self.folder} holds other files ({some}); give a run a folder of its own")
         self._made = [one for one in (self.folder, *self.folder.parents) if not one.exists()]
