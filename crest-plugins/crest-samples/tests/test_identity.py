@@ -48,7 +48,7 @@ class Days:
 
 
 def of_gauges(low=5.0, **options):
-    return Between(Source(gauges(), options.pop("variables", ("discharge",)), **options), low=low)
+    return Between(Source(gauges(), ("discharge",), **options), low=low)
 
 
 NORTH = [gauges().assign_coords(lat=gauges()["lat"] + 0.001), ("discharge",)]

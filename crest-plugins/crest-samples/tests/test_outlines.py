@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import shapely
 import xarray as xr
-from crest_samples import Places, SampleError, Source
+from crest_samples import Inside, Places, SampleError, Source
 from crest_samples.example import example_weather as weather
 from crest_samples.matching import match
+from crest_samples.times import TimeAxis
 
 
 def around_the_globe(west=-180.0):
@@ -63,6 +64,19 @@ def test_an_outline_that_may_go_either_way_round_is_refused():
     high = Places(np.zeros(1), np.zeros(1), np.array(["a"]), areas=(shapely.box(0.0, 80.0, 1.0, 91.0),))
     with pytest.raises(SampleError, match="place 'a': its outline has a point that is not on the globe; give lon, lat"):
         match(Source(around_the_globe(), match="area mean"), high)
+
+
+@pytest.mark.parametrize("depth", [0, 1, 3])
+def test_an_outline_that_may_go_either_way_round_is_refused_within_collections(depth):
+    jump = shapely.Polygon([(179.0, -1.0), (-178.0, -1.0), (-178.0, 1.0), (179.0, 1.0)])
+    outline = shapely.MultiPolygon([shapely.box(0.0, 0.0, 1.0, 1.0), jump])
+    for _ in range(depth):
+        outline = shapely.GeometryCollection([shapely.Point(5.0, 5.0), outline])
+    with pytest.raises(SampleError, match=r"Inside\(strait\): its outline has an edge from 179 to -178 degrees east"):
+        Inside(outline, "strait")
+    whole = shapely.GeometryCollection([shapely.Point(5.0, 5.0), shapely.MultiPolygon([shapely.box(0, 0, 1, 1)])])
+    places = Places(np.array([0.5, 5.0, 5.0]), np.array([0.5, 5.0, 6.0]), np.array(["a", "b", "c"]))
+    assert Inside(whole).keep(places, TimeAxis(np.array([]))).tolist() == [True, True, False]
 
 
 def test_an_outline_that_crosses_itself_is_refused():

@@ -38,6 +38,8 @@ def contains(outline: shapely.Geometry, lon: np.ndarray, lat: np.ndarray) -> np.
 
 def _rings(outline: shapely.Geometry) -> list[shapely.Geometry]:
     """Return the lines of an outline: rings of its polygons, and what it holds beside polygons."""
-    parts = shapely.get_parts(outline)
+    parts = np.array([outline])
+    while (shapely.get_type_id(parts) >= shapely.GeometryType.MULTIPOINT).any():  # collections may hold collections
+        parts = shapely.get_parts(parts)
     areas = shapely.get_dimensions(parts) == 2
     return [*shapely.get_rings(parts[areas]), *parts[~areas]]
