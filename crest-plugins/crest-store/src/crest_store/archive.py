@@ -32,6 +32,9 @@ class IcechunkArchive:
 
     `history` None keeps all outputs of each step, or goes on with the streams that the run has. The restarts of
     the last `keep` cycles and of every `keep_every`-th are kept.
+
+    Use it in `with`: leaving it logs the intervals that are not complete, as close() does, and where a run fails before
+    its first cycle, deletes what it has made.
     """
 
     def __init__(
