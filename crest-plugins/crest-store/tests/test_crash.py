@@ -3,6 +3,7 @@
 import shutil
 import warnings
 
+import icechunk
 import pytest
 import xarray as xr
 from crest_store import DamageWarning, IcechunkArchive, Stream, StreamError, open_run
@@ -173,6 +174,16 @@ def test_a_failure_deletes_no_run_and_no_file_of_others(tmp_path, small):
         (tmp_path / "made" / "letter").touch()
         raise KeyError
     assert [file.name for file in (tmp_path / "made").iterdir()] == ["letter"]
+
+
+def test_a_failure_deletes_no_repository_that_was_there_without_a_cycle(tmp_path):
+    folder = tmp_path / "run"
+    icechunk.Repository.create(icechunk.local_filesystem_storage(str(folder)))
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(KeyError), IcechunkArchive(folder):
+        raise KeyError
+    assert {path: path.read_bytes() for path in before} == before
+    assert icechunk.Repository.exists(icechunk.local_filesystem_storage(str(folder)))
 
 
 @pytest.mark.parametrize("harm", [lambda file: file.write_bytes(b"altered"), lambda file: file.unlink()])

@@ -185,11 +185,11 @@ class Writer:
             )
         if not soundness.reference(folder, "main").exists():
             repositories.create_in(folder)
+            self._new = True
         self.repository = repositories.open_existing(self._place)
         with repositories.speaking(f"run {self.name}: its beginning"):
             root = self.repository.lookup_branch("main")
             self._seen = durable.listing(folder)
-            self._new = True
             ledger.append(Line("commit", "main", root, "", 0, durable.persist(folder, self._seen)))
 
     def _recover(self, folder: Path, ledger: Ledger) -> None:
