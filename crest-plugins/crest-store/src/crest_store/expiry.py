@@ -56,11 +56,12 @@ def _forget(writer: Writer, keep: int) -> int:
         return 0
     if writer.folder is None or writer.ledger is None:
         return len(repository.expire_snapshots(oldest))
-    saved = [name for name in writer.ledger.files if name.removeprefix("snapshots/") in known - going]
+    before = writer.ledger.files
+    saved = [name for name in before if name.removeprefix("snapshots/") in known - going]
     aside.save(writer.folder, saved, len(writer.ledger.lines))
     gone = repository.expire_snapshots(oldest)
     sums = durable.persist(writer.folder, saved)
-    changed = {name: one for name, one in sums.items() if one != writer.ledger.files[name]}
+    changed = {name: one for name, one in sums.items() if one != before[name]}
     writer.ledger.append(Line("expired", files=changed, gone=tuple(sorted(gone))))
     aside.restore(writer.folder, writer.ledger)
     return len(gone)

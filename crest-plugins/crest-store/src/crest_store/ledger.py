@@ -51,6 +51,7 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.lines: list[Line] = []
+        self._chains: dict[str, list[Line]] | None = None  # of these lines, once asked for
         self._torn = False
         self.damage: list[str] = []
         self._read()
@@ -71,6 +72,7 @@ class Ledger:
             self._torn = not all([_shortened(one, size) for one, size in zip(paths, sizes, strict=True)])
             raise StoreError(f"{path} cannot be written: {error}") from error
         self.lines.append(line)
+        self._chains = None
 
     def repair(self) -> None:
         """Write both copies anew where they differ: after damage, or a kill while a line was written."""
@@ -95,19 +97,9 @@ class Ledger:
     @property
     def chains(self) -> dict[str, list[Line]]:
         """By branch, the commits that lead to its end, oldest first."""
-        chains: dict[str, list[Line]] = {}
-        for line in self.lines:
-            chain = chains.get(line.branch, [])
-            if line.kind == "commit":
-                chains[line.branch] = [*up_to(chain, line.parent), line]
-            elif line.kind == "reset":
-                chains[line.branch] = up_to(chain, line.snapshot)
-                if not chains[line.branch]:  # a branch whose first commit failed
-                    del chains[line.branch]
-            elif line.kind == "expired":
-                for branch, commits in chains.items():
-                    chains[branch] = [commit for commit in commits if commit.snapshot not in line.gone]
-        return chains
+        if self._chains is None:
+            self._chains = _chains(self.lines)
+        return self._chains
 
     def _read(self) -> None:
         copies = [_parsed(self.folder / name) for name in COPIES]
@@ -139,6 +131,29 @@ def up_to(chain: list[Line], snapshot: str) -> list[Line]:
     """Return a chain of commits up to a snapshot; nothing where it is none of them."""
     places = [place for place, line in enumerate(chain) if line.snapshot == snapshot]
     return chain[: places[0] + 1] if places else []
+
+
+def _chains(lines: list[Line]) -> dict[str, list[Line]]:
+    """Return by branch the commits that lead to its end; each step looks at the end of a chain only."""
+    chains: dict[str, list[Line]] = {}
+    for line in lines:
+        chain = chains.setdefault(line.branch, [])
+        if line.kind == "commit":
+            _go_back(chain, line.parent)
+            chain.append(line)
+        elif line.kind == "reset":
+            _go_back(chain, line.snapshot)
+        elif line.kind == "expired":
+            gone = set(line.gone)
+            for branch, commits in chains.items():
+                chains[branch] = [commit for commit in commits if commit.snapshot not in gone]
+    return {branch: chain for branch, chain in chains.items() if chain}  # none where the first commit failed
+
+
+def _go_back(chain: list[Line], snapshot: str) -> None:
+    """Take off what came after a snapshot; all, where it is none of the chain."""
+    while chain and chain[-1].snapshot != snapshot:
+        chain.pop()
 
 
 def _to_text(number: int, line: Line) -> bytes:
