@@ -169,44 +169,43 @@ def test_a_mask_in_time_works_block_by_block(cube):
     assert sum(map(len, loader)) == len(samples) > 0
 
 
-def test_no_more_blocks_are_alive_than_the_one_in_use_and_those_ahead(cube, monkeypatch):
-    arguments, _ = of(cube)
-    plan = plan_samples(*arguments, every=40)
-    alive, most, readers = weakref.WeakSet(), [0], set()
-    read = type(plan).read
+class Watch:
+    """A mask that keeps all, asked once a block; by the places that it was asked about it knows the blocks alive."""
 
-    def counted(self, *block):
-        readers.add(threading.current_thread().name)
-        samples = read(self, *block)
-        alive.add(samples)
-        if len(alive) > 2:  # a full collection is slow: only where something may be left in a cycle
+    def __init__(self):
+        self.alive, self.most, self.readers, self.second = weakref.WeakSet(), [], [], threading.Event()
+
+    def keep(self, places, axis):
+        self.alive.add(places)
+        if len(self.alive) > 2:  # a full collection is slow: only where something may be left in a cycle
             gc.collect()
-        most[0] = max(most[0], len(alive))
-        return samples
+        self.most.append(len(self.alive))
+        self.readers.append(threading.current_thread().name)
+        if len(self.most) == 3:  # the first was the plan's
+            self.second.set()
+        return np.ones((len(places), len(axis)), dtype=bool)
 
-    monkeypatch.setattr(type(plan), "read", counted)
-    loader = BlockLoader(plan, 16, generator(), memory=1e6)
-    assert len(loader.blocks) > 6 and len(list(loader)) > 6
-    assert most[0] <= 2 and all(name.startswith("crest-samples") for name in readers)
+    def identity(self):
+        return "Watch"
 
 
-def test_the_next_block_is_read_while_one_is_used(cube, monkeypatch):
+def test_no_more_blocks_are_alive_than_the_one_in_use_and_those_ahead(cube):
     arguments, _ = of(cube)
-    plan = plan_samples(*arguments, every=40)
-    second, read, count = threading.Event(), type(plan).read, [0]
+    watch = Watch()
+    loader = BlockLoader(plan_samples(*arguments, masks=[watch], every=40), 16, generator(), memory=1e6)
+    assert len(watch.most) == 1 and not watch.alive  # nothing is read before it is needed
+    assert len(list(loader)) > 6 and len(watch.most) - 1 == len(loader.blocks) > 6
+    assert max(watch.most) <= 2 and all(name.startswith("crest-samples") for name in watch.readers[1:])
 
-    def told(self, *block):
-        count[0] += 1
-        if count[0] == 2:
-            second.set()
-        return read(self, *block)
 
-    monkeypatch.setattr(type(plan), "read", told)
-    batches = iter(BlockLoader(plan, 1, generator(), memory=1e6))
+def test_the_next_block_is_read_while_one_is_used(cube):
+    arguments, _ = of(cube)
+    watch = Watch()
+    batches = iter(BlockLoader(plan_samples(*arguments, masks=[watch], every=40), 1, generator(), memory=1e6))
     next(batches)  # of many batches of the first block
-    assert second.wait(30.0)
+    assert watch.second.wait(30.0) and len(watch.alive) == 2
     batches.close()
-    assert count[0] == 2  # one ahead, no more
+    assert len(watch.most) == 3  # one ahead, no more
 
 
 def test_leaving_an_epoch_stops_the_thread(cube):
