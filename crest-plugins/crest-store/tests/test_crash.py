@@ -101,6 +101,22 @@ def test_a_kill_in_an_expiry_is_undone(before_and_after):
     assert verify(old) == []
 
 
+@pytest.mark.parametrize("torn", [COPIES, COPIES[:1]], ids=["both copies", "the first copy"])
+def test_a_kill_in_the_first_line_of_the_ledger_is_mended(tmp_path, small, torn):
+    folder = tmp_path / "run"
+    IcechunkArchive(folder).__enter__().close()
+    text = (folder / COPIES[0]).read_bytes()
+    for name in COPIES:
+        (folder / name).unlink()
+    for name in torn:
+        (folder / name).write_bytes(text[:40])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with IcechunkArchive(folder) as archive:
+            small.run(archive, small.ends[0])
+        assert cycles(folder) == open_run(folder).cycles() == [1] and verify(folder) == []
+
+
 def test_a_kill_while_a_run_is_made_leaves_a_place_for_one(tmp_path, small):
     folder = tmp_path / "run"
     IcechunkArchive(folder).__enter__().close()

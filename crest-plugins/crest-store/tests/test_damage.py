@@ -216,6 +216,22 @@ def test_a_line_of_another_version_in_one_ledger_is_read_from_the_other(copied, 
         assert small.bits(open_run(folder).restart()[0]) == states[3][0]
 
 
+def test_lines_that_are_damaged_in_one_ledger_each_are_read_from_the_other(copied):
+    folder, _ = copied
+    for place, name in enumerate(COPIES):
+        rows = (folder / name).read_bytes().splitlines(True)
+        rows[place + 1] = b"!" + rows[place + 1]
+        (folder / name).write_bytes(b"".join(rows))
+    expected = [
+        f"{folder / name} has a damaged line {place + 2}; what it lacks is in the other copy"
+        for place, name in enumerate(COPIES)
+    ]
+    assert verify(folder) == expected
+    with pytest.warns(DamageWarning, match="in the other copy"), IcechunkArchive(folder) as archive:
+        assert archive.restarts() == [2, 3, 4]
+    assert verify(folder) == []
+
+
 @pytest.mark.parametrize("lost", [1, 3])
 def test_ledgers_that_both_lost_their_last_lines_are_not_gone_back_to(copied, lost):
     folder, states = copied

@@ -110,11 +110,14 @@ class Ledger:
             if not found:
                 raise DamageError(_lost(self.folder, number, [problems.get(number, "") for _, problems in copies]))
             self.lines.append(found[0])
+        whole = any(len(lines) == length and not problems for lines, problems in copies)
+        rest = "the other copy is whole" if whole else "what it lacks is in the other copy"
         for name, (lines, problems) in zip(COPIES, copies, strict=True):
             lost = length - len(lines)
             if lost or (problems and length):
                 said = "; ".join(f"has {problems[place]}" if place >= 0 else problems[place] for place in problems)
-                self.damage.append(f"{self.folder / name} {said or f'lacks {lost} lines'}; the other copy is whole")
+                self.damage.append(f"{self.folder / name} {said or f'lacks {lost} lines'}; {rest}")
+        self._torn = not length and any((self.folder / name).exists() for name in COPIES)  # killed in the first line
 
 
 def _shortened(path: Path, size: int) -> bool:
