@@ -1,12 +1,13 @@
 """Exports and commands: the same numbers for other programs, and what a terminal says."""
 
 import re
+import shutil
 
 import numpy as np
 import pytest
 import xarray as xr
 import zarr
-from crest_store import IcechunkArchive, Stream, open_run
+from crest_store import DamageWarning, IcechunkArchive, Stream, open_run
 from crest_store.commands import app
 from typer.testing import CliRunner
 
@@ -71,6 +72,13 @@ def test_the_commands_say_what_a_run_holds(folder, tmp_path):
         asked_or_raised("list", tmp_path)
     with pytest.raises(StoreError, match="holds no run; `crest store list FOLDER`"):
         asked_or_raised("info", tmp_path)
+
+
+def test_a_run_that_has_lost_its_first_ledger_is_listed(folder, tmp_path):
+    copied = shutil.copytree(folder, tmp_path / "run")
+    (copied / "crest" / "ledger").unlink()
+    with pytest.warns(DamageWarning, match="crest/ledger is missing; the other copy is whole"):
+        assert f"{copied}: 7 cycles" in asked("list", tmp_path).stdout
 
 
 def test_expiry_deletes_what_nobody_needs_and_leaves_history_and_restarts(tmp_path, small):

@@ -29,7 +29,7 @@ def list_runs(
     crest store list results
     """
     folders = [path, *sorted(one for one in path.glob("*") if one.is_dir())] if path.is_dir() else [path]
-    runs = [folder for folder in folders if folder.is_dir() and (folder / "crest" / "ledger").exists()]
+    runs = [folder for folder in folders if folder.is_dir() and exists(folder)]
     if not runs:
         raise StoreError(f"{path} holds no run; a run is a folder that `crest run` or IcechunkArchive wrote")
     for folder in runs:
