@@ -173,7 +173,7 @@ class Watch:
     """A mask that keeps all, asked once a block; by the places that it was asked about it knows the blocks alive."""
 
     def __init__(self):
-        self.alive, self.most, self.readers, self.second = weakref.WeakSet(), [], [], threading.Event()
+        self.alive, self.most, self.readers, self.asked = weakref.WeakSet(), [], [], threading.Semaphore(0)
 
     def keep(self, places, axis):
         self.alive.add(places)
@@ -181,8 +181,7 @@ class Watch:
             gc.collect()
         self.most.append(len(self.alive))
         self.readers.append(threading.current_thread().name)
-        if len(self.most) == 3:  # the first was the plan's
-            self.second.set()
+        self.asked.release()
         return np.ones((len(places), len(axis)), dtype=bool)
 
     def identity(self):
@@ -203,9 +202,9 @@ def test_the_next_block_is_read_while_one_is_used(cube):
     watch = Watch()
     batches = iter(BlockLoader(plan_samples(*arguments, masks=[watch], every=40), 1, generator(), memory=1e6))
     next(batches)  # of many batches of the first block
-    assert watch.second.wait(30.0) and len(watch.alive) == 2
+    assert all(watch.asked.acquire(timeout=30.0) for _ in ("the plan", "this block", "the next one"))
+    assert not watch.asked.acquire(timeout=0.3) and len(watch.alive) == 2  # one ahead, no more
     batches.close()
-    assert len(watch.most) == 3  # one ahead, no more
 
 
 def test_leaving_an_epoch_stops_the_thread(cube):
