@@ -279,3 +279,6 @@ def test_a_branch_that_no_ledger_knows_is_told(copied):
         (folder / name).write_bytes(before[name])
     with pytest.raises(DamageError, match="branch.dry/ref.json names .*; the ledger does not know of branch dry: both"):
         IcechunkArchive(folder).load()
+    empty(folder / "refs/branch.main/ref.json")
+    unknown, unnamed = verify(folder)
+    assert "does not know of branch dry" in unknown and "branch.main/ref.json names no commit, not" in unnamed

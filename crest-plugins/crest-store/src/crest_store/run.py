@@ -127,8 +127,8 @@ def _sound(repository: icechunk.Repository, folder: Path, branch: str) -> str:
         ledger = Ledger(folder)
         line, damage = soundness.newest_sound(repository, folder, ledger, branch, whole=False, end=end)
         if end not in [one.snapshot for one in ledger.chains[branch]]:
-            lost = [one for one in soundness.unknown_ends(folder, ledger) if end and end in one]
-            damage["refs"] = (lost or [f"{soundness.reference(folder, branch)} names no commit"])[0]
+            lost = soundness.unknown_ends(folder, ledger)
+            damage["refs"] = lost.get(branch, f"{soundness.reference(folder, branch)} names no commit")
         if not damage and not ledger.damage:
             break
         time.sleep(patience)

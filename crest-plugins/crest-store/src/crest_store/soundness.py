@@ -61,19 +61,19 @@ def end_of(folder: Path, branch: str) -> str:
         return ""
 
 
-def unknown_ends(folder: Path, ledger: Ledger) -> list[str]:
-    """Return a line for each branch whose end is there and not in the ledger, which then has lost lines in both copies.
+def unknown_ends(folder: Path, ledger: Ledger) -> dict[str, str]:
+    """Return by branch what to say of an end that is there and not in the ledger, which then lost lines in both copies.
 
     The ledger is written before a branch moves: such an end was acknowledged. Where the branch is lost as well, or goes
     back as far as the ledger, nothing in the repository tells that there was more.
     """
-    known, found = {line.snapshot for line in ledger.lines}, []
+    known, found = {line.snapshot for line in ledger.lines}, {}
     for file in sorted((folder / "refs").glob("branch.*/ref.json")):
         branch = file.parent.name.removeprefix("branch.")
         end, chain = end_of(folder, branch), ledger.chains.get(branch, [])
         if end and (not chain or end not in known) and (folder / "snapshots" / end).is_file():
             reach = f"ends with cycle {chain[-1].cycle}" if chain else "does not know"
-            found.append(
+            found[branch] = (
                 f"{file} names snapshot {end}, which was acknowledged; the ledger {reach} of branch {branch}: both "
                 f"copies in {folder / 'crest'} have lost lines, and what came after them cannot be verified"
             )

@@ -26,10 +26,10 @@ def verify(place: repositories.Place, branch: str = "main") -> list[str]:
     if not ledger.lines:
         return [f"{folder / 'crest'} has no ledger: nothing can be verified; bring it back from a backup"]
     lost = soundness.unknown_ends(folder, ledger)
-    found = [*ledger.damage, *lost, *durable.damage(folder, ledger.files).values()]
+    found = [*ledger.damage, *lost.values(), *durable.damage(folder, ledger.files).values()]
     for name, chain in ledger.chains.items():
         end = soundness.end_of(folder, name)
-        if end not in {chain[-1].snapshot, chain[-1].parent} and not any(end in line for line in lost):
+        if end not in {chain[-1].snapshot, chain[-1].parent} and name not in lost:
             found.append(f"{soundness.reference(folder, name)} names {end or 'no commit'}, not {chain[-1].snapshot}")
     return found
 

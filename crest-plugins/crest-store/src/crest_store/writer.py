@@ -160,10 +160,10 @@ class Writer:
         """Open the repository with references that can be read; begin a ledger for a new one."""
         for problem in ledger.damage:
             soundness.tell(problem)
-        if lost := soundness.unknown_ends(folder, ledger) if ledger.lines else []:
+        if lost := soundness.unknown_ends(folder, ledger) if ledger.lines else {}:
             raise DamageError(
-                f"run {self.name}: {'; '.join(lost)}; nothing was changed: bring the ledger back from a backup, or "
-                f"read with open_run what is verified, and write to another path"
+                f"run {self.name}: {'; '.join(lost.values())}; nothing was changed: bring the ledger back from a "
+                f"backup, or read with open_run what is verified, and write to another path"
             )
         if ledger.lines:
             ledger.repair()
