@@ -8,7 +8,7 @@ _PUBLIC = {
     "block_loader": ("BlockLoader",),
     "blocks": ("Block", "plan_blocks"),
     "covering": ("coverage",),
-    "errors": ("SampleError",),
+    "errors": ("NoSuchSampleError", "SampleError"),
     "example": ("example_gauges", "example_weather"),
     "fitting": ("fit",),
     "grid_cells": ("cell_boxes",),

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from crest_samples.batch import Batch
-from crest_samples.errors import SampleError
+from crest_samples.errors import NoSuchSampleError, SampleError
 from crest_samples.parts import Part
 from crest_samples.patches import Patches
 from crest_samples.places import Places
@@ -66,11 +66,7 @@ class Samples(Dataset[Batch]):
         return len(self.index)
 
     def __getitem__(self, chosen: int | Sequence[int] | Tensor) -> Batch:
-        if not isinstance(chosen, int) and not len(chosen):
-            raise SampleError("samples: a batch of 0 samples was asked for; give the number of one or more")
-        numbers = torch.as_tensor([chosen] if isinstance(chosen, int) else chosen)
-        if isinstance(chosen, int) and not -len(self) <= chosen < len(self):
-            raise IndexError(f"sample {chosen} of {len(self)}")
+        numbers = self._numbers(torch.as_tensor([chosen] if isinstance(chosen, int) else chosen))
         place, start = self.index[numbers].to(torch.int64).unbind(1)
         scored = self.window.scored
         inputs = self.inputs.gather(place, start, self.window.length)
@@ -80,6 +76,26 @@ class Samples(Dataset[Batch]):
     def __getitems__(self, numbers: list[int]) -> Batch:
         """Return a batch: what a torch DataLoader calls."""
         return self[numbers]
+
+    def _numbers(self, chosen: Tensor) -> Tensor:
+        """Return the numbers that are chosen, by number or by a mask (sample,)."""
+        if chosen.dtype == torch.bool and chosen.shape == (len(self),):
+            chosen = chosen.nonzero()[:, 0]
+        if not chosen.numel():
+            raise SampleError("samples: a batch of 0 samples was asked for; give the number of one or more")
+        if chosen.dim() != 1 or chosen.dtype == torch.bool or chosen.is_floating_point():
+            raise SampleError(
+                f"samples: chosen by {chosen.dtype} {tuple(chosen.shape)}; expected whole numbers (sample,), or a mask "
+                f"({len(self)},)"
+            )
+        numbers = chosen.to(torch.int64)
+        strange = numbers[(numbers < -len(self)) | (numbers >= len(self))]
+        if len(strange):
+            raise NoSuchSampleError(
+                f"samples: there is no sample {int(strange[0])}; expected numbers from 0 to {len(self) - 1}, or from "
+                f"-{len(self)} to -1 to count from the end"
+            )
+        return numbers
 
     def views(self) -> dict[str, Tensor]:
         """Return all windows of the inputs that move, (place, start, time, *extra), without a copy."""
