@@ -81,3 +81,16 @@ def test_what_does_not_fit_is_refused():
         mse(torch.zeros(3), torch.zeros(2))
     with pytest.raises(SampleError, match=r"losses of \['q'\], predictions of \['r'\].*expected all to have the same"):
         total_loss({"r": torch.zeros(1)}, {"q": torch.zeros(1)}, {"q": mse})
+
+
+@pytest.mark.parametrize("weight", [-1.0, NAN, float("inf")])
+def test_weights_that_would_turn_a_loss_round_are_refused(weight):
+    values = {"q": torch.tensor([1.0, 2.0]), "sm": torch.tensor([0.0, 0.0])}
+    words = rf"total_loss: weights \{{'sm': {weight}\}}; expected finite ones of 0 or more"
+    with pytest.raises(SampleError, match=words):
+        total_loss(values, values, {"q": mse, "sm": mae}, {"q": 1.0, "sm": weight})
+
+
+def test_a_weight_of_0_leaves_a_target_out():
+    predictions, targets = {"q": torch.ones(2), "sm": torch.ones(2)}, {"q": torch.zeros(2), "sm": torch.full((2,), 9.0)}
+    assert total_loss(predictions, targets, {"q": mse, "sm": mae}, {"q": 2.0, "sm": 0.0}).item() == pytest.approx(1.0)

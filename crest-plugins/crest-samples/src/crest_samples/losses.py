@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import inf
 
 import torch
 from torch import Tensor
@@ -77,6 +78,11 @@ def total_loss(
         raise SampleError(
             f"total_loss: losses of {sorted(losses)}, predictions of {sorted(predictions)}, targets of "
             f"{sorted(targets)} and weights of {sorted(weights or losses)}; expected all to have the same names"
+        )
+    if wrong := {name: weight for name, weight in (weights or {}).items() if not 0.0 <= weight < inf}:
+        raise SampleError(
+            f"total_loss: weights {wrong}; expected finite ones of 0 or more: with a negative one "
+            "the worse prediction is the better"
         )
     parts, total = [], 0.0
     for name, loss in losses.items():
