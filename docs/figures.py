@@ -12,6 +12,7 @@ import matplotlib
 
 matplotlib.use("svg")
 
+import crest_run  # noqa: E402
 import matplotlib.pyplot as plt  # noqa: E402
 import torch  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
@@ -29,7 +30,7 @@ def draw_plan() -> Figure:
     """Draw the plan of the graph on the page about graphs."""
     lag = Connection("soil.storage", "plant.storage", lagged=True, initial=50.0)
     graph = Graph({"plant": Stress(), "soil": TorchBucket(), "river": LinearReservoir()}, [lag])
-    figure = graph.plan().draw().figure
+    figure = crest_run.draw_plan(graph.plan()).figure
     assert isinstance(figure, Figure)
     return figure
 
@@ -40,7 +41,7 @@ def draw_mixed() -> Figure:
     from chain import build_graph
 
     with TemporaryDirectory() as folder:
-        figure = build_graph(Path(folder), torch.Generator().manual_seed(1)).plan().draw().figure
+        figure = crest_run.draw_plan(build_graph(Path(folder), torch.Generator().manual_seed(1)).plan()).figure
     assert isinstance(figure, Figure)
     return figure
 

@@ -15,6 +15,7 @@ import torch
 import xarray as xr
 from chain import TECHNOLOGY, build_graph, schwingbach
 from crest_bmi import as_bmi
+from crest_run import draw_plan
 from crest_training import Observation, TrainingRecord, fit
 from torch import Tensor
 
@@ -180,7 +181,7 @@ def draw(graph: Graph, record: TrainingRecord, folder: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    plan = graph.plan().draw().figure
+    plan = draw_plan(graph.plan()).figure
     plan.savefig(folder / "plan.png", dpi=110)
     figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
     axis.plot(range(1, len(record.training) + 1), record.training, "o-", color="#0072b2")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import crest_run
 import matplotlib
 import numpy as np
 import xarray as xr
@@ -109,7 +110,7 @@ def draw_learning(records: Mapping[str, TrainingRecord], path: Path) -> None:
 
 def draw_plan(graph: Graph, path: Path) -> None:
     """Draw what runs in which order, and what travels between the components."""
-    axis = graph.plan().draw()
+    axis = crest_run.draw_plan(graph.plan())
     _save(axis.figure, path)
 
 

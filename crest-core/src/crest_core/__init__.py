@@ -18,6 +18,7 @@ _PUBLIC = {
     "gradients": ("Evaluation", "FiniteDifference", "Gradient", "NoGradient", "Pullback", "SPSA", "spsa_gradient"),
     "graph": ("Graph",),
     "parameters": ("PhysicalParameters",),
+    "plan": ("Plan",),
     "plugins": ("PluginWarning", "Registry", "hookimpl", "registry"),
     "provenance": ("parameter_hash",),
     "store": ("Archive", "SafetensorsStore", "Store", "write_atomically"),

@@ -82,7 +82,7 @@ class Graph(SequenceComponent):
         self._coupler = self._names.difference(key for keys in self._keys.values() for _, key in keys)
 
     def plan(self) -> Plan:
-        """Return blocks, order, links and gradient policies: print it, or call `draw` or `mermaid`."""
+        """Return blocks, order, links and gradient policies: print it, or call `mermaid`."""
         policies = {name: policy_of(child) for name, child in self.components.items()}
         return Plan(self.blocks, self.links, self.inputs, policies, self.timestep)
 

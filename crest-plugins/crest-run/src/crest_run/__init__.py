@@ -10,6 +10,7 @@ _HOME = {
     "RunFileError": "errors",
     "RunPart": "part",
     "build_graph": "build",
+    "draw_plan": "plan_figure",
     "execute": "execution",
     "load_run": "runfile",
     "open_forcing": "execution",

@@ -13,6 +13,7 @@ from crest_run.archive import GoingOn
 from crest_run.build import build_graph
 from crest_run.errors import RunFileError
 from crest_run.execution import execute
+from crest_run.plan_figure import draw_plan
 from crest_run.runfile import OutputSection, RunFile, load_run
 from crest_run.summary import summary
 from crest_run.targets import check_target
@@ -40,7 +41,7 @@ def plan(
     if draw:
         check_target(draw)
         try:
-            axes = graph.plan().draw()
+            axes = draw_plan(graph.plan())
         except ImportError as error:
             raise CrestError("--draw needs matplotlib: pip install matplotlib") from error
         try:
