@@ -44,18 +44,11 @@ def spatio_temporal_folds(
 ) -> list[Fold]:
     """Return counts[0] x counts[1] folds: tested are the places of one and the times of one, trained on are others.
 
-    Training shares neither places nor times with the test, and keeps both buffers [m, days].
+    Training shares neither places, target cells nor times with the test, and keeps both buffers [m, days].
     """
     space = split_places(places, counts[0], block, buffer, generator)
     pairs = [(where, when) for where in space for when in split_times(axis, counts[1], buffer_days)]
-    return [
-        Fold(
-            number,
-            Part(f"fold {number} train", places, axis, far, early),
-            Part(f"fold {number} test", places, axis, tested, then),
-        )
-        for number, ((far, tested), (early, then)) in enumerate(pairs)
-    ]
+    return [where.fold(number, places, axis, when) for number, (where, when) in enumerate(pairs)]
 
 
 def split_times(axis: TimeAxis, count: int, buffer: float) -> list[tuple[Mask, Mask]]:

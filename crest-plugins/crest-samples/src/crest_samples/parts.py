@@ -27,12 +27,15 @@ class Part:
     axis: TimeAxis
     has_place: Mask
     has_time: Mask
+    tested: Mask | None = None  # places of the other part, which this one must share no target cell with
+    log: tuple[str, ...] = ()  # what was left out, with counts
 
     def __post_init__(self) -> None:
         if not self.has_place.any() or not self.has_time.any():
             raise SampleError(
                 f"part {self.name}: {self.has_place.sum()} of {len(self.places)} places and {self.has_time.sum()} of "
                 f"{len(self.axis)} times are in it; take fewer folds, or smaller buffers"
+                + "".join(f"; {line}" for line in self.log)
             )
 
     @property
@@ -40,6 +43,16 @@ class Part:
         """First and last time."""
         dates = self.axis.dates[np.flatnonzero(self.has_time)[[0, -1]]]
         return dates[0].isoformat(), dates[1].isoformat()
+
+    def has_places(self, places: Places) -> tuple[Mask, tuple[str, ...]]:
+        """Return which places of samples are in the part, and what was left out: none shares a target with a test."""
+        numbers = self.places.numbers(places)
+        kept = self.has_place[numbers]
+        if self.tested is None:
+            return kept, self.log
+        shared = kept & places.sharing(self.tested[numbers])
+        lines = (sharing_line(self.name, shared),) if shared.any() else ()
+        return kept & ~shared, (*self.log, *lines)
 
     def has_times(self, axis: TimeAxis) -> Mask:
         """Return which times of an axis are in the part; SampleError where calendars or zones differ."""
@@ -104,6 +117,14 @@ class Fold:
     number: int
     train: Part
     test: Part
+
+
+def sharing_line(name: str, shared: Mask) -> str:
+    """Return the line of a log about places that are left out as they share target cells with tested ones."""
+    return (
+        f"{name}: {shared.sum()} of {len(shared)} places share target cells with tested places: left out; fewer with "
+        f"larger blocks"
+    )
 
 
 def whole(places: Places, axis: TimeAxis, name: str = "all") -> Part:

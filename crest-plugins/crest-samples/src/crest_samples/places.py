@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from crest_samples.errors import SampleError
+from crest_samples.footprints import Footprint, first_together
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -34,6 +35,7 @@ class Places:
     position: Integers | None = None  # in that dataset, flattened
     areas: tuple[shapely.Geometry, ...] | None = None  # outlines in degrees (lon, lat)
     origin: Mapping[str, xr.Variable] | None = None  # lat, lon and cell_id of all of that dataset
+    footprints: tuple[Footprint, ...] = ()  # of the targets of samples at these places
 
     def __post_init__(self) -> None:
         if len({len(self.lat), len(self.lon), len(self.ids)}) > 1:
@@ -77,7 +79,16 @@ class Places:
             ids=self.ids[chosen],
             position=None if self.position is None else self.position[chosen],
             areas=None if self.areas is None else tuple(self.areas[int(i)] for i in chosen),
+            footprints=tuple(one.take(chosen) for one in self.footprints),
         )
+
+    def sharing(self, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return which places take some target from a cell that one of the `chosen` places takes it from, too."""
+        return np.any([np.zeros(len(self), dtype=bool), *(one.meets(chosen) for one in self.footprints)], axis=0)
+
+    def first_together(self) -> Integers:
+        """Return the number of the first place of each place's own target cells; its own where it shares none."""
+        return first_together(self.footprints, len(self))
 
     def check_located(self, who: str) -> None:
         """Return if each place has coordinates; SampleError names the first that has none."""

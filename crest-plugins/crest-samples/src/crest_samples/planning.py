@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from crest_samples.assembling import hide, read_side, valid_windows
 from crest_samples.errors import SampleError
+from crest_samples.footprints import Footprint
 from crest_samples.masks import Mask
 from crest_samples.matching import Match, match
 from crest_samples.parts import Part
-from crest_samples.places import Places
+from crest_samples.places import Places, place_dims
 from crest_samples.reading import extra_shape
 from crest_samples.samples import LOG, Samples
 from crest_samples.scaling import Scaling
@@ -59,17 +60,19 @@ class Plan:
 
     def part(self, part: Part, *, scored_only: bool = False) -> Plan:
         """Return the plan of the samples of a part, as `Samples.part` takes them: for data larger than memory."""
-        kept = np.flatnonzero(part.has_place[part.places.numbers(self.places)])
+        has_place, left_out = part.has_places(self.places)
+        kept = np.flatnonzero(has_place)
         has_start = self.has_start & part.has_starts(self.axis, self.window, scored_only=scored_only)
         line = (
             f"part {part.name}: {len(kept)} of {len(self.places)} places and {has_start.sum()} of {len(has_start)} "
             f"starts are in it"
         )
         LOG.info(line)
+        log = (*self.log, *left_out, line)
         if not len(kept) or not has_start.any():
-            raise SampleError(f"samples: none is left ({line}); {'; '.join(self.log)}")
+            raise SampleError(f"samples: none is left ({line}); {'; '.join(log)}")
         matches = tuple(one.take(kept) for one in self.matches)
-        return replace(self, places=self.places.take(kept), matches=matches, has_start=has_start, log=(*self.log, line))
+        return replace(self, places=self.places.take(kept), matches=matches, has_start=has_start, log=log)
 
     def read(self, numbers: NDArray[np.int64], first: int, stop: int) -> Samples:
         """Return the samples of some places that begin at the times first, ..., stop - 1, perhaps none."""
@@ -132,14 +135,16 @@ def plan_samples(
         LOG.info(line)
     if not len(kept):
         raise SampleError(f"samples: no place is left; {'; '.join(log)}")
+    matches = [one.take(kept) for one in matches]
+    footprints = tuple(map(_footprint, targets, matches[len(inputs) :]))
     return Plan(
         tuple(inputs),
         tuple(targets),
         window,
-        places.take(kept),
+        replace(places.take(kept), footprints=footprints),
         axis,
         tuple(begins),
-        tuple(one.take(kept) for one in matches),
+        tuple(matches),
         every,
         (valid_inputs, valid_targets),
         tuple(moving),
@@ -183,6 +188,11 @@ def _check(
         for source in (*inputs, *targets):
             for name in set(source.variables) & set(transforms):
                 transforms.check_units(name, str(source.data[name].attrs.get("units", "")), str(source))
+
+
+def _footprint(target: Source, found: Match) -> Footprint:
+    shape = tuple(target.data.sizes[dim] for dim in place_dims(target.data))
+    return Footprint(found.weights, shape, target.patch)
 
 
 def _matched(

@@ -114,12 +114,15 @@ class Samples(Dataset[Batch]):
         """Return the samples of a part: its places, and windows that lie wholly in its times.
 
         With `scored_only` only the scored steps have to: inputs and spin-up may reach back beyond the part, which is
-        right for a test of forecasts and leaks nothing into training as long as targets are not inputs.
+        right for a test of forecasts and leaks nothing into training as long as targets are not inputs. From the
+        training part of a spatial fold places are left out that share a target cell with tested ones.
         """
-        has_place = torch.from_numpy(part.has_place[part.places.numbers(self.places)])
+        kept, left_out = part.has_places(self.places)
+        has_place = torch.from_numpy(kept)
         has_start = torch.from_numpy(part.has_starts(self.axis, self.window, scored_only=scored_only))
         place, start = self.index.to(torch.int64).unbind(1)
-        return self.subset(has_place[place] & has_start[start], f"part {part.name}")
+        held = replace(self, log=(*self.log, *left_out))
+        return held.subset(has_place[place] & has_start[start], f"part {part.name}")
 
     def target_mean(self, name: str) -> Tensor:
         """Return the mean of a target over the scored steps of each sample, nan where none is valid: for strata."""
