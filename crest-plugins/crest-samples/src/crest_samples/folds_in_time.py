@@ -60,9 +60,10 @@ def split_times(axis: TimeAxis, count: int, buffer: float) -> list[tuple[Mask, M
         )
     edges = np.linspace(0, len(axis), count + 1).round().astype(np.int64)
     numbers, folds = np.arange(len(axis)), []
+    starts, ends = axis.spans
     for first, stop in zip(edges[:-1], edges[1:], strict=True):
         tested = (numbers >= first) & (numbers < stop)
-        start, end = axis.seconds[first], axis.seconds[stop - 1] + axis.step
-        before = axis.seconds + axis.step + buffer * DAY <= start
-        folds.append((before | (axis.seconds >= end + buffer * DAY), tested))
+        start, end = starts[first], ends[stop - 1]
+        before = ends + buffer * DAY <= start
+        folds.append((before | (starts >= end + buffer * DAY), tested))
     return folds

@@ -55,7 +55,11 @@ class Part:
         return kept & ~shared, (*self.log, *lines)
 
     def has_times(self, axis: TimeAxis) -> Mask:
-        """Return which times of an axis are in the part; SampleError where calendars or zones differ."""
+        """Return which times of an axis are in the part, with their whole intervals.
+
+        An interval is in it where intervals of the part cover all of it, of one length with it or not. SampleError
+        where calendars or zones differ.
+        """
         if axis.calendar != self.axis.calendar:
             raise SampleError(
                 f"part {self.name}: its calendar is {self.axis.calendar}, that of the data {axis.calendar}"
@@ -65,9 +69,17 @@ class Part:
                 f"part {self.name}: its time_zone is {self.axis.zone!r}, that of the data {axis.zone!r}; split "
                 f"the times of the data"
             )
-        at = np.searchsorted(self.axis.seconds, axis.seconds)
-        at = np.minimum(at, len(self.axis) - 1)
-        return (self.axis.seconds[at] == axis.seconds) & self.has_time[at]
+        start, end = axis.spans
+        return self._covered(end) - self._covered(start) == end - start
+
+    def _covered(self, seconds: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many seconds of the part lie before each instant."""
+        start, end = (edge[self.has_time] for edge in self.axis.spans)
+        end = np.minimum(end, np.append(start[1:], end[-1:]))  # bounds may overlap
+        total = np.concatenate([[0], np.cumsum(end - start)])
+        at = np.searchsorted(start, seconds, side="right")
+        inside = np.clip(seconds - start[at - 1], 0, (end - start)[at - 1])
+        return np.where(at > 0, total[at - 1] + inside, 0)
 
     def has_starts(self, axis: TimeAxis, window: Window, *, scored_only: bool = False) -> Mask:
         """Return which starts on an axis have windows whose steps, or scored steps only, are all in the part."""
@@ -133,10 +145,11 @@ def whole(places: Places, axis: TimeAxis, name: str = "all") -> Part:
 
 
 def between(places: Places, axis: TimeAxis, name: str, start: str, end: str, ids: Sequence[str] | None = None) -> Part:
-    """Return the part of the times in [start, end), and of the named places (all by default)."""
+    """Return the part of the times whose intervals lie in [start, end), and of the named places (all by default)."""
     bounds = np.array([parse_time(text, axis.calendar) for text in (start, end)], dtype=object)
     first, stop = TimeAxis(bounds).seconds
-    has_time = (axis.seconds >= first) & (axis.seconds < stop)
+    begin, finish = axis.spans
+    has_time = (begin >= first) & (finish <= stop)
     if unknown := sorted(set(ids or ()) - set(places.ids.tolist())):
         raise SampleError(f"part {name}: the places {unknown[:5]} are unknown; names are those of cell_id")
     return Part(

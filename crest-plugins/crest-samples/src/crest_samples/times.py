@@ -17,6 +17,7 @@ from crest_samples.errors import SampleError
 from crest_samples.source import Source
 
 DAY = 86400.0  # s
+UNEVEN = 1.2  # times the shortest step; after a longer one there is a hole: months last 28 to 31 days
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,7 @@ class TimeAxis:
 
     values: NDArray[Any]
     zone: str = ""  # whose days and hours these are, as attrs["time_zone"] tells; "" where nobody has told
+    bounds: NDArray[Any] | None = None  # (time, 2), start and end of each interval, where they are known
 
     def __len__(self) -> int:
         return len(self.values)
@@ -57,6 +59,20 @@ class TimeAxis:
         """Seconds between two times; 0 where there is only one."""
         return int(self.seconds[1] - self.seconds[0]) if len(self) > 1 else 0
 
+    @cached_property
+    def spans(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Starts and ends of the intervals [s], at least 1 s apart: the bounds, else up to the next time.
+
+        Without bounds the last interval, and one before a hole, last as long as the shortest.
+        """
+        if self.bounds is not None:
+            start, end = TimeAxis(self.bounds.ravel()).seconds.reshape(-1, 2).T
+            return start, np.maximum(end, start + 1)
+        gaps = np.diff(self.seconds)
+        shortest = int(gaps[gaps > 0].min()) if (gaps > 0).any() else 1
+        known = (gaps > 0) & (gaps <= UNEVEN * shortest)
+        return self.seconds, self.seconds + np.append(np.where(known, gaps, shortest), shortest)[: len(self)]
+
     def checked(self, who: str) -> TimeAxis:
         """Return the axis if its times ascend evenly; SampleError names the first that does not."""
         gaps = np.diff(self.seconds)
@@ -71,7 +87,8 @@ class TimeAxis:
 
     def part(self, first: int, stop: int) -> TimeAxis:
         """Return the times number first, ..., stop - 1."""
-        return TimeAxis(self.values[first:stop], self.zone)
+        bounds = None if self.bounds is None else self.bounds[first:stop]
+        return TimeAxis(self.values[first:stop], self.zone, bounds)
 
     def same_zone(self, other: TimeAxis) -> bool:
         """Return whether both are of one time zone, as far as both tell."""
@@ -84,7 +101,19 @@ def axis_of(data: xr.Dataset, who: str) -> TimeAxis:
         raise SampleError(f"{who}: the dim time has no coordinate; give it dates")
     if not data.sizes["time"]:
         raise SampleError(f"{who}: the dim time has length 0; look at what was selected before")
-    return TimeAxis(data["time"].values, str(data.attrs.get("time_zone") or "UTC"))
+    axis = TimeAxis(data["time"].values, str(data.attrs.get("time_zone") or "UTC"))
+    named = str(data["time"].attrs.get("bounds", data["time"].encoding.get("bounds", "time_bnds")))
+    if named not in data.variables:
+        return axis
+    held = data[named]
+    if held.ndim != 2 or "time" not in held.dims or held.size != 2 * len(axis):
+        raise SampleError(
+            f"{who}: the bounds {named} of time have the dims {dict(held.sizes)}, expected (time, 2): start and end"
+        )
+    bounds = held.transpose("time", ...).values
+    if bounds.dtype.kind != axis.values.dtype.kind or bounds.dtype == object and bounds[0, 0].calendar != axis.calendar:
+        raise SampleError(f"{who}: the bounds {named} are no dates as time has, but {bounds.dtype}; decode both alike")
+    return TimeAxis(axis.values, axis.zone, bounds)
 
 
 def shared_axis(sources: Sequence[Source], period: tuple[Any, Any] | None) -> tuple[TimeAxis, list[int]]:
