@@ -233,6 +233,18 @@ def test_a_run_that_is_complete_is_left_as_it_is(run, crest, tmp_path):
     assert "40 steps, 2001-01-01 to 2001-02-10" in out
 
 
+@pytest.mark.parametrize("other", ["window: 5D", "window: 10D\nseed: 3", "parameters: {capacity: 90}"])
+def test_a_complete_run_is_not_taken_for_another(run, other):
+    execute(run())
+    text = (
+        RUN.replace("{use: bucket}", f"{{use: bucket, {other}}}")
+        if "capacity" in other
+        else RUN.replace("window: 10D", other)
+    )
+    with pytest.raises(RunFileError, match=r"the run was made with other (window|seed|graph) up to 2001-02-10"):
+        execute(run(text + STORE), going_on=GoingOn())
+
+
 def test_a_branch_that_has_nothing_to_run_is_not_made(run, tmp_path):
     with pytest.raises(RunFileError, match="holds no cycle yet that a branch could go on from"):
         execute(run(), going_on=GoingOn(branch="dry", new=True))
@@ -256,6 +268,24 @@ def test_another_run_does_not_go_on_unseen(run, tmp_path):
     execute(run(other), going_on=GoingOn(cycle=2))
     with pytest.raises(RunFileError, match="went on with another run file from 2001-01-15T00:00:00 on"):
         rerun(tmp_path / "store")
+
+
+@pytest.mark.parametrize("before", ["period: {start: 2001-01-01, end: 2001-01-25}\n", "", "accept"])
+def test_another_start_does_not_go_on_unseen(run, before):
+    if before == "accept":
+        execute(run(RUN + "output: {restart: half.safetensors}\nperiod: {start: 2001-01-01, end: 2001-01-15}\n"))
+        text = RUN + "resume: half.safetensors\n" + STORE
+        execute(run(text), going_on=None)
+        with pytest.raises(RunFileError, match="made with other accept up to"):
+            execute(
+                run(text + "accept: [forcing]\n" + "period: {start: 2001-01-01, end: 2001-02-10}\n"), going_on=GoingOn()
+            )
+        return
+    execute(run(RUN + before + STORE))
+    other = run(RUN + "period: {start: 2001-01-11, end: 2001-02-10}\n" + STORE)
+    message = r"run.yaml:9: period.start: the run was made with other period.start up to 2001-.*--from CYCLE"
+    with pytest.raises(RunFileError, match=message):
+        execute(other, going_on=GoingOn())
 
 
 def test_a_repetition_of_a_branch_and_of_an_export_is_of_the_same_stream(run, tmp_path):

@@ -69,6 +69,12 @@ def end_of(run: RunFile) -> Any:
         return prepare(build_graph(run), forcing, calendar=run.calendar).clock.end
 
 
+def _begin_of(run: RunFile, graph: Graph) -> Any:
+    """Return the date at which a run of all of the forcing begins."""
+    with open_forcing(run) as forcing, _located(run):
+        return prepare(graph, forcing, calendar=run.calendar).clock.start
+
+
 def simulate_run(
     run: RunFile,
     *,
@@ -124,10 +130,10 @@ def execute(run: RunFile, *, going_on: GoingOn | None = None, progress: bool | N
             same = going_on is not None and going_on.same
             if same:
                 check_recorded(run, facts, forcing=False, advice=_OTHER_WEIGHTS)
+            graph = build_graph(run)
+            changes = changed_since(run, graph, facts, begin=lambda: _begin_of(run, graph), refuse=same)
             if going_on and facts and parse_time(facts["time"], run.calendar) >= end_of(run):
                 return opened.archive.open()
-            graph = build_graph(run)
-            changes = changed_since(run, graph, facts, refuse=same)
             with open_forcing(run) as forcing, _located(run):
                 with run.at("output", "store", "history"):
                     opened.check(graph, run.output.fields, forcing)
