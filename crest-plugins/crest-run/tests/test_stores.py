@@ -359,6 +359,18 @@ def test_other_values_of_forcing_do_not_go_on_unseen(run, tmp_path):
     assert execute(run(text), going_on=GoingOn()).sizes["time"] == 40
 
 
+def test_other_places_are_told_with_what_can_be_done(run, tmp_path):
+    data = weather(40, cells=2, seed=1)
+    data.to_netcdf(tmp_path / "weather.nc", engine="h5netcdf")
+    text = RUN.replace("{source: weather, with: {days: 40}}", "{path: weather.nc}") + STORE
+    execute(run(text + "period: {start: 2001-01-01, end: 2001-01-25}\n"))
+    data.assign_coords(lat=data["lat"] + 1.0).to_netcdf(tmp_path / "weather.nc", engine="h5netcdf")
+    for going_on in (GoingOn(), GoingOn(cycle=2)):
+        with pytest.raises(RunFileError, match="other places: .*; take those; a store holds one set of places") as told:
+            execute(run(text), going_on=going_on)
+        assert "accept" not in str(told.value) and "--from" not in str(told.value)
+
+
 def test_netcdf_forcing_is_read_without_keeping_its_chunks(models, tmp_path):
     weather(9, seed=1).to_netcdf(tmp_path / "weather.nc", engine="h5netcdf")
     (tmp_path / "run.yaml").write_text(RUN.replace("{source: weather, with: {days: 40}}", "{path: weather.nc}"))

@@ -39,6 +39,12 @@ from crest_run.sums import check_recorded, check_sum, sums
 from crest_run.targets import check_targets
 
 _PLACES = {"parameters": "graph", "forcing": "forcing", "places": "forcing"}  # of what a restart differs by
+_BESIDE = " (crest run: --from CYCLE, or --branch NAME beside it)"
+_GO_ON = {
+    "parameters": _BESIDE,
+    "forcing": _BESIDE,
+    "places": "; a store holds one set of places: or give another path",
+}
 _OTHER_WEIGHTS = (
     "--resume goes on with that one; --from CYCLE, or --branch NAME beside it, go on with this one if it is right"
 )
@@ -174,8 +180,10 @@ def _located(run: RunFile) -> Iterator[None]:
     try:
         yield
     except RestartError as error:
-        how = " (crest run: --from CYCLE, or --branch NAME beside it)" if run.output.store else ""
-        raise RunFileError(f"{run.where(_PLACES[error.differs])}: {error}{how}") from error
+        told = f"{run.where(_PLACES[error.differs])}: {error}"
+        if run.output.store:  # has no key accept
+            told = told.removesuffix(f", or say accept=[{error.differs!r}]") + _GO_ON[error.differs]
+        raise RunFileError(told) from error
     except PeriodError as error:
         if run.period is None:  # all of the forcing, or what is left of it
             raise PeriodError(f"{run.where('forcing')}: {error}") from error
