@@ -56,3 +56,18 @@ def test_a_loader_tells_its_batches_and_draws_nothing_for_it():
     count = len(first)
     batches = [batch.start.tolist() for batch in first]
     assert count == len(batches) and batches == [batch.start.tolist() for batch in second]
+
+
+def test_training_and_validation_that_share_steps_are_refused():
+    samples = held()
+    samples.statistics(TRAIN)
+    samples.loader(TRAIN, batch=4, generator=torch.Generator())
+    samples.loader(TEST, batch=4)  # begins where training ends
+    with pytest.raises(SampleError, match="2001-02-20 to 2001-03-01 .in order. overlaps .* .shuffled, stat.* 9 steps"):
+        samples.loader(("2001-02-20", "2001-03-01"), batch=4)
+    with pytest.raises(SampleError, match="2001-03-01 is both trained on .shuffled. and validated on .in order.; give"):
+        samples.loader(TRAIN, batch=4)
+    with pytest.raises(SampleError, match=r"the period 2001-02-01 to 2001-04-01 \(statistics\) overlaps"):
+        samples.spread("discharge", ("2001-02-01", "2001-04-01"))
+    with pytest.raises(SampleError, match="both trained on"):
+        samples.loader(("2001-03-01T00:00:00", "2001-04-01"), batch=4, generator=torch.Generator())

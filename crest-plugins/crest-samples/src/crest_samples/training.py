@@ -24,7 +24,9 @@ class TrainingSamples:
     """All samples of two datasets: what `crest train` takes of this package, under the name training-samples.
 
     The places are those of the targets; inputs of other places are found by name (cell_id). Periods are [start, end)
-    and hold the scored steps: spin-up may reach back before them. Every `every`-th start is taken.
+    and hold the scored steps: spin-up may reach back before them. Every `every`-th start is taken. Training and
+    validation share no step: a period that overlaps one asked for before, without being the same, is refused, and one
+    that batches were shuffled from (training) is not gone through in order (validation).
 
     >>> from crest_samples import example_gauges
     >>> gauges = example_gauges()
@@ -39,10 +41,13 @@ class TrainingSamples:
         self.inputs, self.targets = inputs, targets
         ours, theirs = ([Source(data, tuple(map(str, data.data_vars)))] for data in (inputs, targets))
         self.samples = make_samples(ours, theirs, Window(steps, spin_up=spin_up), every=every)
+        self._taken: dict[Period, set[str]] = {}  # what each period was asked for
 
     def loader(self, period: Period, *, batch: int, generator: torch.Generator | None = None) -> Loader:
         """Return the batches of a period: shuffled by a generator, else in order."""
-        chosen = self.samples.part(self._part(period), scored_only=True)
+        chosen = self.samples.part(
+            self._part(period, "in order" if generator is None else "shuffled"), scored_only=True
+        )
         if generator is None:
             return Loader(chosen, InOrder(len(chosen)), batch, torch.Generator())
         return Loader(chosen, Shuffled(len(chosen)), batch, generator)
@@ -54,7 +59,7 @@ class TrainingSamples:
         """
         mean, std = {}, {}
         for data in (self.inputs, self.targets):
-            held = self._part(period).select(data)
+            held = self._part(period, "statistics").select(data)
             for name in map(str, data.data_vars):
                 values = held[name].values.astype(np.float64)
                 values = values[~np.isnan(values)]
@@ -66,7 +71,7 @@ class TrainingSamples:
 
     def spread(self, name: str, period: Period) -> Tensor:
         """Return the standard deviation over time of a target at each place of the samples, (place,)."""
-        held = self._part(period).select(self.targets)[name]
+        held = self._part(period, "statistics").select(self.targets)[name]
         values = held.std("time", skipna=True).values.astype(np.float64)
         return torch.nan_to_num(torch.from_numpy(values).to(torch.float32), nan=0.0)
 
@@ -75,6 +80,27 @@ class TrainingSamples:
         """What was left out, with counts."""
         return self.samples.log
 
-    def _part(self, period: Period) -> Part:
+    def _part(self, period: Period, use: str) -> Part:
+        """Return the part of a period; SampleError where training and validation would share steps."""
+        part = self._between(period)
+        for other, uses in self._taken.items():
+            shared = part.has_time & self._between(other).has_time
+            if not shared.any():
+                continue
+            if (shared != (part.has_time | self._between(other).has_time)).any():
+                raise SampleError(
+                    f"samples: the period {part.name} ({use}) overlaps {other[0]} to {other[1]} "
+                    f"({', '.join(sorted(uses))}) in {shared.sum()} steps; training and validation share none: move "
+                    f"one, or make other TrainingSamples for it"
+                )
+            if {use} | uses >= {"in order", "shuffled"}:
+                raise SampleError(
+                    f"samples: the period {part.name} is both trained on (shuffled) and validated on (in order); give "
+                    f"one of them other times, or make other TrainingSamples for it"
+                )
+        self._taken.setdefault(period, set()).add(use)
+        return part
+
+    def _between(self, period: Period) -> Part:
         start, end = period
         return between(self.samples.places, self.samples.axis, f"{start} to {end}", start, end)
