@@ -191,6 +191,11 @@ def test_a_repetition_says_what_changed(run, crest, tmp_path):
         (lambda d: d["storage"].attrs.update(units="furlong"), "storage.units was furlong, is kg m-2"),
         (lambda d: d.update({"time": d["time"] + np.timedelta64(365, "D")}), "time: differs"),
         (lambda d: d.__delitem__("runoff"), "runoff: differs: missing in one"),
+        (lambda d: d["runoff"].__setitem__(3, np.nan), "runoff: differs: missing in one, in whole or in part"),
+        (
+            lambda d: d.update({"runoff": d["runoff"].astype("float64").drop_encoding()}),
+            "runoff: differs in bits, not in value",
+        ),
         (lambda d: d.attrs.update(parameter_hash="0"), "parameter_hash was 0"),
     ],
 )

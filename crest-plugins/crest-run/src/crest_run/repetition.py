@@ -33,7 +33,8 @@ class Comparison:
     """What a repetition gave beside the recorded run: by stream and variable, and what it was made of.
 
     `largest` holds None where a variable or coordinate is equal bit for bit, else the largest absolute difference in
-    its units, nan where there is no such number (missing in one, another shape, dates). `changed` names versions,
+    its units, nan where there is no such number (missing in one, in part too, another shape,
+    dates), 0 where only number type or sign of zero differ. `changed` names versions,
     hashes and what says what a variable is, with (recorded, now).
     """
 
@@ -167,5 +168,7 @@ def _in_words(difference: float | None) -> str:
     if difference is None:
         return "equal bit for bit"
     if isnan(difference):
-        return "differs: missing in one, or no numbers of one shape"
+        return "differs: missing in one, in whole or in part, or no numbers of one shape"
+    if difference == 0.0:
+        return "differs in bits, not in value: number type, sign of zero or kind of nan"
     return f"differs by up to {difference:g}"
