@@ -23,7 +23,7 @@ LAYERS = (
     {"errors"},
     {"component", "parameters", "gradients", "blackbox", "tensor_map", "store"},
     {"connection", "matching", "exchange", "plan", "graph", "gradient_report"},
-    {"forcing", "output", "provenance", "driver"},
+    {"forcing", "output", "provenance", "restarting", "driver"},
     {"hookspecs", "plugins"},
     {"testing", "cli", "__main__"},
 )

@@ -234,3 +234,35 @@ def test_what_may_differ_from_a_restart_has_a_name(tmp_path):
     for resume in restarted(tmp_path, data, data):
         with pytest.raises(StateError, match=r"accept holds \['graph'\]; expected some of parameters, forcing, places"):
             resume(accept=["graph"])
+    with pytest.raises(StateError, match="accept holds 'forcing'; expected some of .*, as a list"):
+        simulate(loop(), data, accept="forcing")
+
+
+def test_forcing_that_cannot_be_read_before_a_restart_is_told_as_such(tmp_path):
+    data = weather(9, seed=1)
+    gap = data.copy(deep=True)
+    gap["precipitation"][3] = float("nan")
+    message = (
+        r"restart of 2001-01-06.*: the forcing of its last window, from .* cannot be compared: .*accept=\['forcing'\]"
+    )
+    for resume in restarted(tmp_path, data, gap):
+        with pytest.raises(RestartError, match=message):
+            resume()
+        assert resume(accept=["forcing"]).sizes["time"] == 4
+
+
+@pytest.mark.parametrize(
+    "damage", [{"places": "{"}, {"places": "[]"}, {"forcing_hash": "xyz"}, {"start": "yesterday"}], ids=str
+)
+def test_a_record_that_cannot_be_read_is_told_as_damage(tmp_path, damage):
+    store, data = SafetensorsStore(tmp_path / "restart.safetensors"), weather(9, seed=1)
+    simulate(loop(), data, end="2001-01-06", store=store)
+    state, attributes = store.load()
+    store.save(state, attributes | damage)
+    with pytest.raises(StateError, match="the record of the restart of 2001-01-06T00:00:00 is damaged"):
+        simulate(loop(), data, resume=store)
+
+
+def test_whole_numbers_of_any_kind_are_the_same_places(tmp_path):
+    for resume in restarted(tmp_path, placed([1, 2, 3]), placed([1.0, 2.0, 3.0])):
+        assert resume().sizes["time"] == 4

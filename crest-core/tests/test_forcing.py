@@ -10,7 +10,7 @@ from crest_core import Connection, Graph, PeriodError, PointGrid, simulate
 from crest_core.component import StepComponent
 from crest_core.errors import ForcingError
 from crest_core.testing import Stress, TorchBucket, weather
-from crest_fields.errors import TimeError
+from crest_fields.errors import TimeError, UnitError
 from crest_fields.fields import FieldSpec
 
 LAG = Connection("soil.storage", "plant.storage", lagged=True, initial=50.0)
@@ -388,3 +388,17 @@ def test_a_file_that_is_damaged_where_a_window_is_read_is_named(tmp_path):
     )
     with xr.open_dataset(path, engine="h5netcdf") as opened, pytest.raises(ForcingError, match=message):
         run(opened, window="10D")
+
+
+def test_what_a_reader_says_of_its_lazy_values_is_not_told_as_damage():
+    class Reader(xr.backends.BackendArray):
+        shape, dtype = (40, 3), np.dtype("f4")
+
+        def __getitem__(self, key):
+            raise UnitError("pr: 12 values beyond their valid range in rain.nc; declare it")
+
+    data = weather(40, 3, seed=1)
+    lazy = xr.Variable(("time", "cell"), xr.core.indexing.LazilyIndexedArray(Reader()))
+    lazy.attrs = data["precipitation"].attrs
+    with pytest.raises(UnitError, match=r"^pr: 12 values beyond their valid range in rain.nc; declare it$"):
+        run(data.assign(precipitation=lazy), window="10D")

@@ -15,7 +15,6 @@ from crest_core import (
     NoGradient,
     Pullback,
     Sizes,
-    spsa_gradient,
 )
 from crest_core.blackbox import check_values
 from crest_core.errors import ComponentError, GradientError
@@ -236,27 +235,6 @@ def test_spsa_on_a_single_call_points_along_the_gradient_as_theory_says(pairs):
     cosines = [float(cosine_similarity(gradient(strategy), true, dim=0)) for _ in range(10)]
     assert sum(cosines) / 10 >= 0.9 * (pairs / (pairs + d - 1)) ** 0.5
     assert len(set(cosines)) == 10  # the generator advances
-
-
-def test_spsa_over_a_whole_run_points_along_the_gradient_as_theory_says():
-    graph = coupled(NumpyBucket())
-    inputs = forcing(60)
-    parameters = [p for p in graph.parameters()]
-
-    def loss():
-        outputs, _ = run(graph, inputs)
-        return (outputs["storage"] ** 2).mean() / 100 + outputs["streamflow"].mean()
-
-    true = torch.stack(list(torch.autograd.grad(loss(), parameters)))
-    d, pairs = len(parameters), 4
-    generator = torch.Generator().manual_seed(21)
-    cosines = []
-    for _ in range(10):
-        before = [p.detach().clone() for p in parameters]
-        found = torch.stack(spsa_gradient(loss, parameters, generator, pairs=pairs))
-        assert all(torch.equal(a, b) for a, b in zip(before, parameters, strict=True))
-        cosines.append(float(cosine_similarity(found, true, dim=0)))
-    assert sum(cosines) / 10 >= 0.9 * (pairs / (pairs + d - 1)) ** 0.5
 
 
 def test_a_pullback_of_the_author_is_used_exactly():

@@ -15,7 +15,7 @@ _PUBLIC = {
         "StateError", "StoreError",
     ),
     "forcing": ("PeriodError",),
-    "gradients": ("Evaluation", "FiniteDifference", "Gradient", "NoGradient", "Pullback", "SPSA", "spsa_gradient"),
+    "gradients": ("Evaluation", "FiniteDifference", "Gradient", "NoGradient", "Pullback", "SPSA"),
     "graph": ("Graph",),
     "parameters": ("PhysicalParameters",),
     "plan": ("Plan",),

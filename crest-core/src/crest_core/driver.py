@@ -18,11 +18,12 @@ import torch
 import xarray as xr
 
 from crest_core.component import Component, Sizes, Tensors
-from crest_core.errors import ForcingError, StateError
+from crest_core.errors import ForcingError, RestartError, StateError
 from crest_core.forcing import Forcing, PeriodError
 from crest_core.graph import Graph
 from crest_core.output import to_dataset
-from crest_core.provenance import check_restart, graph_hash, parameter_hash, places, versions
+from crest_core.provenance import graph_hash, parameter_hash, versions
+from crest_core.restarting import check_accept, check_restart, places, read_restart
 from crest_core.store import Archive, Store
 from crest_core.testing.compliance import complying_if_asked
 from crest_fields.clock import Clock
@@ -109,17 +110,31 @@ def simulate(
     attributes in `record` are only written. `progress` None shows a bar on a terminal.
     """
     graph = model if isinstance(model, Graph) else Graph({"model": model})
+    check_accept(accept)
+    _check_targets(graph, outputs, store, archive)
     identity, restart = graph_hash(graph), dict[str, Any]()
     if resume is not None:
         if state is not None or start is not None:
             raise StateError("a run that resumes takes state and start from the restart; leave state= and start= out")
-        state, restart = _resumed(resume, identity)
+        state, restart = read_restart(resume, identity)
         start, calendar = restart["time"], restart["calendar"]
     run = prepare(graph, forcing, start=start, end=end, calendar=calendar, state=state, dtype=dtype)
-    state, facts = run.state, _record(run, identity, seed) | dict(record or {})
+    facts = _record(run, identity, seed) | dict(record or {})
     if resume is not None:
         known = {} if "forcing" in accept else _last_window(restart, run)
         check_restart(restart, facts | known, accept)
+    facts["forcing_hash"] = restart.get("forcing_hash", "")
+    kept = [spec.name for spec in graph.outputs] if outputs is None else list(outputs)
+    with _running(graph), complying_if_asked(graph):
+        values = _run_windows(run, facts, kept, window, store, archive, progress)
+    if archive is not None:
+        return archive.open()
+    history = {"history": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} simulated by CREST"}
+    return to_dataset(graph, values, run.clock, run.forcing, history | facts)
+
+
+def _check_targets(graph: Graph, outputs: Sequence[str] | None, store: Store | None, archive: Archive | None) -> None:
+    """Raise StateError where outputs or restart cannot be kept as asked."""
     if store is not None and archive is not None:
         raise StateError("a run keeps its restart in one place; give store= or archive=, not both")
     if (store is not None or archive is not None) and graph.opaque:
@@ -127,29 +142,38 @@ def simulate(
     names = [spec.name for spec in graph.outputs]
     if unknown := sorted(set(outputs or ()) - set(names)):
         raise StateError(f"outputs {unknown} do not exist; the graph has {', '.join(names)}")
-    kept: dict[str, list[torch.Tensor]] = {name: [] for name in (names if outputs is None else outputs)}
-    facts["forcing_hash"] = restart.get("forcing_hash", "")
-    with _running(graph), complying_if_asked(graph):
-        for clock, inputs in _windows(run, window, progress):
-            facts["forcing_hash"] = forcing_hash(facts["forcing_hash"], inputs, run)
-            values, state = graph(state, inputs, clock.times)
-            graph.check_outputs(values, list(clock.times), run.sizes)
-            made = facts | {"start": clock.start.isoformat(), "time": clock.end.isoformat(), "calendar": clock.calendar}
-            if store is not None or archive is not None:
-                made["window_hash"] = forcing_hash("", inputs, replace(run, clock=clock))
-            if archive is not None:
-                window_outputs = to_dataset(graph, {name: values[name] for name in kept}, clock, run.forcing, {})
-                archive.commit(window_outputs, state, made)
-                continue
-            for name, pieces in kept.items():
-                pieces.append(values[name])
-            if store is not None:
-                store.save(state, made)
-    if archive is not None:
-        return archive.open()
-    joined = {name: torch.cat(pieces) for name, pieces in kept.items()}
-    history = {"history": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} simulated by CREST"}
-    return to_dataset(graph, joined, run.clock, run.forcing, history | facts)
+
+
+def _run_windows(
+    run: Prepared,
+    facts: dict[str, str],
+    kept: Sequence[str],
+    window: str,
+    store: Store | None,
+    archive: Archive | None,
+    progress: bool | None,
+) -> Tensors:
+    """Run window by window, commit or save the end of each; return the kept outputs where no archive has them.
+
+    `facts` is left with the forcing hash of the whole run.
+    """
+    state, graph = run.state, run.graph
+    pieces: list[Tensors] = []
+    for clock, inputs in _windows(run, window, progress):
+        facts["forcing_hash"] = forcing_hash(facts["forcing_hash"], inputs, run)
+        values, state = graph(state, inputs, clock.times)
+        graph.check_outputs(values, list(clock.times), run.sizes)
+        values = {name: values[name] for name in kept}
+        made = facts | {"start": clock.start.isoformat(), "time": clock.end.isoformat(), "calendar": clock.calendar}
+        if store is not None or archive is not None:
+            made["window_hash"] = forcing_hash("", inputs, replace(run, clock=clock))
+        if archive is not None:
+            archive.commit(to_dataset(graph, values, clock, run.forcing, {}), state, made)
+            continue
+        pieces.append(values)
+        if store is not None:
+            store.save(state, made)
+    return {name: torch.cat([values[name] for values in pieces]) for name in kept} if pieces else {}
 
 
 def forcing_hash(before: str, inputs: Tensors, run: Prepared) -> str:
@@ -182,25 +206,21 @@ def _record(run: Prepared, identity: str, seed: int | None) -> dict[str, str]:
     return record
 
 
-def _resumed(store: Store | Archive, identity: str) -> tuple[Tensors, dict[str, Any]]:
-    """Return state and attributes of a restart that this graph wrote."""
-    state, attributes = store.load()
-    if missing := [key for key in ("time", "calendar", "graph_hash") if key not in attributes]:
-        raise StateError(f"the file to resume from has no {missing[0]!r}: it is not a restart of a run")
-    time, other = attributes["time"], attributes["graph_hash"]
-    if other != identity:
-        hashes = f"hash {other[:12]}, this one {identity[:12]}"
-        raise StateError(f"the restart of {time} was written by another graph ({hashes}); run the graph that wrote it")
-    return state, attributes
-
-
 def _last_window(restart: Mapping[str, Any], run: Prepared) -> dict[str, str]:
     """Return the hash of what the forcing now holds of the last window of a restart; nothing where it begins later."""
     try:
         before = replace(run, clock=run.forcing.clock(restart["start"], restart["time"]))
     except (ForcingError, KeyError):
         return {}
-    return {"window_hash": forcing_hash("", before.inputs(), before)}
+    except TimeError as error:
+        raise StateError(f"the record of the restart of {restart['time']} is damaged ({error})") from error
+    try:
+        return {"window_hash": forcing_hash("", before.inputs(), before)}
+    except ForcingError as error:
+        told = f"forcing of its last window, from {restart['start']}, cannot be compared: {error}"
+        raise RestartError(
+            f"the restart of {restart['time']}: the {told}, or say accept=['forcing']", "forcing"
+        ) from error
 
 
 @contextmanager

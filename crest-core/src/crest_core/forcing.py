@@ -198,6 +198,8 @@ class Forcing:
         variable = variable.transpose(..., *self.lead, *spec.dims)
         try:
             raw = variable.values
+        except CrestError:  # of a reader that knows more
+            raise
         except (OSError, RuntimeError, ValueError, LookupError) as error:  # how libraries of files tell damage
             span = "" if spec.static else f" from {self.times[first]} to {self.times[first + steps - 1] + self.step}"
             told = f"{variable.encoding.get('source', 'the data')} cannot be read{span}: {error}; mend the file"

@@ -18,6 +18,7 @@ _NAMES = {
     "metrics_peaks": ("peak_timing",),
     "objective": ("Objective",),
     "observation": ("Observation",),
+    "spsa": ("spsa_gradient",),
     "record": ("TrainingRecord",),
     "report": ("write_report",),
     "schedule": ("Schedule",),
