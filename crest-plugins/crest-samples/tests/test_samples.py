@@ -235,6 +235,18 @@ def test_views_of_windows_share_the_memory_of_the_series():
     assert views["rain"][1, 3, 4] == before + 1.0 and views["rain"][1, 7, 0] == before + 1.0
 
 
+@pytest.mark.parametrize("patch", [None, (3, 3)])
+@pytest.mark.parametrize("value, dtype", [(np.inf, torch.float32), (1e300, torch.float32), (-1e6, torch.float16)])
+def test_values_that_are_infinite_in_a_batch_are_refused(value, dtype, patch):
+    data = weather(steps=10)
+    rain = data["rain"].astype(np.float64).copy()
+    rain[3, 2, 4] = value
+    data = data.assign(rain=rain.assign_attrs(units="mm day-1"))
+    source = Source(data, ("rain",), match="nearest", radius=1e3, patch=patch)
+    with pytest.raises(SampleError, match=r"\[rain\]: 1 values are infinite, or too large for float.*; put nan where"):
+        make_samples([source], [Source(data, ("soil_temperature",))], Window(2), unmatched="drop", dtype=dtype)
+
+
 def test_a_torch_data_loader_takes_samples():
     samples = at_gauges()
     order = TorchOrder(Shuffled(len(samples)), len(samples), torch.Generator().manual_seed(3))
@@ -271,6 +283,7 @@ def test_outputs_that_do_not_fit_the_targets_are_refused():
     ("options", "words"),
     [
         ({"every": 0}, "every 0"),
+        ({"every": 1.5}, "every 1.5, .* expected a whole number of 1 or more"),
         ({"valid_inputs": 2.0}, "valid_inputs 2.0"),
         ({"unmatched": "ignore"}, "unmatched 'ignore', expected 'error' or 'drop'"),
         ({"transforms": {"snow": None}}, r"transforms of \['snow'\], which no source holds"),

@@ -11,7 +11,7 @@ from crest_samples.errors import SampleError
 from crest_samples.layout import Layout
 from crest_samples.matching import Match
 from crest_samples.patches import patches_of
-from crest_samples.reading import extra_shape, read
+from crest_samples.reading import extra_shape, read, refuse_infinite
 from crest_samples.samples import Side
 from crest_samples.series import Series, Statics
 from crest_samples.source import Source
@@ -41,6 +41,7 @@ def read_side(
         for name in source.variables:
             values = torch.from_numpy(read(source, found, name, first, steps))
             values = (transforms[name](values) if name in transforms else values).to(dtype)
+            refuse_infinite(int(torch.isinf(values).sum()), source, name, str(dtype).removeprefix("torch."))
             units = "1" if name in transforms else str(source.data[name].attrs.get("units", ""))
             shape, group = extra_shape(source, name), moving if source.moves(name) else static
             if source.flag:

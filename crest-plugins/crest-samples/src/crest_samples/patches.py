@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from crest_samples.matching import Match
+from crest_samples.reading import refuse_infinite
 from crest_samples.source import Source
 
 
@@ -75,6 +76,7 @@ def patches_of(source: Source, match: Match, first: int, steps: int, dtype: torc
             variable = variable.isel(time=slice(first, first + steps)).transpose("time", ..., "y", "x")
         read = np.ascontiguousarray(variable.transpose(..., "y", "x").values)
         values[name] = torch.from_numpy(read).to(dtype)
+        refuse_infinite(int(torch.isinf(values[name]).sum()), source, name, str(dtype).removeprefix("torch."))
     cells, columns = match.cells(), source.data.sizes["x"]
     row, column = cells // columns - (tall - 1) // 2, cells % columns - (wide - 1) // 2
     units = {name: str(source.data[name].attrs.get("units", "")) for name in values}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -166,10 +167,15 @@ def _check(
 ) -> None:
     if not inputs or not targets:
         raise SampleError(f"samples: {len(inputs)} inputs and {len(targets)} targets; give one source or more of each")
-    if every < 1 or not 0.0 <= valid_inputs <= 1.0 or not 0.0 <= valid_targets <= 1.0:
+    if (
+        not isinstance(every, Integral)
+        or every < 1
+        or not 0.0 <= valid_inputs <= 1.0
+        or not 0.0 <= valid_targets <= 1.0
+    ):
         raise SampleError(
-            f"samples: every {every}, valid_inputs {valid_inputs}, valid_targets {valid_targets}; expected 1 or more, "
-            f"and shares from 0 to 1"
+            f"samples: every {every}, valid_inputs {valid_inputs}, valid_targets {valid_targets}; expected a "
+            f"whole number of 1 or more, and shares from 0 to 1"
         )
     if unmatched not in ("error", "drop"):
         raise SampleError(f"samples: unmatched {unmatched!r}, expected 'error' or 'drop'")

@@ -7,6 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from crest_samples.errors import SampleError
 from crest_samples.matching import Match
 from crest_samples.places import place_dims
 from crest_samples.source import Source
@@ -29,10 +30,21 @@ def read(source: Source, match: Match, name: str, first: int, steps: int) -> Flo
     held = [dim for dim in dims if dim in variable.dims]
     variable = variable.isel({dim: part for dim, part in zip(dims, box, strict=True) if dim in held})
     complete = variable.variable if len(held) == len(dims) else _spread(variable, dims, box)
-    values = np.asarray(complete.values, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        values = np.asarray(complete.values, dtype=np.float32)
     values = values.reshape(*values.shape[: len(lead)], -1, int(np.prod([part.stop - part.start for part in box])))
     chosen = _at_places(values, match, numbers, source.cover)  # (time, extra, place)
+    refuse_infinite(int(np.isinf(chosen).sum()), source, name, "float32")
     return np.ascontiguousarray(np.moveaxis(chosen, -1, 0))
+
+
+def refuse_infinite(count: int, source: Source, name: str, dtype: str) -> None:
+    """Raise SampleError where values of a variable are infinite, as given or beyond `dtype`; what is missing is nan."""
+    if count:
+        raise SampleError(
+            f"{source} [{name}]: {count} values are infinite, or too large for {dtype}; put nan where nothing is "
+            f"known, or take other units"
+        )
 
 
 def extra_shape(source: Source, name: str) -> tuple[int, ...]:

@@ -98,7 +98,7 @@ class TrainingSamples:
                     f"samples: the period {part.name} is both trained on (shuffled) and validated on (in order); give "
                     f"one of them other times, or make other TrainingSamples for it"
                 )
-        self._taken.setdefault(period, set()).add(use)
+        self._taken.setdefault((period[0], period[1]), set()).add(use)
         return part
 
     def _between(self, period: Period) -> Part:
