@@ -164,12 +164,21 @@ def test_a_log_names_the_value_that_has_none():
         Log(0.0)
 
 
+SCALED = (
+    '{"format": "crest-samples scaling 1", "features": {"rain": {"transform": {"kind": "log", "eps": 1}, "units": "1", '
+    '"part": "a", "period": ["a", "b"], "places": PLACES, "values": 1}}}'
+)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("[1]", "format 'list', expected 'crest-samples scaling 1'"),
         ("{", "is not what Scaling.to_json writes"),
         ('{"format": "crest-samples scaling 1"}', "is not what Scaling.to_json writes: KeyError"),
+        (SCALED.replace("PLACES", '"q"'), "is not what Scaling.to_json writes: ValueError"),
+        (SCALED.replace("PLACES", "1e999"), "is not what Scaling.to_json writes: OverflowError"),
+        ("[" * 100_000, "is not what Scaling.to_json writes: RecursionError"),
     ],
 )
 def test_other_texts_are_no_scaling(text, words):

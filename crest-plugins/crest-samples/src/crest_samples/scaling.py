@@ -93,7 +93,9 @@ class Scaling(Mapping[str, Transform]):
             if found != FORMAT:
                 raise SampleError(f"scaling: format {found!r}, expected {FORMAT!r}; write it by Scaling.to_json")
             return cls({str(name): _feature(one) for name, one in plain["features"].items()})
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        except SampleError:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise SampleError(f"scaling: the text is not what Scaling.to_json writes: {error!r}") from error
 
 

@@ -26,9 +26,16 @@ class Window:
     def __post_init__(self) -> None:
         numbers = {"all": self.steps, "last": 1}
         scored = numbers.get(self.targets, self.targets) if isinstance(self.targets, str) else self.targets
-        if self.steps < 1 or self.spin_up < 0 or not isinstance(scored, int) or not 1 <= scored <= self.steps:
+        whole = isinstance(self.steps, int) and isinstance(self.spin_up, int)
+        if (
+            not whole
+            or self.steps < 1
+            or self.spin_up < 0
+            or not isinstance(scored, int)
+            or not 1 <= scored <= self.steps
+        ):
             raise SampleError(
-                f"window: steps {self.steps}, spin_up {self.spin_up}, targets {self.targets!r}; expected 1 or more "
+                f"window: steps {self.steps!r}, spin_up {self.spin_up!r}, targets {self.targets!r}; expected 1 or more "
                 f"steps, a spin-up of 0 or more, and targets 'all', 'last' or a number from 1 to steps"
             )
 
