@@ -4,6 +4,7 @@ import sys
 from textwrap import dedent
 
 import pytest
+from crest_run import load_run
 
 from crest_core.plugins import registry
 
@@ -100,6 +101,17 @@ DICTIONARY = """
       entries:
         - {standard_name: depth_of_puddles, canonical_units: m, description: water on roads}
 """
+STORED = """\
+graph:
+  components:
+    soil: {use: bucket}
+    evaporation: {use: stress}
+  connections:
+    - {from: soil.storage, to: evaporation.storage, lagged: true, initial: 50.0}
+forcing: {source: weather, with: {days: 40}}
+window: 10D
+output: {store: {path: store, keep: 9}}
+"""
 FILES = {"__init__.py": "", "_plugin.py": PLUGIN, "more.py": MORE, "own.yaml": DICTIONARY}
 ODD = {
     "__init__.py": "",
@@ -149,6 +161,29 @@ def models(tmp_path, monkeypatch):
     registry.cache_clear()
     for name in {name for name in set(sys.modules) - before if name.partition(".")[0] in ("samples", "odd")}:
         del sys.modules[name]
+
+
+@pytest.fixture
+def run(models, tmp_path):
+    """Write a run file and load it: that of `STORED`, or another text."""
+
+    def run(text=STORED, name="run.yaml"):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        return load_run(tmp_path / name)
+
+    return run
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a run file and return its path."""
+
+    def write(text):
+        path = tmp_path / "run.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
 
 
 @pytest.fixture

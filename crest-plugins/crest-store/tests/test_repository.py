@@ -56,6 +56,13 @@ def test_branches_have_names_and_exist_once(tmp_path, small):
     with IcechunkArchive(tmp_path / "run") as archive:
         small.run(archive, small.ends[0])
         archive.branch_from(1, "dry")
+        archive.branch_from(1, "dry")  # as after a kill before its first cycle
+        small.run(archive, small.ends[1], resume=True)
+        with pytest.raises(StoreError, match="has a branch 'dry'; branches: dry, main"):
+            archive.branch_from(2, "dry")
+    with IcechunkArchive(tmp_path / "run", branch="dry") as dry:
+        small.run(dry, small.ends[1], resume=True)
+    with IcechunkArchive(tmp_path / "run") as archive:
         with pytest.raises(StoreError, match="has a branch 'dry'; branches: dry, main"):
             archive.branch_from(1, "dry")
         with pytest.raises(StoreError, match=r"expected a name \[a-z0-9\]"):

@@ -55,7 +55,9 @@ def run(
     output: Annotated[Path | None, typer.Option(metavar="NC", help="Results; overrules output.path.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last cycle of output.store.")] = False,
     cycle: Annotated[int | None, typer.Option("--from", min=1, metavar="CYCLE", help="Go on from this cycle.")] = None,
-    branch: Annotated[str, typer.Option(metavar="NAME", help="Go on in a branch: a new one, or with --resume.")] = "",
+    branch: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Go on in a branch: a new one, or with --resume.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
 ) -> None:
     """Run a run file and write results, restart and record.
@@ -77,6 +79,12 @@ def run(
     path = content.output.store.path if content.output.store else content.output.path
     if path is None:
         raise RunFileError(f"{content.where('output')}: results have no file; add path or store, or --output FILE")
+    if branch is not None and not branch.strip():
+        raise RunFileError(
+            "--branch: expected a name, got an empty text; leave the option out to go on in the run itself"
+        )
+    if resume and cycle and not branch:
+        raise RunFileError("--resume goes on from the last cycle, --from from an earlier one; give one of them")
     going_on = GoingOn(cycle, branch or "main", bool(branch) and not resume)
     results = execute(
         content, going_on=going_on if resume or branch or cycle else None, progress=False if quiet else None

@@ -12,11 +12,18 @@ from pydantic_core import PydanticCustomError
 def _resolve(value: Any, info: ValidationInfo) -> Path:
     if not isinstance(value, str | Path) or not str(value):
         raise PydanticCustomError("path", "expected the path of a file")
+    if "://" in str(value):
+        raise PydanticCustomError("path", "expected the path of a file on this machine")
     folder = (info.context or {}).get("folder", Path())
     return Path(folder) / Path(value).expanduser()
 
 
+def _resolve_store(value: Any, info: ValidationInfo) -> Path | str:
+    return value if isinstance(value, str) and "://" in value else _resolve(value, info)
+
+
 FilePath = Annotated[Path, BeforeValidator(_resolve)]
+StorePath = Annotated[Path | str, BeforeValidator(_resolve_store)]
 
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]

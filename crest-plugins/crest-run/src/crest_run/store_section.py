@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from crest_run.section import FilePath, Section
+from crest_run.section import Section, StorePath
 
 
 class BoxSection(Section):
@@ -50,8 +50,8 @@ class StreamSection(Section):
 class StoreSection(Section):
     """A store of history, restarts and record, committed together at the end of each window."""
 
-    path: FilePath
-    """Folder of the store."""
+    path: StorePath
+    """Folder of the store, or its URL in an object store, as s3://bucket/run."""
     use: str = "icechunk"
     """Registered name of the archive, as in `crest list --kind archives`; one that numbers its cycles."""
     history: dict[str, StreamSection] = {}

@@ -9,7 +9,9 @@ from typing import Any
 import xarray as xr
 
 
-def summary(results: xr.Dataset, path: Path, *, restart: Path | None, record: Path | None, stored: bool = False) -> str:
+def summary(
+    results: xr.Dataset, path: Path | str, *, restart: Path | None, record: Path | None, stored: bool = False
+) -> str:
     """Return files, time span, the shape and units of each field, sums of the files read, and how to open the results.
 
     >>> time = xr.Variable("time", xr.date_range("2001-01-01", periods=2).values)

@@ -146,12 +146,17 @@ class IcechunkArchive:
         self._back = cycle
 
     def branch_from(self, cycle: int, name: str) -> None:
-        """Make a branch that ends with a kept cycle and shares its data; go on with IcechunkArchive(branch=name)."""
+        """Make a branch that ends with a kept cycle and shares its data; go on with IcechunkArchive(branch=name).
+
+        One that is there and still ends with that cycle, as after a kill before its first own cycle, stays as it is.
+        """
         writer = self._opened()
         if not _BRANCH.fullmatch(name):
             raise StoreError(f"branch {name!r}: expected a name [a-z0-9][a-z0-9_-]*, such as 'dry-year'")
         with repositories.speaking(f"branch {name} of run {self.path}"):
             if name in (known := repositories.branches(writer.repository, writer.folder)):
+                if self._ends_with(cycle, name):
+                    return
                 raise StoreError(f"run {self.path} has a branch {name!r}; branches: {', '.join(known)}")
             session = writer.repository.writable_session(self.branch)
             root = zarr.open_group(session.store, mode="a")
@@ -159,6 +164,11 @@ class IcechunkArchive:
             if cycle != restart.newest(root):
                 _cut(root, base)
             writer.commit(session, cycle, branch=name)
+
+    def _ends_with(self, cycle: int, name: str) -> bool:
+        """Return whether a branch ends with a cycle of this one, and has no own."""
+        other = open_run(self.path, name)
+        return other.cycles()[-1:] == [cycle] and other.restart(cycle)[1] == self.load(cycle)[1]
 
     def _opened(self, create: bool = False) -> Writer:
         if self._writer is None:
