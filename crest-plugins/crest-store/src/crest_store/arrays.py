@@ -96,7 +96,7 @@ def values_of(array: zarr.Array, key: Any = ...) -> np.ndarray:
         return np.asarray(array.oindex[key])
     except UNREADABLE as error:
         for place, why in broken_chunks(array):
-            advice = "`crest store check` names the files, a resumed run goes on from the last whole cycle"
+            advice = "`crest store check` names the files"
             raise DamageError(f"{array.path} chunk {place} is damaged: {why}; {advice}") from error
         raise
 

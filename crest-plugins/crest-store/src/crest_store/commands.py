@@ -75,9 +75,8 @@ def check(path: _Path, branch: _Branch = "main") -> None:
     """
     problems = verify(_existing(path), branch)
     if problems:
-        raise StoreError(
-            "\n".join([*problems, f"{len(problems)} damaged; a resumed run goes on from the last whole cycle"])
-        )
+        advice = "a resumed run goes on from the last cycle that is whole without them, where there is one"
+        raise StoreError("\n".join([*problems, f"{len(problems)} damaged; {advice}"]))
     print(f"{path}: every file is as it was written")
 
 

@@ -129,9 +129,12 @@ def _sound(repository: icechunk.Repository, folder: Path, branch: str) -> str:
         if end not in [one.snapshot for one in ledger.chains[branch]]:
             lost = soundness.unknown_ends(folder, ledger)
             damage["refs"] = lost.get(branch, f"{soundness.reference(folder, branch)} names no commit")
+        elif (last := ledger.chains[branch][-1]).parent != end != last.snapshot:  # of an older copy of the run
+            reach = f"names the end of cycle {line.cycle}, the ledger knows cycle {last.cycle}"
+            damage["refs"] = f"{soundness.reference(folder, branch)} {reach}: the next driver mends it"
         if not damage and not ledger.damage:
             break
         time.sleep(patience)
     for problem in [*ledger.damage, *damage.values()]:
-        soundness.tell(f"run {folder} is read at cycle {line.cycle}, the last one whole: {problem}")
+        soundness.tell(f"run {folder} is read at cycle {line.cycle}: {problem}")
     return line.snapshot

@@ -16,7 +16,7 @@ def verify(place: repositories.Place, branch: str = "main") -> list[str]:
     In a folder every file that the ledger knows is read; in an object store every array of the branch.
     """
     _, folder = repositories.storage_of(place)
-    if folder is None or not (folder / "crest").is_dir():
+    if folder is None:
         repository = repositories.open_existing(place)
         return unreadable(repository, repository.lookup_branch(branch))
     try:

@@ -13,7 +13,7 @@ import icechunk
 import zarr
 
 from crest_core import StoreError
-from crest_store import aside, durable, restart, soundness
+from crest_store import aside, durable, record, restart, soundness
 from crest_store import repository as repositories
 from crest_store.errors import DamageError
 from crest_store.ledger import Ledger, Line
@@ -202,6 +202,14 @@ class Writer:
             parents = {one.snapshot for one in ledger.chains[self.branch]}
             ledger.append(Line("reset", self.branch, line.snapshot, gone=tuple(damage)))
             soundness.mend_reference(folder, self.branch, line.snapshot, parents)
+        try:
+            record.read(repositories.root_at(self.repository, line.snapshot))
+        except (DamageError, StoreError, ValueError) as error:
+            files = "; ".join(durable.damage(folder, ledger.files).values()) or str(error)
+            raise DamageError(
+                f"run {self.name}: the record of its cycles is damaged ({files}), so that nothing can go on from it; "
+                f"nothing was changed: bring the file back from a backup; `crest store export` writes the history"
+            ) from error
 
     def _look_again(self, folder: Path, ledger: Ledger, damage: Mapping[str, str]) -> None:
         """Raise where a file is whole at a second look: the disk failed for a moment, and no commit is given up."""
