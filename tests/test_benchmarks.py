@@ -110,8 +110,8 @@ def test_every_round_times_every_run_and_the_order_changes(timing):
     runs = {name: lambda name=name: order.append(name) for name in "abc"}
     seconds = timing.interleave(runs, 6, shortest=0.0)
     assert {name: len(values) for name, values in seconds.items()} == dict.fromkeys("abc", 6)
-    assert order[:6] == list("aabbcc")  # not timed: once to warm up, once to see how long it takes
-    rounds = {"".join(order[i : i + 3]) for i in range(6, len(order), 3)}
+    assert order[:12] == list("aaaabbbbcccc")  # not timed: once to warm up, thrice to see how long it takes
+    rounds = {"".join(order[i : i + 3]) for i in range(12, len(order), 3)}
     assert rounds == {"abc", "bca", "cab", "cba", "acb", "bac"}
 
 
