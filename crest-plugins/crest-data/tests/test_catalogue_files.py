@@ -1,6 +1,7 @@
 """Files of a catalogue: found, whole, and what a check of an entry tells."""
 
 import hashlib
+import re
 
 import pytest
 from crest_data import CatalogueError, DataError, check_entry, load_catalogue, open_entry
@@ -67,10 +68,32 @@ def test_a_check_prints_the_sums_that_a_catalogue_lacks(write, folder):
     assert one.notes == (f"files.path has no sum; add sha256: {sum_of} and size: {len(content)}",)
 
 
-def test_a_reader_that_fails_in_its_own_way_is_a_finding(write, folder):
-    path = write(folder, lambda text: text.replace("places: {brook: [51.0, 9.0]}", "places: [1]"))
-    one = check_entry(load_catalogue(path)["daily"])
-    assert one.status == "failed" and "the reader csv failed" in one.message
+@pytest.mark.parametrize(
+    ("argument", "value", "why"),
+    [
+        ("places", "[1]", "valid dictionary"),
+        ("separator", "5", "valid string"),
+        ("skip", "many", "valid integer"),
+    ],
+)
+def test_an_argument_of_another_type_is_told_with_its_line(write, folder, argument, value, why):
+    def changed(text):
+        without = re.sub(rf"      {argument}: .*\n", "", text)
+        return without.replace("    arguments:\n", f"    arguments:\n      {argument}: {value}\n")
+
+    one = check_entry(load_catalogue(write(folder, changed))["daily"])
+    where = rf"brook.yaml:\d+: entries.daily.arguments.{argument}"
+    assert one.status == "failed"
+    assert re.search(rf"{where}: the argument {argument} of csv is .*{why}", one.message)
+
+
+def test_a_reader_that_fails_in_its_own_way_is_named_with_what_it_was_given(write, folder, monkeypatch):
+    def broken(path, **given):
+        raise ZeroDivisionError("of its own")
+
+    monkeypatch.setattr("crest_data.catalogue.opening.checked_reader", lambda entry: broken)
+    with pytest.raises(CatalogueError, match="the reader csv failed with ZeroDivisionError: of its own; look at its"):
+        open_entry("daily", catalogue=write(folder))
 
 
 def test_a_package_that_is_absent_is_told_with_its_command(write, folder):

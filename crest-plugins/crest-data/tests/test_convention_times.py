@@ -59,6 +59,15 @@ def test_bounds_of_the_source_are_kept_and_label_its_times():
     assert "time: label -> start of the interval, as the bounds tell" in changes(held)
 
 
+def test_a_time_outside_of_its_own_bounds_is_refused():
+    edges = np.stack([DAYS, DAYS + np.timedelta64(1, "D")], axis=1)
+    edges[2] += np.timedelta64(365, "D")
+    raw = cells().assign(time_bnds=(("time", "bnds"), edges))
+    raw["time"].attrs["bounds"] = "time_bnds"
+    with pytest.raises(DataError, match=r"time at index 2: 2001-01-03.* lies outside of its bounds, 2002-01-03.*correct"):
+        conformed(raw, step=None)
+
+
 def test_bounds_that_contradict_the_step_are_an_error():
     edges = np.stack([DAYS, DAYS + np.timedelta64(6, "h")], axis=1)
     raw = cells().assign(time_bnds=(("time", "bnds"), edges))

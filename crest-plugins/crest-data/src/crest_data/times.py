@@ -47,6 +47,7 @@ def label_times(
     moved, told = _shift("start" if told_edges is not None else label, length, time_zone)
     edges, gaps = None, {} if length is None else gaps_of(dataset["time"].values, length)
     if told_edges is not None:
+        _check_within(ticks, told_edges, calendar)
         edges = told_edges + moved
         dataset, told = dataset.drop_vars(bounds), [*told, *_started(edges, ticks + moved)]
         _check_bounds(edges, calendar, length)
@@ -228,6 +229,17 @@ def gaps_of(times: np.ndarray, length: int) -> dict[str, str]:
 
 def _started(edges: np.ndarray, ticks: np.ndarray) -> list[str]:
     return [] if (edges[:, 0] == ticks).all() else ["time: label -> start of the interval, as the bounds tell"]
+
+
+def _check_within(ticks: np.ndarray, edges: np.ndarray, calendar: str) -> None:
+    """Raise where a time lies outside of its own interval: one of the two was written wrongly."""
+    outside = np.flatnonzero((ticks < edges[:, 0]) | (ticks > edges[:, 1]))
+    if outside.size:
+        at = int(outside[0])
+        time, start, end = from_ticks(np.array([ticks[at], *edges[at]]), calendar)
+        raise DataError(
+            f"time at index {at}: {time} lies outside of its bounds, {start} to {end}; correct the time or the bounds"
+        )
 
 
 def _check_bounds(edges: np.ndarray, calendar: str, length: int | None) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import xarray as xr
 
-from crest_core import PluginError, registry
+from crest_core import CrestError, PluginError, registry
 from crest_core.plugins import near
+from crest_data.catalogue.argument_types import check_types
 from crest_data.catalogue.errors import CatalogueError
 from crest_data.catalogue.fetch import Connect, connect
 from crest_data.catalogue.files import files_of
@@ -24,8 +25,20 @@ Reader = Callable[..., xr.Dataset]
 def open_dataset(entry: Entry, given: Mapping[str, Any] | None = None, *, connect: Connect = connect) -> xr.Dataset:
     """Return the dataset of an entry; `given` are values of its parameters."""
     reader = checked_reader(entry)
-    arguments = {key: _with_variables(key, value) for key, value in arguments_of(entry, given or {}).items()}
-    dataset = reader(**files_of(entry, connect=connect), **arguments)
+    values = arguments_of(entry, given or {})
+    check_types(entry, reader, values)
+    arguments = {key: _with_variables(key, value) for key, value in values.items()}
+    files = files_of(entry, connect=connect)
+    try:
+        dataset = reader(**files, **arguments)
+    except CrestError:
+        raise
+    except Exception as error:  # a reader is a plugin
+        told = ", ".join(f"{key}: {value!r}" for key, value in arguments.items()) or "none"
+        raise CatalogueError(
+            f"{entry.where('reader')}: the reader {entry.section.reader} failed with {type(error).__name__}: {error}; "
+            f"look at its arguments ({told}) and files"
+        ) from error
     if not isinstance(dataset, xr.Dataset):
         kind = type(dataset).__name__
         raise CatalogueError(f"{entry.where('reader')}: {entry.section.reader!r} gives a {kind}, expected a Dataset")

@@ -36,13 +36,15 @@ class Reading:
     source: str = ""
     licence: str = ""
     citation: str = ""
+    absent: tuple[str, ...] = ()
+    """Variables of which parts are not there and are read as missing, so that their quality tells it."""
 
 
 def conform_cf(raw: xr.Dataset, wanted: Wanted, reading: Reading, path: Path) -> xr.Dataset:
     """Return the wanted variables of a decoded dataset in the convention; all that are fields if None is given."""
     _check_zone(raw, reading, path)
     variables, left = _variables(raw, wanted, reading, path)
-    flags = _flags(raw, variables)
+    flags = _flags(raw, variables, reading.absent)
     left = [name for name in left if not name.endswith("_quality")]
     notes = [*_decoded(raw, variables), *([f"not read: {', '.join(left)}"] if left else [])]
     earlier = [str(raw.attrs["changes"])] if raw.attrs.get("changes") else []
@@ -200,7 +202,7 @@ def _fills(raw: xr.DataArray) -> list[float]:
     return [float(mark) for mark in np.ravel([mark for mark in marks if mark is not None]) if not np.isnan(mark)]
 
 
-def _flags(raw: xr.Dataset, variables: Mapping[str, Variable]) -> dict[str, xr.DataArray]:
+def _flags(raw: xr.Dataset, variables: Mapping[str, Variable], absent: Sequence[str]) -> dict[str, xr.DataArray]:
     """Return the quality that the file has in the words of the convention; zeros where a fill value told of nan."""
     flags = {}
     for name, variable in variables.items():
@@ -209,7 +211,7 @@ def _flags(raw: xr.Dataset, variables: Mapping[str, Variable]) -> dict[str, xr.D
         linked = str(raw[name].attrs.get("ancillary_variables", ""))
         if linked in raw.variables and raw[linked].attrs.get("flag_meanings") == MEANINGS:
             flags[variable.name] = _codes(raw[linked])
-        elif _fills(raw[name]):
+        elif name in absent or _fills(raw[name]):
             flags[variable.name] = xr.zeros_like(raw[name], dtype=np.uint8)
     return flags
 

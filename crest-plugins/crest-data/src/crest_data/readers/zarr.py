@@ -9,9 +9,9 @@ from typing import Literal
 import xarray as xr
 
 from crest_data.errors import DataError
-from crest_data.readers.gridded import MAX_BYTES, Reading, Wanted
+from crest_data.readers.gridded import MAX_BYTES, Reading, Wanted, told, with_notes
 from crest_data.readers.netcdf import read_decoded
-from crest_data.readers.zarr_chunks import check_chunks
+from crest_data.readers.zarr_chunks import check_lacks, lacks_of
 from crest_data.readers.zarr_metadata import check_store
 
 
@@ -33,8 +33,8 @@ def read_zarr(
     """Return a local Zarr store in the convention, by its CF attributes; arguments as of `read_netcdf`.
 
     Every array of the store is checked before any is read: numbers or text, by codecs that run no code. Chunks that
-    are absent are told in `changes` where they mean missing; where they would be numbers, such as 0, the store is
-    refused unless `missing_chunks` is "fill".
+    are not there are told in `changes` and in the quality where they are read as missing. Where they would be read as
+    numbers, such as 0, or where a variable has none, the store is refused unless `missing_chunks` is "fill".
     """
     path = Path(path)
     check_store(path, max_bytes)
@@ -42,8 +42,12 @@ def read_zarr(
         raise DataError(f"{path}: the group {group!r} is outside of the store")
     if missing_chunks not in ("", "fill"):
         raise DataError(f"missing_chunks {missing_chunks!r}: expected 'fill', or nothing")
-    told = check_chunks(path, fill=missing_chunks == "fill")
-    reading = Reading(step, label, time_zone, cell_methods, licence=licence, citation=citation)
     options = {"engine": "zarr", "backend_kwargs": {"consolidated": False, "group": group or None}}
+    with told(path), xr.open_dataset(path, decode_times=False, create_default_indexes=False, **options) as closed:
+        lacks = lacks_of(path / group.strip("/"), closed, variables)
+    if not missing_chunks:
+        check_lacks(lacks, path)
+    absent = tuple(lack.name for lack in lacks if lack.is_missing)
+    reading = Reading(step, label, time_zone, cell_methods, licence=licence, citation=citation, absent=absent)
     dataset = read_decoded(path, variables, reading, options, chunks, max_bytes)
-    return dataset.assign_attrs(changes="\n".join([*told, dataset.attrs["changes"]])) if told else dataset
+    return with_notes(dataset, [f"{lack}, read as {lack.read_as}" for lack in lacks])
