@@ -9,8 +9,8 @@
   python benchmarks/skill_basin_coupled.py --phase validate        # to choose settings, without a look at the test
   python benchmarks/skill_basin_coupled.py --seed 1                # then --seed 1 2 3; a run that was stopped goes on
 
-Data: the folder camels_us of CREST_DATA_DIR; basins where it snows. Baselines in each record: climatology of the years of
-training and the observation of the day before. Table, scores by basin and the picture of a flood go to --folder.
+Data: the folder camels_us of CREST_DATA_DIR; basins where it snows. Baselines in each record: climatology of the years
+of training and the observation of the day before. Table, scores by basin and the picture of a flood go to --folder.
 """
 
 from __future__ import annotations
