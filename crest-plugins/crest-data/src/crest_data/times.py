@@ -37,7 +37,7 @@ def label_times(
     if label not in _LABELS:
         raise DataError(f"label {label!r} is not one of {', '.join(_LABELS)}")
     dataset, changes = _renamed(dataset)
-    dataset, more = _plain(dataset)
+    dataset, more = _plain(dataset, time_zone)
     calendar = calendar_of(dataset["time"].values)
     ticks = to_ticks(dataset["time"].values)
     length = None if step is None else round(_step(step).total_seconds() * 1e6)
@@ -139,13 +139,16 @@ def _renamed(dataset: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
     return dataset.rename({held[0]: "time"}), [f"renamed dim {held[0]} -> time"]
 
 
-def _plain(dataset: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
-    """Return the dataset with dates: times with a zone become UTC."""
+def _plain(dataset: xr.Dataset, time_zone: str) -> tuple[xr.Dataset, list[str]]:
+    """Return the dataset with dates: times with a zone become UTC, and `time_zone` tells no other."""
     coordinate = dataset["time"]
     index = coordinate.to_index()
     if isinstance(index, pd.DatetimeIndex) and index.tz is not None:
+        if time_zone != "UTC":
+            raise DataError(f"time_zone {time_zone!r}: the times tell their own zone ({index.tz}); leave time_zone out")
         plain = index.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[ns]")
-        return dataset.assign_coords(time=("time", plain, coordinate.attrs)), [f"time: {index.tz} -> UTC"]
+        note = [] if str(index.tz) == "UTC" else [f"time: {index.tz} -> UTC"]
+        return dataset.assign_coords(time=("time", plain, coordinate.attrs)), note
     values = coordinate.values
     dates = values.dtype.kind == "M" or all(isinstance(one, cftime.datetime) for one in values)
     if not values.size or not dates:

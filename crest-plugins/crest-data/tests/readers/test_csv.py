@@ -47,6 +47,29 @@ def test_dates_with_an_offset_become_utc_even_where_the_clock_changes(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("dates", "form", "said"),
+    [
+        (("2001-01-01T02:00+02:00", "2001-01-02T02:00+02:00"), "", ["time: +02:00, as the dates tell it, -> UTC"]),
+        (
+            ("2001-01-01 02:00+02:00", "2001-01-02 01:00+0100"),
+            "",
+            ["time: +02:00, +0100, as the dates tell it, -> UTC"],
+        ),
+        (("2001-01-01T00:00Z", "2001-01-02T00:00+00:00"), "", []),
+        (
+            ("1.1.2001 2:00 +0200", "2.1.2001 1:00 +0100"),
+            "%d.%m.%Y %H:%M %z",
+            ["time: offsets as the dates tell them (%d.%m.%Y %H:%M %z) -> UTC"],
+        ),
+    ],
+)
+def test_offsets_of_dates_are_told_where_they_move_the_times(dates, form, said, tmp_path):
+    held = read(f"time,P,T\n{dates[0]},0,1\n{dates[1]},0,2\n", tmp_path, time_format=form)
+    assert held["time"].values.astype("M8[m]").astype(str).tolist() == ["2001-01-01T00:00", "2001-01-02T00:00"]
+    assert [line for line in held.attrs["changes"].splitlines() if line.startswith("time")] == said
+
+
 def test_dates_of_another_form_and_other_separators(tmp_path):
     held = read("made by hand\nday;P;T\n01.02.2001;0;1\n02.02.2001;0;NA\n", tmp_path, separator=";", skip=1, time="day",
                 time_format="%d.%m.%Y", label="end", time_zone="UTC+1")  # fmt: skip
@@ -110,6 +133,32 @@ def test_dates_of_another_form_and_other_separators(tmp_path):
             "time,id,P,T\n2001-01-01,a,1,2\n2001-01-02,b,1,2\n",
             {"cell": "id", "places": {"a": (1, 2), "b": (3, 4)}},
             "the cell 'b' has 1 rows, 'a' has 1, or at other times; add rows with empty values",
+        ),
+        (
+            "time,P,T\n2001-01-01,1,2\n",
+            {"places": {"a": [50.5, 8.6, 3]}},
+            "places: 'a' is at [50.5, 8.6, 3]; expected (latitude, longitude) in degrees, two numbers",
+        ),
+        ("time,P,T\n2001-01-01,1,2\n", {"places": [50.5, 8.6, 3]}, "places [50.5, 8.6, 3]; give places={'an id'"),
+        (
+            "time,P,T\n0000-01-01,1,2\n",
+            {},
+            "line 2, column 'time': '0000-01-01': expected a date of 1678 to 2261; correct it, or remove the row",
+        ),
+        (
+            "time,P,T\n2001-01-01,1,2\n31.12.9999,1,2\n".replace("2001-01-01", "01.01.2001"),
+            {"time_format": "%d.%m.%Y"},
+            "line 3, column 'time': '31.12.9999': expected a date of 1678 to 2261",
+        ),
+        (
+            "time,P,T\n2001-01-01,1,2\n",
+            {"time_format": "%Q"},
+            "time_format '%Q': 'Q' is a bad directive in format '%Q'; expected the words of strftime, as '%d.%m.%Y",
+        ),
+        (
+            "time,P,T\n2001-01-01T00:00+01:00,1,2\n",
+            {"time_zone": "UTC+1", "step": "1h"},
+            "time_zone 'UTC+1': the times tell their own zone (UTC); leave time_zone out",
         ),
         ("", {}, "the file is empty; get it again"),
         ("time,P,T\n", {}, "no data after line 1; the file is empty or cut off"),

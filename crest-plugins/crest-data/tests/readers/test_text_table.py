@@ -65,6 +65,25 @@ def test_a_quote_that_is_not_closed_is_an_error_that_names_its_line(tmp_path, te
         read_table(write(tmp_path, text), separator=separator, numbers=["x"])
 
 
+@pytest.mark.parametrize("separator", [r"\s+", ";;", "", "\n", '"', r"\t", 5])
+def test_a_separator_that_is_no_character_is_refused(tmp_path, separator):
+    with pytest.raises(DataError) as caught:
+        read_table(write(tmp_path, "x,y\n1,2\n"), separator=separator)
+    said = f"a.csv: separator {separator!r}: expected one character, as ',' or ';' (a tab in YAML is \"\\t\", in double"
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("skip", [-1, True, 1.5])
+def test_lines_to_skip_are_none_or_more(tmp_path, skip):
+    with pytest.raises(DataError, match=f"a.csv: skip {skip}: expected the number of lines before the header, 0 or"):
+        read_table(write(tmp_path, "x,y\n1,2\n"), skip=skip)
+
+
+def test_a_line_that_no_table_holds_is_told(tmp_path):
+    with pytest.raises(DataError, match=r"a.csv, line 1: no line of a table \(field larger than field limit"):
+        read_table(write(tmp_path, b"\0" * 200_000))
+
+
 def test_a_quote_within_text_is_text(tmp_path):
     table = read_table(write(tmp_path, 'x,name\n1,5" pipe\n2,b\n'), numbers=["x"])
     assert table.frame["name"].tolist() == ['5" pipe', "b"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,31 +30,45 @@ def conform_columns(
     source: str,
     licence: str,
     citation: str,
+    notes: Sequence[str] = (),
 ) -> xr.Dataset:
     """Return the columns `variables` of a table as (time, cell); `places` has latitude and longitude by cell.
 
-    Without a column `cell` the table is of one place. With it, each cell has rows at the same times.
+    Without a column `cell` the table is of one place. With it, each cell has rows at the same times. `notes` tell how
+    the times were changed before.
     """
-    if not places:
-        raise DataError(
-            f"{path}: no places; give places={{'an id': (latitude, longitude)}}, nan where they are not known"
-        )
+    if not places or not isinstance(places, Mapping):
+        got = f"places {places!r}" if places else "no places"
+        raise DataError(f"{path}: {got}; give places={{'an id': (latitude, longitude)}}, nan where they are not known")
     if not cell and len(places) != 1:
         raise DataError(f"{path}: {len(places)} places and no column of cells; give cell=, or one place")
+    located = {one: _pair(one, place, path) for one, place in places.items()}
     ids = list(places)
     order = _rows(frame[cell].astype(str).to_numpy() if cell else np.full(len(frame), ids[0]), times, ids, path)
     coords = {
         "time": times[order[:, 0]].rename("time"),
         "cell": ids,
-        "lat": ("cell", [float(places[one][0]) for one in ids]),
-        "lon": ("cell", [float(places[one][1]) for one in ids]),
+        "lat": ("cell", [located[one][0] for one in ids]),
+        "lon": ("cell", [located[one][1] for one in ids]),
     }
     data = {name: (("time", "cell"), frame[name].to_numpy()[order]) for name in variables}
+    attributes = {"changes": "\n".join(notes)} if notes else {}
     with told(path):
         return conform(
-            xr.Dataset(data, coords), variables, step=step, label=label, time_zone=time_zone,
+            xr.Dataset(data, coords, attributes), variables, step=step, label=label, time_zone=time_zone,
             source=source or path.name, licence=licence, citation=citation,
         )  # fmt: skip
+
+
+def _pair(one: str, place: Any, path: Path) -> tuple[float, float]:
+    """Return latitude and longitude of a place; DataError if it is anything but two numbers."""
+    try:
+        latitude, longitude = () if isinstance(place, str) else place
+        return float(latitude), float(longitude)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{path}: places: {one!r} is at {place!r}; expected (latitude, longitude) in degrees, two numbers"
+        ) from error
 
 
 def _rows(cells: np.ndarray, times: pd.DatetimeIndex, ids: list[str], path: Path) -> np.ndarray:

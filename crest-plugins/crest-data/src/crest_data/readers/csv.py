@@ -41,30 +41,35 @@ def read_csv(
     path = local_file(path)
     table = read_table(path, separator=separator, skip=skip, numbers=list(variables))
     table.require([time, *([cell] if cell else []), *variables])
+    dates, notes = _dates(table, time, time_format)
     return conform_columns(
-        table.frame, _dates(table, time, time_format), variables, path=path, cell=cell, places=places, step=step,
+        table.frame, dates, variables, notes=notes, path=path, cell=cell, places=places, step=step,
         label=label, time_zone=time_zone, source=source, licence=licence, citation=citation,
     )  # fmt: skip
 
 
-def _dates(table: Table, column: str, form: str) -> pd.DatetimeIndex:
-    """Return the dates of a column, in UTC if they tell their offset."""
+def _dates(table: Table, column: str, form: str) -> tuple[pd.DatetimeIndex, list[str]]:
+    """Return the dates of a column, in UTC if they tell their offset, and how they were moved."""
     if form:
-        return table.times(column, form)
+        dates = table.times(column, form)
+        return dates, [] if dates.tz is None else [f"time: offsets as the dates tell them ({form}) -> UTC"]
     text = table.frame[column].astype(str)
-    offset = text.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$", regex=True) & text.str.contains(":")
+    offsets = text.where(text.str.contains(":"), "").str.extract(r"(Z|[+-]\d\d:?\d\d)$")[0].fillna("")
+    has = offsets != ""
     where = f"{table.path}, line {{}}, column {column!r}"
-    if offset.any() and not offset.all():
-        at = int((offset != offset.iloc[0]).to_numpy().argmax())
+    if has.any() and not has.all():
+        at = int((has != has.iloc[0]).to_numpy().argmax())
         raise DataError(
             f"{where.format(table.lines[at])}: {text.iloc[at]!r} tells its offset from UTC and others do not, or the "
             f"other way; write all dates alike"
         )
-    dates = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=bool(offset.any()))
-    if dates.isna().any():
-        at = int(dates.isna().to_numpy().argmax())
+    parsed = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=bool(has.any()))
+    if parsed.isna().any():
+        at = int(parsed.isna().to_numpy().argmax())
         raise DataError(
             f"{where.format(table.lines[at])}: {text.iloc[at]!r} is no ISO date; give time_format= in the "
             f"words of strftime"
         )
-    return pd.DatetimeIndex(dates).as_unit("ns")
+    told = [offset for offset in dict.fromkeys(offsets) if offset.strip("+-0:Z")]
+    notes = [f"time: {', '.join(told)}, as the dates tell it, -> UTC"] if told else []
+    return table.nanoseconds(column, pd.DatetimeIndex(parsed)), notes

@@ -51,7 +51,10 @@ def read_parquet(
     frame = pd.DataFrame({name: _numbers(table.column(name)) for name in variables})
     if cell:
         frame[cell] = [str(value) for value in table.column(cell).to_pylist()]
-    times = pd.DatetimeIndex(table.column(time).to_pandas()).as_unit("ns")
+    try:
+        times = pd.DatetimeIndex(table.column(time).to_pandas()).as_unit("ns")
+    except pd.errors.OutOfBoundsDatetime as error:
+        raise DataError(f"{path}, column {time!r}: {error}; expected dates of 1678 to 2261") from error
     return conform_columns(
         frame, times, variables, path=path, cell=cell, places=places, step=step, label=label, time_zone=time_zone,
         source=source, licence=licence, citation=citation,

@@ -17,6 +17,7 @@ from crest_data.readers.choice import near
 
 # What tables write for "no value"; anything else that is no number is an error.
 NO_VALUE = ("", "NA", "NaN", "nan", "null")
+_YEARS = (1678, 2261)  # whole years that 64 bits of nanoseconds hold
 _LARGEST = 1 << 31  # bytes of one unpacked text file; a larger one is no table of a site
 
 
@@ -39,16 +40,31 @@ class Table:
             )
 
     def times(self, column: str, form: str) -> pd.DatetimeIndex:
-        """Return the dates of a text column; `form` as in strftime."""
+        """Return the dates of a text column, in UTC if they tell their offset; `form` as in strftime."""
         text = self.frame[column]
-        times = pd.to_datetime(text, format=form, errors="coerce")
+        try:
+            times = pd.to_datetime(text, format=form, errors="coerce", utc="%z" in form)
+        except ValueError as error:
+            raise DataError(
+                f"{self.path}: time_format {form!r}: {error}; expected the words of strftime, as '%d.%m.%Y %H:%M'"
+            ) from error
         if (bad := np.flatnonzero(times.isna().to_numpy())).size:
             at = int(bad[0])
             raise DataError(
                 f"{self.path}, line {self.lines[at]}, column {column!r}: {text.iloc[at]!r} is no date of the form "
                 f"{form}"
             )
-        return pd.DatetimeIndex(times)
+        return self.nanoseconds(column, pd.DatetimeIndex(times))
+
+    def nanoseconds(self, column: str, times: pd.DatetimeIndex) -> pd.DatetimeIndex:
+        """Return the dates of a column in ns; DataError if one is in a year that these do not hold."""
+        if (far := np.flatnonzero((times.year < _YEARS[0]) | (times.year > _YEARS[1]))).size:
+            at = int(far[0])
+            raise DataError(
+                f"{self.path}, line {self.lines[at]}, column {column!r}: {self.frame[column].iloc[at]!r}: expected a "
+                f"date of {_YEARS[0]} to {_YEARS[1]}; correct it, or remove the row if it stands for no date"
+            )
+        return times.as_unit("ns")
 
 
 def read_table(
@@ -66,6 +82,7 @@ def read_table(
     With `numbers` only these are. `separator` None is any blank space. `skip` lines come before the header; with
     `names` there is no header. With `lower` the names of columns are put in lower case.
     """
+    _check_layout(path, separator, skip)
     lines = text_lines(path)
     rows = [(number, line) for number, line in enumerate(lines, 1) if number > skip and line.strip()]
     header = list(names) or (_cells(path, *rows.pop(0), separator) if rows else [])
@@ -125,6 +142,17 @@ def checked_numbers(table: Table, text: Collection[str]) -> Table:
     return table
 
 
+def _check_layout(path: Path, separator: str | None, skip: int) -> None:
+    """Raise if lines cannot be taken apart by the separator, or if fewer than no lines come before the header."""
+    if separator is not None and (not isinstance(separator, str) or len(separator) != 1 or separator in '\r\n"'):
+        raise DataError(
+            f"{path}: separator {separator!r}: expected one character, as ',' or ';' (a tab in YAML is \"\\t\", in "
+            f"double quotes), or None for any blank space"
+        )
+    if not isinstance(skip, int) or isinstance(skip, bool) or skip < 0:
+        raise DataError(f"{path}: skip {skip!r}: expected the number of lines before the header, 0 or more")
+
+
 def _check_widths(path: Path, rows: list[tuple[int, str]], separator: str | None, width: int) -> None:
     """Raise at the first line that is not as wide as the header."""
     for number, line in rows:
@@ -139,7 +167,10 @@ def _cells(path: Path, number: int, line: str, separator: str | None) -> list[st
     """Return the cells of a line; DataError if a quote is not closed, which would take the next lines for its text."""
     plain = line if separator is not None else " ".join(line.split())
     reader = csv.reader([plain, ""], delimiter=separator or " ")
-    cells = next(reader)
+    try:
+        cells = next(reader)
+    except csv.Error as error:
+        raise DataError(f"{path}, line {number}: no line of a table ({error}); is this a text table?") from error
     if reader.line_num > 1:
         raise DataError(f"{path}, line {number}: a quote is opened and not closed; close or remove it")
     return line.split() if separator is None else [cell.strip() for cell in cells]
