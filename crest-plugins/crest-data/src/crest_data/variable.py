@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from numbers import Real
 
 from crest_core import UnitError, conversion
 from crest_data.errors import DataError
@@ -12,6 +13,17 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 STATISTICS = ("mean", "sum", "minimum", "maximum", "point")
 # The density at which 1 mm of water is 1 kg m-2.
 WATER_DENSITY = 1000.0  # kg m-3
+_TEXTS = (
+    "name",
+    "units",
+    "standard_name",
+    "to_units",
+    "cell_methods",
+    "long_name",
+    "positive",
+    "comment",
+    "point_time",
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +53,7 @@ class Variable:
     point_time: str = ""
 
     def __post_init__(self) -> None:
+        self._check_types()
         if not _NAME.fullmatch(self.name) or self.name.endswith("_quality"):
             raise DataError(
                 f"variable name {self.name!r}: expected lower-case letters, digits and underscores, as "
@@ -64,6 +77,20 @@ class Variable:
         except UnitError as error:
             raise DataError(f"{self.name}: {error}") from error
 
+    def _check_types(self) -> None:
+        """Raise where an argument is not of its type, as in what a user has written in YAML."""
+        for key in _TEXTS:
+            if not isinstance(text := getattr(self, key), str):
+                raise DataError(f"variable {self.name!r}: {key} {text!r}; expected text")
+        if not isinstance(self.missing, tuple | list) or not all(map(_is_number, self.missing)):
+            raise DataError(f"variable {self.name!r}: missing {self.missing!r}; expected a list of numbers, as [-9999]")
+        for key, limits in (("bounds", self.bounds), ("vertical", self.vertical)):
+            pair = isinstance(limits, tuple | list) and len(limits) == 2 and all(map(_is_number, limits))
+            if limits is not None and not pair:
+                raise DataError(f"variable {self.name!r}: {key} {limits!r}; expected two numbers, as [0, 500], or none")
+        if not isinstance(self.reject, bool):
+            raise DataError(f"variable {self.name!r}: reject {self.reject!r}; expected true or false")
+
     @property
     def statistic(self) -> str:
         """The statistic over time of the source: mean, sum, minimum, maximum or point."""
@@ -80,3 +107,7 @@ class Variable:
         names = ("standard_name", "long_name", "positive", "comment", "point_time")
         texts = {name: str(getattr(self, name)) for name in names}
         return {key: text for key, text in texts.items() if text}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)

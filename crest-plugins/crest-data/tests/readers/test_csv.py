@@ -139,6 +139,7 @@ def test_dates_of_another_form_and_other_separators(tmp_path):
             {"places": {"a": [50.5, 8.6, 3]}},
             "places: 'a' is at [50.5, 8.6, 3]; expected (latitude, longitude) in degrees, two numbers",
         ),
+        ("time,P,T\n2001-01-01,1,2\n", {"places": {"a": "45"}}, "places: 'a' is at '45'; expected (latitude"),
         ("time,P,T\n2001-01-01,1,2\n", {"places": [50.5, 8.6, 3]}, "places [50.5, 8.6, 3]; give places={'an id'"),
         (
             "time,P,T\n0000-01-01,1,2\n",

@@ -17,6 +17,7 @@ from crest_data.catalogue.fetch import Connect, connect
 from crest_data.catalogue.files import files_of
 from crest_data.catalogue.load import Entry
 from crest_data.catalogue.parameters import arguments_of
+from crest_data.errors import DataError
 from crest_data.variable import Variable
 
 Reader = Callable[..., xr.Dataset]
@@ -27,17 +28,17 @@ def open_dataset(entry: Entry, given: Mapping[str, Any] | None = None, *, connec
     reader = checked_reader(entry)
     values = arguments_of(entry, given or {})
     check_types(entry, reader, values)
-    arguments = {key: _with_variables(key, value) for key, value in values.items()}
+    arguments = {key: _with_variables(entry, key, value) for key, value in values.items()}
     files = files_of(entry, connect=connect)
     try:
         dataset = reader(**files, **arguments)
     except CrestError:
         raise
     except Exception as error:  # a reader is a plugin
-        told = ", ".join(f"{key}: {value!r}" for key, value in arguments.items()) or "none"
+        passed = ", ".join(f"{key}: {value!r}" for key, value in arguments.items()) or "none"
         raise CatalogueError(
             f"{entry.where('reader')}: the reader {entry.section.reader} failed with {type(error).__name__}: {error}; "
-            f"look at its arguments ({told}) and files"
+            f"look at its arguments ({passed}) and files"
         ) from error
     if not isinstance(dataset, xr.Dataset):
         kind = type(dataset).__name__
@@ -49,23 +50,25 @@ def open_dataset(entry: Entry, given: Mapping[str, Any] | None = None, *, connec
     return dataset.assign_attrs(told | origin)
 
 
-def _with_variables(key: str, value: Any) -> Any:
+def _with_variables(entry: Entry, key: str, value: Any) -> Any:
     """Return descriptions of variables as the Variables that generic readers take; other values as they are."""
     if key not in ("variables", "extra") or not isinstance(value, dict):
         return value
-    return {name: _variable(name, about) for name, about in value.items()}
+    place = ("arguments", key) if key in entry.section.arguments else ("parameters",)
+    return {name: _variable(entry.where(*place, name), about) for name, about in value.items()}
 
 
-def _variable(name: str, about: Any) -> Variable:
-    """Return one Variable, whose lists become tuples; CatalogueError for unknown keys."""
+def _variable(where: str, about: Any) -> Variable:
+    """Return one Variable, whose lists become tuples; CatalogueError, with file and line, for what is none."""
     known = [one.name for one in fields(Variable)]
     if not isinstance(about, dict) or not {"name", "units"} <= set(about) or not set(about) <= set(known):
         odd = next((key for key in about if key not in known), "") if isinstance(about, dict) else ""
-        raise CatalogueError(
-            f"variables.{name}: expected name, units and, where needed, others of {known}{near(odd, known)}"
-        )
+        raise CatalogueError(f"{where}: expected name, units and, where needed, others of {known}{near(odd, known)}")
     values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in about.items()}
-    return Variable(**values)
+    try:
+        return Variable(**values)
+    except DataError as error:
+        raise CatalogueError(f"{where}: {error}") from error
 
 
 def checked_reader(entry: Entry) -> Reader:

@@ -63,7 +63,7 @@ def conform_columns(
 def _pair(one: str, place: Any, path: Path) -> tuple[float, float]:
     """Return latitude and longitude of a place; DataError if it is anything but two numbers."""
     try:
-        latitude, longitude = () if isinstance(place, str) else place
+        latitude, longitude = [] if isinstance(place, str) else list(place)
         return float(latitude), float(longitude)
     except (TypeError, ValueError) as error:
         raise DataError(

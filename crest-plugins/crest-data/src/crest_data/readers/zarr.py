@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import xarray as xr
 
@@ -42,7 +42,7 @@ def read_zarr(
         raise DataError(f"{path}: the group {group!r} is outside of the store")
     if missing_chunks not in ("", "fill"):
         raise DataError(f"missing_chunks {missing_chunks!r}: expected 'fill', or nothing")
-    options = {"engine": "zarr", "backend_kwargs": {"consolidated": False, "group": group or None}}
+    options: dict[str, Any] = {"engine": "zarr", "backend_kwargs": {"consolidated": False, "group": group or None}}
     with told(path), xr.open_dataset(path, decode_times=False, create_default_indexes=False, **options) as closed:
         lacks = lacks_of(path / group.strip("/"), closed, variables)
     if not missing_chunks:
