@@ -198,3 +198,12 @@ def test_values_at_an_overpass_are_no_values_at_the_end_of_the_day():
     with pytest.raises(DataError, match=said):
         handshake(held(), held(point_time="passed"))
     handshake(held(point_time="passed"), held(point_time="passed"))
+
+
+def test_what_is_no_dataset_is_told_by_its_number():
+    with pytest.raises(DataError, match="merge: expected one Dataset or several, got none; give what is to be merged"):
+        merge()
+    with pytest.raises(DataError, match="dataset 2: expected an xarray Dataset, got NoneType; give one$"):
+        merge(grid(), None)
+    with pytest.raises(DataError, match=r"dataset 2: expected an xarray Dataset, got DataArray; give one, as by"):
+        merge(grid(), grid("warmth", "K")["warmth"])

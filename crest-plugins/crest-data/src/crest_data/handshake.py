@@ -31,6 +31,11 @@ def handshake(*datasets: xr.Dataset, time: str = "exact") -> None:
     if time not in _TIME:
         raise DataError(f"handshake time {time!r} is not one of {', '.join(_TIME)}")
     for number, dataset in enumerate(datasets, 1):
+        if not isinstance(dataset, xr.Dataset):
+            hint = ", as by to_dataset()" if isinstance(dataset, xr.DataArray) else ""
+            raise DataError(
+                f"dataset {number}: expected an xarray Dataset, got {type(dataset).__name__}; give one{hint}"
+            )
         try:
             check_convention(dataset)
         except DataError as error:
@@ -51,6 +56,8 @@ def handshake(*datasets: xr.Dataset, time: str = "exact") -> None:
 
 def merge(*datasets: xr.Dataset) -> xr.Dataset:
     """Return one dataset of all variables, after a handshake on exactly the same times and places."""
+    if not datasets:
+        raise DataError("merge: expected one Dataset or several, got none; give what is to be merged")
     handshake(*datasets)
     names = [str(name) for dataset in datasets for name in dataset.data_vars]
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
