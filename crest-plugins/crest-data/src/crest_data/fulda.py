@@ -7,6 +7,7 @@ from pathlib import Path
 import xarray as xr
 
 from crest_data.convention import conform
+from crest_data.readers.local_file import as_path
 from crest_data.readers.text_table import read_table
 from crest_data.variable import Variable
 
@@ -42,7 +43,7 @@ def read_fulda(path: str | Path) -> xr.Dataset:
 
     Days are local days as they stand in the file, which tells no time zone. The units are those of its second line.
     """
-    path = Path(path)
+    path = as_path(path)
     table = read_table(path, skip=2, names=_COLUMNS, numbers=list(_VARIABLES))
     data = {name: (("time", "cell"), table.frame[name].to_numpy()[:, None]) for name in _VARIABLES}
     coords = {

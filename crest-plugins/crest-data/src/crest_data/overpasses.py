@@ -12,6 +12,7 @@ import xarray as xr
 from crest_data.convention import conform
 from crest_data.errors import DataError
 from crest_data.readers.choice import chosen
+from crest_data.readers.local_file import as_path
 from crest_data.readers.text_table import Table, read_table
 from crest_data.variable import Variable
 
@@ -63,7 +64,7 @@ def read_overpasses(
     `path` is the table of the package ecov002-calval-tables, with `sites` its table of places, or the one of ptjplsm,
     which has the places in it. Times are instants in UTC, at no regular steps.
     """
-    path = Path(path)
+    path = as_path(path)
     table = read_table(path, text=["ID", "eco_time_utc"], numbers=[*_VARIABLES])
     table.require(["ID", "eco_time_utc", *_VARIABLES])
     places = _places(table if sites is None else read_table(Path(sites), text=["Site ID"], numbers=["Lat", "Long"]))

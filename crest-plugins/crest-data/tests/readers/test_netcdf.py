@@ -259,3 +259,12 @@ def test_dates_too_far_for_their_calendar_are_an_error_that_names_the_file(chunk
         del file["time"].attrs["bounds"]
     with pytest.raises(DataError, match=r"data.nc: cannot be read \(.*; is it cut off or damaged\?"):
         read_netcdf(path, step="1D", chunks=chunks)
+
+
+def test_units_that_say_since_and_no_date_are_named(tmp_path):
+    times = ("time", [0.0, 1.0], {"units": "days since 2000-01-01"})
+    sun = ("time", [1.0, 2.0], {"units": "W m-2 since 2000"})
+    xr.Dataset({"sun": sun}, {"time": times}).to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    said = "a.nc: sun: units 'W m-2 since 2000': expected units of time since a date, as 'days since 2000-01-01', or"
+    with pytest.raises(DataError, match=said):
+        read_netcdf(tmp_path / "a.nc", step="1D")

@@ -57,6 +57,27 @@ class TestStores:
         with pytest.raises(DataError, match="expected an object"):
             read_zarr(store, step="1D")
 
+    @pytest.mark.parametrize(
+        ("key", "value", "said"),
+        [
+            (
+                "fill_value",
+                "x",
+                "array tas has the fill value 'x', expected a number or none; correct fill_value",
+            ),
+            ("shape", "x", "cannot be read .*; is it cut off or damaged"),
+            ("codecs", 5, "array tas: no readable metadata .*; is the store whole"),
+        ],
+    )
+    def test_metadata_of_another_kind_are_told_with_their_array(self, store, key, value, said):
+        is_old = (store / "tas" / ".zarray").is_file()
+        path = store / "tas" / (".zarray" if is_old else "zarr.json")
+        key = "compressor" if is_old and key == "codecs" else key
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps({**content, key: value}))
+        with pytest.raises(DataError, match=f"data.zarr: {said}"):
+            read_zarr(store, step="1D")
+
     def test_a_damaged_chunk_is_named(self, store):
         chunk = next(
             path

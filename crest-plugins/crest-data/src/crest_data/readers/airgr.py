@@ -12,6 +12,7 @@ from crest_data.convention import conform
 from crest_data.errors import DataError
 from crest_data.readers import airgr_variables as airgr
 from crest_data.readers.choice import chosen, only
+from crest_data.readers.local_file import as_path
 from crest_data.readers.netcdf_file import opened
 from crest_data.readers.possible_values import check_possible
 from crest_data.readers.progress import shown
@@ -35,7 +36,7 @@ def read_airgr(
     (P, T, E, Qls, Qmm) or of airGRdatasets (Ptot, Temp, Evap, Qls, Qmmd). `basins` is a table of the catchments:
     code, name, lat, lon, area_km2, elev_median; without it they have no coordinates.
     """
-    file = Path(path)
+    file = as_path(path)
     raw, changes = _netcdf(file, ids) if file.suffix == ".nc" else _tables(file, ids, fill_gaps)
     variables = {name: variable for name, variable in airgr.SERIES.items() if name in raw}
     if "hypso_m" in raw:

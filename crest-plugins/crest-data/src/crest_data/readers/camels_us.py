@@ -16,6 +16,7 @@ from crest_data.readers import camels_us_variables as camels
 from crest_data.readers.camels_us_attributes import with_attributes
 from crest_data.readers.camels_us_text import CUBIC_FOOT, BasinForcing, read_forcing, read_streamflow
 from crest_data.readers.choice import chosen, only
+from crest_data.readers.local_file import as_path
 from crest_data.readers.progress import shown
 from crest_data.readers.site_series import stacked, with_history
 from crest_data.variable import Variable
@@ -42,7 +43,7 @@ def read_camels_us(
     daylight; srad="24h" gives the mean over the day. Discharge in ft3 s-1 is divided by the area in the forcing
     file. `attributes` is a folder with camels_*.txt or one CSV table. A missing day is an error unless `fill_gaps`.
     """
-    folder = Path(path)
+    folder = as_path(path)
     files = _forcing_files(folder, forcing)
     basins = chosen(ids, list(files), kind="basin", path=folder)
     flows = _streamflow_files(folder, basins) if streamflow else {}

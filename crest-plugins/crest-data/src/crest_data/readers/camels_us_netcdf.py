@@ -11,6 +11,7 @@ from crest_data.convention import conform
 from crest_data.readers import camels_us_variables as camels
 from crest_data.readers.camels_us_attributes import with_attributes
 from crest_data.readers.choice import chosen
+from crest_data.readers.local_file import as_path
 from crest_data.readers.netcdf_file import opened
 from crest_data.readers.site_series import with_history
 
@@ -30,7 +31,7 @@ def read_camels_us_netcdf(
     The source's radiation is a mean over daylight; srad="24h" gives the mean over the day. `attributes` is a CSV
     table by gauge_id, or the folder of the archive's camels_*.txt; without it the basins have no coordinates.
     """
-    file = Path(path)
+    file = as_path(path)
     raw = opened(file, needs=[*_VARIABLES, "basin", "time"])
     held = [str(one) for one in raw["basin"].values]
     basins = chosen(ids, held, kind="basin", path=file)

@@ -13,6 +13,7 @@ from crest_data.convention import conform
 from crest_data.errors import DataError
 from crest_data.readers import caravan_variables as caravan
 from crest_data.readers.choice import chosen, only
+from crest_data.readers.local_file import as_path
 from crest_data.readers.possible_values import check_possible
 from crest_data.readers.progress import shown
 from crest_data.readers.site_series import regular, stacked, with_history
@@ -39,7 +40,7 @@ def read_caravan(
     does not document are left out and told, unless `extra` says what they are. A missing day is an error unless
     `fill_gaps`; catchments that cover other periods are nan outside theirs.
     """
-    folder = Path(path)
+    folder = as_path(path)
     files = _series_files(folder)
     gauges = chosen(ids, list(files), kind="gauge", path=folder)
     known = {**caravan.DAILY, **(extra or {})}

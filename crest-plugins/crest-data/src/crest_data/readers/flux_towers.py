@@ -14,6 +14,7 @@ from crest_data.errors import DataError
 from crest_data.quality import FILLED, GOOD, REJECTED
 from crest_data.readers import fluxnet_variables as fluxnet
 from crest_data.readers.choice import chosen, only
+from crest_data.readers.local_file import as_path
 from crest_data.readers.netcdf_file import opened
 from crest_data.readers.possible_values import check_possible
 from crest_data.readers.progress import shown
@@ -60,7 +61,7 @@ def read_flux_towers(
     """
     if not 0.0 <= min_good_fraction <= 1.0:
         raise DataError(f"min_good_fraction {min_good_fraction}: expected a fraction from 0 to 1")
-    file, known = Path(path), _variables()
+    file, known = as_path(path), _variables()
     raw, changes = _netcdf(file, ids) if file.suffix == ".nc" else _tables(file, ids, known, fill_gaps)
     variables = {name: variable for name, variable in known.items() if name in raw}
     if not variables:

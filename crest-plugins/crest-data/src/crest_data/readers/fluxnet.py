@@ -14,6 +14,7 @@ from crest_data.quality import FILLED, GOOD, REJECTED
 from crest_data.readers import fluxnet_variables as fluxnet
 from crest_data.readers.choice import chosen, only
 from crest_data.readers.fluxnet_files import STEPS, FluxFile, flux_files, read_flux_file
+from crest_data.readers.local_file import as_path
 from crest_data.readers.progress import shown
 from crest_data.readers.site_series import stacked, with_history
 from crest_data.readers.site_table import read_sites, with_sites
@@ -45,7 +46,7 @@ def read_fluxnet(
         raise DataError(
             f"min_good_fraction {min_good_fraction}, worst_flag {worst_flag}: expected a fraction and 0, 1, 2 or 3"
         )
-    folder = Path(path)
+    folder = as_path(path)
     files = _of_step(flux_files(folder), step, folder)
     towers = chosen(ids, list(dict.fromkeys(file.site for file in files)), kind="site", path=folder)
     resolution = files[0].resolution

@@ -66,15 +66,16 @@ def with_notes(dataset: xr.Dataset, notes: Sequence[str]) -> xr.Dataset:
 
 
 @contextmanager
-def told(path: Path) -> Iterator[None]:
-    """Name the file in an error of the data, and take errors of the file's library for such."""
+def told(path: Path, *more: type[Exception]) -> Iterator[None]:
+    """Name the file in an error of the data, and take errors of the file's library, `more` too, for such."""
+    library: tuple[type[Exception], ...] = (OSError, RuntimeError, KeyError, ValueError, OverflowError, *more)
     try:
         yield
     except DataError as error:
         if str(error).startswith(str(path)):
             raise
         raise DataError(f"{path}: {error}") from error
-    except (OSError, RuntimeError, KeyError, ValueError, OverflowError) as error:
+    except library as error:
         raise DataError(f"{path}: cannot be read ({error}); is it cut off or damaged?") from error
 
 

@@ -10,9 +10,17 @@ KINDS = {b"\x89HDF": "netCDF-4", b"CDF\x01": "netCDF-3", b"CDF\x02": "netCDF-3",
          b"GRIB": "GRIB", b"PK\x03\x04": "zip", b"PAR1": "parquet", b"\x1f\x8b\x08": "gzip"}  # fmt: skip
 
 
+def as_path(path: str | Path) -> Path:
+    """Return a path; DataError for what is none."""
+    try:
+        return Path(path)
+    except TypeError as error:
+        raise DataError(f"path {path!r}: expected the path of a file or folder, as text or a Path") from error
+
+
 def local_file(path: str | Path) -> Path:
     """Return the path of a regular file that holds something; DataError else. An address of the web is no file."""
-    path = Path(path)
+    path = as_path(path)
     if not path.exists():
         raise DataError(f"{path}: there is no such file; a file is not replaced by missing values")
     if not path.is_file():

@@ -14,6 +14,7 @@ from crest_data.convention import conform
 from crest_data.errors import DataError
 from crest_data.readers import airgr_variables as airgr
 from crest_data.readers.airgr import series_table
+from crest_data.readers.local_file import as_path
 from crest_data.readers.possible_values import check_possible
 from crest_data.readers.site_series import regular, stacked, with_history
 from crest_data.readers.text_table import text_lines
@@ -42,7 +43,7 @@ def read_modis_snow(
     of airGR. A day without a clear view is missing. `units` of the fraction are "1" or "%"; values that do not fit
     are an error. The table tells no place: give `lat` and `lon` [degrees] and the bands' `altitudes` [m] if known.
     """
-    file = Path(path)
+    file = as_path(path)
     if units not in _UNITS:
         raise DataError(f"units {units!r}: expected '1' or '%'")
     bands, cover = _bands(file), replace(_COVER, units=units)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
+from crest_data.errors import DataError
 from crest_data.readers.gridded import MAX_BYTES, Reading, Wanted, check_sizes, conform_cf, names_of, told
 from crest_data.readers.local_file import expect_kind, local_file
 from crest_data.readers.netcdf3_size import check_not_cut
@@ -53,9 +55,26 @@ def read_decoded(
     with told(path), xr.open_dataset(path, decode_times=False, create_default_indexes=False, **options) as closed:
         names = names_of(closed, variables)
         check_sizes(closed, names, lazy=chunks is not None, max_bytes=max_bytes, path=path)
-    with told(path):
+        units = {name: str(one.attrs.get("units", "")) for name, one in closed.variables.items()}
+    with told(path), _of_time(units):
         raw = xr.open_dataset(path, chunks=chunks, **options)
     if chunks is not None:
         return conform_cf(raw, variables, reading, path)
     with raw, told(path):
         return conform_cf(raw, variables, reading, path).load()
+
+
+@contextmanager
+def _of_time(units: Mapping[Hashable, str]) -> Iterator[None]:
+    """Name the variable whose units say "since" and no date, which xarray takes for times."""
+    try:
+        yield
+    except ValueError as error:
+        odd = [(name, text) for name, text in units.items() if " since " in text and repr(text) in str(error)]
+        if not odd:
+            raise
+        name, text = odd[0]
+        raise DataError(
+            f"{name}: units {text!r}: expected units of time since a date, as 'days since 2000-01-01', or units of the "
+            f"variable without 'since'; correct the attribute"
+        ) from error

@@ -12,6 +12,7 @@ import xarray as xr
 from crest_data.convention import conform
 from crest_data.errors import DataError
 from crest_data.quality import GOOD, REJECTED
+from crest_data.readers.local_file import as_path
 from crest_data.readers.overpass_time import COMMENT, HOURS, OVERPASS_TIME, as_told, by_longitude, by_text
 from crest_data.readers.progress import shown
 from crest_data.readers.site_series import with_history
@@ -58,7 +59,7 @@ def read_smap(
     """
     if overpass not in HOURS:
         raise DataError(f"overpass {overpass!r}: expected 'am' or 'pm'")
-    folder = Path(path)
+    folder = as_path(path)
     files = smap_files(folder)
     if files[0].product in _GROUPS:
         return _read_level4(files, fill_gaps)

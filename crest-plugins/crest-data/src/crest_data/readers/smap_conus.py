@@ -9,6 +9,7 @@ import xarray as xr
 
 from crest_data.convention import conform
 from crest_data.readers.choice import chosen
+from crest_data.readers.local_file import as_path
 from crest_data.readers.netcdf_file import opened
 from crest_data.readers.overpass_time import COMMENT, HOURS, OVERPASS_TIME, by_longitude
 from crest_data.readers.site_series import with_history
@@ -56,7 +57,7 @@ def read_smap_conus(path: str | Path, *, ids: Sequence[str] | None = None) -> xr
     coordinate overpass_time, from the longitude, 10:30 to 14:20 UTC over CONUS, where it is one day in both clocks.
     Statics of unknown units (capacity, SMAP's flags) are left out and told. For research only: see the licence.
     """
-    file = Path(path)
+    file = as_path(path)
     raw = opened(file, needs=[*_SERIES, "lat", "lon", "time"])
     held = [str(number) for number in range(raw.sizes["pixel"])]
     pixels = chosen(ids, held, kind="pixel", path=file)

@@ -10,6 +10,7 @@ import xarray as xr
 
 from crest_data.errors import DataError
 from crest_data.readers.gridded import MAX_BYTES, Reading, Wanted, told, with_notes
+from crest_data.readers.local_file import as_path
 from crest_data.readers.netcdf import read_decoded
 from crest_data.readers.zarr_chunks import check_lacks, lacks_of
 from crest_data.readers.zarr_metadata import check_store
@@ -36,14 +37,17 @@ def read_zarr(
     are not there are told in `changes` and in the quality where they are read as missing. Where they would be read as
     numbers, such as 0, or where a variable has none, the store is refused unless `missing_chunks` is "fill".
     """
-    path = Path(path)
+    path = as_path(path)
     check_store(path, max_bytes)
     if ".." in Path(group).parts:
         raise DataError(f"{path}: the group {group!r} is outside of the store")
     if missing_chunks not in ("", "fill"):
         raise DataError(f"missing_chunks {missing_chunks!r}: expected 'fill', or nothing")
     options: dict[str, Any] = {"engine": "zarr", "backend_kwargs": {"consolidated": False, "group": group or None}}
-    with told(path), xr.open_dataset(path, decode_times=False, create_default_indexes=False, **options) as closed:
+    with (
+        told(path, TypeError),
+        xr.open_dataset(path, decode_times=False, create_default_indexes=False, **options) as closed,
+    ):
         lacks = lacks_of(path / group.strip("/"), closed, variables)
     if not missing_chunks:
         check_lacks(lacks, path)

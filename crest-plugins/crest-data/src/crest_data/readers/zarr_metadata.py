@@ -34,14 +34,18 @@ def check_store(path: Path, max_chunk: int) -> None:
 def _check_node(node: Path, root: Path, max_chunk: int, depth: int) -> None:
     if depth > _DEEPEST:
         raise DataError(f"{root}: groups lie more than {_DEEPEST} deep")
-    if (node / ".zarray").is_file():
-        _check_array_2(_json(node / ".zarray"), node.relative_to(root), root, max_chunk)
-        return
-    if (node / "zarr.json").is_file():
-        metadata = _json(node / "zarr.json")
-        if metadata.get("node_type") == "array":
-            _check_array_3(metadata, node.relative_to(root), root, max_chunk)
+    name = node.relative_to(root)
+    try:
+        if (node / ".zarray").is_file():
+            _check_array_2(_json(node / ".zarray"), name, root, max_chunk)
             return
+        if (node / "zarr.json").is_file():
+            metadata = _json(node / "zarr.json")
+            if metadata.get("node_type") == "array":
+                _check_array_3(metadata, name, root, max_chunk)
+                return
+    except (AttributeError, TypeError) as error:  # a number where an object or a list is expected
+        raise DataError(f"{root}: array {name}: no readable metadata ({error}); is the store whole?") from error
     for child in sorted(child for child in node.iterdir() if child.is_dir()):
         _check_node(child, root, max_chunk, depth + 1)
 
@@ -66,6 +70,7 @@ def _check_array_2(metadata: dict[str, Any], name: Path, root: Path, max_chunk: 
     text = kind == "|O" and "vlen-utf8" in codecs
     if not text and not (isinstance(kind, str) and _NUMBERS_2.fullmatch(kind)):
         raise DataError(f"{root}: array {name} holds {kind}, objects or records; expected numbers or text")
+    _check_fill(metadata.get("fill_value"), kind, name, root)
     _check_chunk(metadata.get("chunks"), name, root, max_chunk)
 
 
@@ -78,6 +83,7 @@ def _check_array_3(metadata: dict[str, Any], name: Path, root: Path, max_chunk: 
     inner = [step for one in steps if isinstance(one, dict) for step in one.get("configuration", {}).get("codecs", [])]
     names = [str(step.get("name") if isinstance(step, dict) else step) for step in [*steps, *inner]]
     _check_codecs([one.removeprefix("numcodecs.") for one in names], _CODECS | _CODECS_3, name, root)
+    _check_fill(metadata.get("fill_value"), kind, name, root)
     _check_chunk(metadata.get("chunk_grid", {}).get("configuration", {}).get("chunk_shape"), name, root, max_chunk)
 
 
@@ -86,6 +92,16 @@ def _check_codecs(codecs: list[str], known: set[str], name: Path, root: Path) ->
         raise DataError(
             f"{root}: array {name} is written with the codec {unknown[0]!r}, which is not decoded here (it may run "
             f"code); known are {', '.join(sorted(known))}; write the store again with one of them"
+        )
+
+
+def _check_fill(fill: Any, kind: Any, name: Path, root: Path) -> None:
+    """Raise if the fill value of an array of numbers is none: JSON has text for nan, infinity and exact bits."""
+    text = isinstance(fill, str) and re.fullmatch(r"NaN|-?Infinity|0x[0-9a-fA-F]+", fill)
+    if re.match(r"[<>|][iuf]|u?int|float", str(kind)) and not (fill is None or isinstance(fill, int | float) or text):
+        raise DataError(
+            f"{root}: array {name} has the fill value {fill!r}, expected a number or none; correct fill_value in its "
+            f"metadata"
         )
 
 
