@@ -42,6 +42,27 @@ def test_a_cell_of_a_grid_is_the_one_that_holds_the_point_and_none_beyond(grid):
     refused(grid, "'3': warmth lies on a grid .y, x.; give latitude,longitude", "warmth", cell="3")
 
 
+def test_a_point_far_from_all_cells_is_refused_with_the_distance_of_the_nearest(run, grid):
+    one = run.isel(cell=[0])
+    said = (
+        r"--cell '5,5': the nearest cell of discharge .upper. is at 50.5,8.5, 5.07e.03 km away; give a point within 25"
+    )
+    refused(one, said + " km of a cell, an id or a number", cell="5,5")
+    assert select(field_of(one, "discharge"), cell="50.7,8.5").notes == ("cell at 50.5, 8.5: 22.2 km from 50.7,8.5",)
+    refused(
+        run, "the nearest cell of discharge .lower. is at 49,7, 222 km away; give a point within 149 km", cell="47,7"
+    )
+    assert select(field_of(run, "discharge"), cell="48,7").notes == ("cell at 49, 7: 111 km from 48,7",)
+    refused(grid.isel(y=[0], x=[0]), "nearest cell of warmth is at 50.25,5.25, .* of a cell$", "warmth", cell="60,6")
+
+
+def test_cells_without_coordinates_are_not_the_nearest(run):
+    run = run.assign_coords(lat=("cell", [np.nan, 49.0], run.lat.attrs))
+    assert select(field_of(run, "discharge"), cell="49,7").array.cell_id.values.tolist() == ["lower"]
+    run = run.assign_coords(lat=("cell", [np.nan, np.nan], run.lat.attrs))
+    refused(run, "the places of discharge have no latitude and longitude; give an id or a number", cell="49,7")
+
+
 def test_unknown_cells_are_named_with_near_ones(run):
     refused(run, "--cell 'uper': discharge has no such cell; did you mean 'upper'.; it has ids such as", cell="uper")
     refused(run, "numbers 0 to 1", cell="2")

@@ -11,6 +11,8 @@ from crest_core.plugins import near
 from crest_plot.errors import PlotError
 
 _GEOGRAPHIC = {"latitude": ("lat", "latitude"), "longitude": ("lon", "longitude")}
+_EARTH = 6371.0  # km, its radius
+_NEAR = 25.0  # km: a point may be as far from any cell; farther, up to 3/4 of the distance to the next cell
 _DEGREES = {"latitude": "degrees_north", "longitude": "degrees_east"}
 
 
@@ -77,7 +79,7 @@ def _one(array: xr.DataArray, name: str, dims: Sequence[str], text: str) -> int:
 
 
 def _nearest(array: xr.DataArray, name: str, dims: Sequence[str], text: str) -> tuple[dict[str, int], str]:
-    """Return where the cell nearest to "lat,lon" is, and a note that says how far; PlotError beyond the grid."""
+    """Return where the cell nearest to "lat,lon" is, and a note that says how far; PlotError far from all cells."""
     try:
         latitude, longitude = (float(part) for part in text.split(","))
     except ValueError:
@@ -85,19 +87,41 @@ def _nearest(array: xr.DataArray, name: str, dims: Sequence[str], text: str) -> 
     lat, lon = coordinate(array, "latitude"), coordinate(array, "longitude")
     if lat is None or lon is None or not set(lat.dims) | set(lon.dims) <= set(dims):
         raise PlotError(f"--cell {text!r}: {name} has no coordinates lat and lon over {', '.join(dims)}")
-    lats, lons = xr.broadcast(lat, lon)
-    east = (lons - longitude + 180.0) % 360.0 - 180.0
-    squared = ((lats - latitude) ** 2 + (east * np.cos(np.radians(latitude))) ** 2).transpose(*dims)
-    place = np.unravel_index(int(np.argmin(squared.values)), squared.shape)
+    lats, lons = (values.transpose(*dims) for values in xr.broadcast(lat, lon))
+    away = _kilometres(lats.values, lons.values, latitude, longitude)
+    if not np.isfinite(away).any():
+        raise PlotError(f"--cell {text!r}: the places of {name} have no latitude and longitude; give an id or a number")
+    place = np.unravel_index(int(np.nanargmin(away)), away.shape)
     position = {dim: int(number) for dim, number in zip(dims, place, strict=True)}
-    found = (float(lats.isel(position)), float(lons.isel(position)))
-    gaps = (abs(found[0] - latitude), abs(float(east.isel(position))))
-    for axis, kind, gap in zip((lat, lon), ("latitude", "longitude"), gaps, strict=True):
-        if len(dims) > 1 and axis.ndim == 1 and gap > 0.51 * _spacing(axis):
-            ends = f"{float(axis.min()):g} to {float(axis.max()):g}"
-            raise PlotError(f"--cell {text!r}: beyond the grid of {name}, whose {kind} is {ends}")
-    distance = float(squared.isel(position)) ** 0.5 * 111.2  # km of a degree
+    found, distance = (float(lats.values[place]), float(lons.values[place])), float(away[place])
+    if len(dims) > 1 and lat.ndim == lon.ndim == 1 and min(lat.size, lon.size) > 1:
+        gaps = (abs(found[0] - latitude), abs((found[1] - longitude + 180.0) % 360.0 - 180.0))
+        for axis, kind, gap in zip((lat, lon), ("latitude", "longitude"), gaps, strict=True):
+            if gap > 0.51 * _spacing(axis):
+                ends = f"{float(axis.min()):g} to {float(axis.max()):g}"
+                raise PlotError(f"--cell {text!r}: beyond the grid of {name}, whose {kind} is {ends}")
+    elif distance > (limit := _reach(_kilometres(lats.values, lons.values, *found))):
+        own = f" ({_names_of(array, dims[0])[place[0]]})" if len(dims) == 1 else ""
+        other = ", an id or a number" if len(dims) == 1 else ""
+        raise PlotError(
+            f"--cell {text!r}: the nearest cell of {name}{own} is at {found[0]:.4g},{found[1]:.4g}, {distance:.3g} km "
+            f"away; give a point within {limit:.3g} km of a cell{other}"
+        )
     return position, f"cell at {found[0]:.4g}, {found[1]:.4g}: {distance:.3g} km from {text}"
+
+
+def _kilometres(lats: np.ndarray, lons: np.ndarray, latitude: float, longitude: float) -> np.ndarray:
+    """Return the distances of places from a point along the great circle."""
+    north, east = np.radians(lats - latitude), np.radians(lons - longitude)
+    scale = np.cos(np.radians(lats)) * np.cos(np.radians(latitude))
+    squared = np.sin(north / 2.0) ** 2 + scale * np.sin(east / 2.0) ** 2
+    return np.asarray(2.0 * _EARTH * np.arcsin(np.sqrt(np.minimum(squared, 1.0))))
+
+
+def _reach(away: np.ndarray) -> float:
+    """Return how far [km] from a cell a point may lie, from the distances of other cells to it."""
+    others = away[np.isfinite(away) & (away > 1e-3)]
+    return max(_NEAR, 0.75 * float(others.min(initial=np.inf))) if others.size else _NEAR
 
 
 def _spacing(axis: xr.DataArray) -> float:

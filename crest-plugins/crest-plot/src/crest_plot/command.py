@@ -30,7 +30,8 @@ def plot(
     ] = "",
     kind: Annotated[str, typer.Option(metavar="KIND", help=f"{_KINDS}.")] = "auto",
     cell: Annotated[
-        list[str] | None, typer.Option(metavar="CELL", help="Id, number, or latitude,longitude; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="CELL", help="Id, number, or latitude,longitude near it; may be repeated."),
     ] = None,
     time: Annotated[str | None, typer.Option(metavar="DATE", help="Map of the interval with this time.")] = None,
     start: Annotated[str | None, typer.Option("--from", metavar="DATE", help="First time.")] = None,
