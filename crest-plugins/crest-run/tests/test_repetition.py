@@ -129,8 +129,18 @@ def test_only_results_of_crest_can_be_repeated(models, tmp_path):
     with pytest.raises(RunFileError, match="has no attribute run_file; only results of `crest run`"):
         rerun(tmp_path / "a.nc")
     (tmp_path / "b.nc").write_text("no file")
-    with pytest.raises(RunFileError, match="expected a NetCDF file or a store that CREST wrote"):
+    said = "b.nc: expected a NetCDF file or a store that CREST wrote; is it complete, and of this kind.$"
+    with pytest.raises(RunFileError, match=said):
         rerun(tmp_path / "b.nc")
+    with pytest.raises(RunFileError, match="c.nc: there is no such file or folder; give a NetCDF file or a store"):
+        rerun(tmp_path / "c.nc")
+
+
+def test_a_run_file_in_place_of_its_output_is_told(run, crest, tmp_path):
+    run(RUN)
+    status, out, err = crest("rerun", tmp_path / "run.yaml")
+    assert status != 0 and out == "" and len(err.splitlines()) == 1
+    assert "run.yaml is a run file, expected what it wrote: the file of output.path or the folder of output.st" in err
 
 
 def test_a_repetition_of_a_branch_and_of_an_export_is_of_the_same_stream(run, tmp_path):

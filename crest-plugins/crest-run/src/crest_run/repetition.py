@@ -78,6 +78,13 @@ def rerun(
 @contextmanager
 def _opened(output: Path, branch: str) -> Iterator[dict[str, xr.Dataset]]:
     """Open what a run wrote, by stream; the NetCDF file of a run without a store has one without name."""
+    if output.suffix in (".yaml", ".yml") and output.is_file():
+        raise RunFileError(
+            f"{output} is a run file, expected what it wrote: the file of output.path or the folder of "
+            f"output.store.path; to run it, crest run {output}"
+        )
+    if not output.exists():
+        raise RunFileError(f"{output}: there is no such file or folder; give a NetCDF file or a store that CREST wrote")
     exported = (output / "zarr.json").is_file()
     if output.is_dir() and not exported:
         yield open_results(output, branch)
@@ -85,7 +92,10 @@ def _opened(output: Path, branch: str) -> Iterator[dict[str, xr.Dataset]]:
     try:
         dataset = xr.open_dataset(output, engine="zarr" if exported else None)
     except (OSError, ValueError) as error:
-        raise RunFileError(f"{output}: expected a NetCDF file or a store that CREST wrote: {error}") from error
+        why = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
+        raise RunFileError(
+            f"{output}: expected a NetCDF file or a store that CREST wrote{why}; is it complete, and of this kind?"
+        ) from error
     with dataset:
         yield {dataset.attrs.get("stream", ""): dataset}
 
