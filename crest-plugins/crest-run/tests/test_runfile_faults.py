@@ -151,7 +151,7 @@ def test_files_that_are_no_run_files_are_told(write, tmp_path):
             "use: stress",
             "use: stress, with: {threshold: low}",
             RunFileError,
-            "run.yaml:4: graph.components.evaporation: TypeError: new(): invalid data type 'str'",
+            "run.yaml:4: graph.components.evaporation: with: threshold: expected a number (float), got 'low'",
         ),
         (
             "use: stress",

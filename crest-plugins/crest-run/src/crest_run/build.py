@@ -55,6 +55,11 @@ def call(target: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
         raise RunFileError(
             f"with: {error}{hints}; arguments: {', '.join(map(str, signature.parameters.values()))}"
         ) from error
+    for key, value in arguments.items():
+        asked = signature.parameters[key].annotation if key in signature.parameters else None
+        kind = getattr(asked, "__name__", asked)  # text, where annotations are not evaluated
+        if isinstance(value, str) and kind in ("float", "int"):
+            raise RunFileError(f"with: {key}: expected a number ({kind}), got {value!r}")
     return target(**arguments)
 
 
