@@ -125,6 +125,13 @@ def test_netcdf_forcing_is_read_without_keeping_its_chunks(models, tmp_path):
         open_forcing(load_run(tmp_path / "run.yaml"))
 
 
+def test_links_in_a_circle_are_no_store(run, tmp_path):
+    (tmp_path / "store").symlink_to("store")
+    said = "run.yaml:9: output.store.path: expected a folder, got links in a circle; remove the link or give another"
+    with pytest.raises(RunFileError, match=said):
+        run(RUN + STORE)
+
+
 def test_a_url_is_no_folder(run, crest, tmp_path):
     run(RUN + "output: {store: {path: 's4://bucket/run'}}\n")
     status, _, err = crest("run", tmp_path / "run.yaml")

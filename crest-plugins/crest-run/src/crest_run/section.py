@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from errno import ELOOP
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +20,16 @@ def _resolve(value: Any, info: ValidationInfo) -> Path:
 
 
 def _resolve_store(value: Any, info: ValidationInfo) -> Path | str:
-    return value if isinstance(value, str) and "://" in value else _resolve(value, info)
+    if isinstance(value, str) and "://" in value:
+        return value
+    path = _resolve(value, info)
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == ELOOP:
+            text = "expected a folder, got links in a circle; remove the link or give another path"
+            raise PydanticCustomError("path", text) from error
+    return path
 
 
 FilePath = Annotated[Path, BeforeValidator(_resolve)]
