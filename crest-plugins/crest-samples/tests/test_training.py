@@ -71,3 +71,36 @@ def test_training_and_validation_that_share_steps_are_refused():
         samples.spread("discharge", ("2001-02-01", "2001-04-01"))
     with pytest.raises(SampleError, match="both trained on"):
         samples.loader(("2001-03-01T00:00:00", "2001-04-01"), batch=4, generator=torch.Generator())
+
+
+def with_gaps():
+    """Samples of an input `slope`, and of `flow` with gaps; the gaps of the target are others."""
+    gauges = example_gauges()
+    flow = gauges["discharge"].copy()
+    flow[::3] = np.nan
+    inputs = gauges[["slope"]].assign(flow=flow.assign_attrs(gauges["discharge"].attrs))
+    return inputs, gauges[["discharge"]]
+
+
+def test_windows_are_kept_whose_gaps_are_in_an_input_that_may_be_missing():
+    inputs, targets = with_gaps()
+    whole = TrainingSamples(inputs[["slope"]], targets, steps=10, spin_up=5)
+    kept = TrainingSamples(inputs, targets, steps=10, spin_up=5, missing=("flow",))
+    assert len(kept.samples) == len(whole.samples)
+    batch = next(iter(kept.loader(TRAIN, batch=4)))
+    assert list(batch.inputs) == ["flow", "slope"] and float(batch.inputs["flow"].isnan().float().mean()) > 0.3
+    with pytest.raises(SampleError, match="no window of 15 steps is left"):
+        TrainingSamples(inputs, targets, steps=10, spin_up=5)
+
+
+def test_statistics_of_an_input_with_gaps_are_those_of_what_is_there():
+    inputs, targets = with_gaps()
+    mean, _ = TrainingSamples(inputs, targets, steps=10, missing=("flow",)).statistics(TRAIN)
+    inside = inputs["flow"].sel(time=slice("2001-02-01", "2001-02-28"))
+    assert mean["flow"] == pytest.approx(float(inside.mean()))
+
+
+def test_an_input_that_may_be_missing_and_is_none_is_told():
+    inputs, targets = with_gaps()
+    with pytest.raises(SampleError, match=r"no input \['snow'\] that may be missing; the inputs are slope, flow"):
+        TrainingSamples(inputs, targets, steps=10, missing=("snow",))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import xarray as xr
@@ -28,6 +30,9 @@ class TrainingSamples:
     validation share no step: a period that overlaps one asked for before, without being the same, is refused, and one
     that batches were shuffled from (training) is not gone through in order (validation).
 
+    Windows with a gap in an input are left out, but not for gaps in the inputs that are named in `missing`: the model
+    is handed nan there, and has to take it.
+
     >>> from crest_samples import example_gauges
     >>> gauges = example_gauges()
     >>> held = TrainingSamples(gauges[["slope"]], gauges[["discharge"]], steps=30, spin_up=10)
@@ -36,10 +41,17 @@ class TrainingSamples:
     """
 
     def __init__(
-        self, inputs: xr.Dataset, targets: xr.Dataset, *, steps: int, spin_up: int = 0, every: int = 1
+        self,
+        inputs: xr.Dataset,
+        targets: xr.Dataset,
+        *,
+        steps: int,
+        spin_up: int = 0,
+        every: int = 1,
+        missing: Sequence[str] = (),
     ) -> None:
         self.inputs, self.targets = inputs, targets
-        ours, theirs = ([Source(data, tuple(map(str, data.data_vars)))] for data in (inputs, targets))
+        ours, theirs = _sources(inputs, missing), [Source(targets, tuple(map(str, targets.data_vars)))]
         self.samples = make_samples(ours, theirs, Window(steps, spin_up=spin_up), every=every)
         self._taken: dict[Period, set[str]] = {}  # what each period was asked for
 
@@ -104,3 +116,12 @@ class TrainingSamples:
     def _between(self, period: Period) -> Part:
         start, end = period
         return between(self.samples.places, self.samples.axis, f"{start} to {end}", start, end)
+
+
+def _sources(inputs: xr.Dataset, missing: Sequence[str]) -> list[Source]:
+    """Return what has to be there, and what may be missing, as sources of their own."""
+    names = [str(name) for name in inputs.data_vars]
+    if unknown := sorted(set(missing) - set(names)):
+        raise SampleError(f"samples: no input {unknown} that may be missing; the inputs are {', '.join(names)}")
+    held = [Source(inputs, tuple(name for name in names if name not in missing))] if set(names) - set(missing) else []
+    return [*held, Source(inputs, tuple(missing), optional=True, name="missing")] if missing else held
