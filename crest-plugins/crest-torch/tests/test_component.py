@@ -427,3 +427,32 @@ def test_standardised_later_a_component_is_as_if_built_with_the_scale():
     assert torch.equal(plain(state, rain, range(DAYS))[0]["runoff"], built(state, rain, range(DAYS))[0]["runoff"])
     with pytest.raises(FieldError, match=r"unknown fields \['snow'\], expected some of \['rain', 'runoff'\]"):
         plain.standardise({"snow": 1.0}, {"snow": 1.0})
+
+
+def test_in_bfloat16_outputs_err_by_its_digits_of_the_scaled_value_and_not_of_the_physical_one():
+    """A field of 10000 that varies by 2: bfloat16 has no number between 9984 and 10048; 2^-8 is its rounding."""
+    level = FieldSpec(name="level", units="m")
+    scale = Standardize({"rain": 3.0, "level": 10_000.0}, {"rain": 6.0, "level": 2.0})
+    draws = torch.Generator().manual_seed(1)
+    model = lstm_component(inputs=(RAIN,), outputs=(level,), scale=scale, hidden=8, generator=draws)
+    inputs = {"rain": 3.0 + 6.0 * torch.randn(DAYS, CELLS, generator=draws)}
+    start = model.initial_state(Sizes({"cell": CELLS}))
+    with torch.no_grad():
+        exact, _ = model(start, inputs, range(DAYS))
+        with torch.autocast("cpu", torch.bfloat16):
+            rounded, state = model(start, inputs, range(DAYS))
+    assert rounded["level"].dtype == torch.float32 and {value.dtype for value in state.values()} == {torch.float32}
+    error = (rounded["level"] - exact["level"]).abs() / 2.0  # of the scaled value, which is of order 1
+    assert 1e-5 < float(error.max()) < 4 * 2.0**-8
+
+
+def test_numbers_of_more_digits_than_those_of_the_inputs_are_kept():
+    class Precise(nn.Module):
+        def forward(self, x):
+            return x.double() + 1e-9
+
+    model = TorchComponent(
+        Precise(), inputs=(RAIN,), outputs=(RUNOFF,), input_maps=(TensorMap("x", ("rain",)),),
+        output_maps=(TensorMap("y", ("runoff",)),),
+    )  # fmt: skip
+    assert model({}, {"rain": torch.ones(2, 1)}, range(2))[0]["runoff"].dtype == torch.float64

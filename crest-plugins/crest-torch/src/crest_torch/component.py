@@ -85,6 +85,8 @@ class TorchComponent(SequenceComponent):
         packed = {item.name: item.pack(inputs)[0] for item in self.input_maps}
         memory = [item.pack(state) for item in self.state_maps]
         result, after = self._call(packed, tuple(tensor for tensor, _ in memory))
+        dtype = next((one.dtype for one in packed.values()), torch.float32)  # bfloat16 of autocast has too few digits
+        result, after = (tuple(_at_least(dtype, tensor) for tensor in tensors) for tensors in (result, after))
         lead, sizes = self._sizes(inputs)
         outputs: Tensors = {}
         for item, tensor in zip(self.output_maps, result, strict=True):
@@ -177,6 +179,11 @@ class TorchComponent(SequenceComponent):
             sizes |= zip(spec.dims, shape[own:], strict=True)
             lead = tuple(shape[0 if spec.static else 1 + (spec.window > 1) : own])
         return lead, sizes
+
+
+def _at_least(dtype: torch.dtype, tensor: Tensor) -> Tensor:
+    """Return real numbers in the type of the inputs, or in their own where that has more digits."""
+    return tensor.to(torch.promote_types(tensor.dtype, dtype)) if tensor.is_floating_point() else tensor
 
 
 def _form(value: Any) -> str:
