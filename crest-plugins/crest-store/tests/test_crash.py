@@ -153,6 +153,12 @@ def test_a_folder_of_other_files_is_left_alone(tmp_path, small):
         small.run(IcechunkArchive(tmp_path / "file"))
 
 
+def test_a_link_that_leads_to_itself_is_told(tmp_path):
+    (tmp_path / "run").symlink_to(tmp_path / "run")
+    with pytest.raises(StoreError, match="the path cannot be followed .* does a link lead to itself"):
+        open_run(tmp_path / "run")
+
+
 def test_a_branch_that_could_not_be_made_leaves_nothing_to_be_finished(before_and_after):
     folder, _ = before_and_after
     with IcechunkArchive(folder) as archive:

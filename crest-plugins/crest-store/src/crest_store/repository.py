@@ -26,7 +26,10 @@ def storage_of(place: Place) -> tuple[icechunk.Storage, Path | None]:
         return place, None
     if isinstance(place, str) and "://" in place:
         return _remote(place), None
-    folder = Path(place).expanduser().resolve()
+    try:
+        folder = Path(place).expanduser().resolve()
+    except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError
+        raise StoreError(f"run {place}: the path cannot be followed ({error}); does a link lead to itself?") from error
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"run {folder} is a file; a run is a folder or an object store URL (s3://, gs://)")
     icechunk.set_logs_filter("error")  # it warns of concurrent commits, which the lock prevents
