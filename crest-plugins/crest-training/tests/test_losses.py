@@ -137,6 +137,21 @@ def test_a_likelihood_says_which_outputs_it_takes():
     assert LIKELIHOODS["gaussian-mixture"].outputs("swe") == ("swe_location", "swe_scale", "swe_weight")
 
 
+def test_the_likelihood_of_scaled_values_differs_by_the_logarithm_of_their_std():
+    """So a head that is scaled by `moments` learns the same in both spaces: the density of x is that of z by std."""
+    location, scale, asymmetry, weight, observed = mixture()
+    moments = LIKELIHOODS["cmal"].moments("q", 7.0, 3.0)
+    parts = []
+    for name, value in (("q_location", location), ("q_scale", scale)):
+        mean, std = moments[name]
+        parts.append(value * std + mean)
+    ours, scaled = (
+        cmal(*parts, asymmetry, weight, observed * 3.0 + 7.0),
+        cmal(location, scale, asymmetry, weight, observed),
+    )
+    assert float(ours) == pytest.approx(float(scaled) + math.log(3.0), rel=1e-12)
+
+
 @pytest.mark.parametrize("space", [Logarithm(0.1), Root(0.1)])
 def test_spaces_are_finite_at_zero_and_below(space):
     values = torch.tensor([-1.0, 0.0, 2.0], requires_grad=True)

@@ -48,6 +48,15 @@ def test_the_point_output_is_the_mean_of_the_mixture_in_units_of_runoff(head):
     torch.testing.assert_close(outputs["runoff_flux"][0, 0], mean, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("head", PARTS)
+def test_the_statistics_of_the_location_are_those_of_runoff(head):
+    one, other = (StreamflowLSTM(hidden=4, attributes={}, head=head, lagged=True) for _ in range(2))
+    one.standardise({"runoff_flux": 4.0}, {"runoff_flux": 2.0})
+    other.standardise({"runoff_location": 4.0, "runoff_scale": 0.0}, {"runoff_location": 2.0, "runoff_scale": 2.0})
+    assert torch.equal(one.scaling.mean, other.scaling.mean) and torch.equal(one.scaling.std, other.scaling.std)
+    assert [float(value) for value in other.scaling.moments("runoff_flux_lagged")] == [4.0, 2.0]
+
+
 @pytest.mark.parametrize("kind", [GaussianMixtureHead, AsymmetricLaplaceMixtureHead])
 def test_extreme_hidden_states_give_finite_parts(kind):
     head = kind(4, 3)

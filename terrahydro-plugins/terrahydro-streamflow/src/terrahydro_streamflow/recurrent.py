@@ -28,6 +28,7 @@ from terrahydro_streamflow.ports import (
 from terrahydro_streamflow.scaling import FieldScaling
 
 FORGET_BIAS = 3.0  # sigmoid(3) = 0.95 a day: memory of weeks from the start; Jozefowicz et al. (2015)
+LOCATION = "runoff_location"
 _STATES = ("hidden", "memory")
 _PARTS = {
     "location": (FLUX, None, "mean of a normal part, mode of an asymmetric Laplacian one"),
@@ -94,9 +95,12 @@ class RecurrentStreamflow(SequenceComponent):
         return f"{self.network!r}\ninputs {[spec.name for spec in self.inputs]}, forget bias {FORGET_BIAS!r}"
 
     def standardise(self, mean: Mapping[str, float], std: Mapping[str, float]) -> None:
-        """Set the scaling of inputs and runoff, from the training part; lagged discharge goes as runoff if unnamed."""
-        if self.network.lagged:
-            mean, std = ({LAGGED: one[RUNOFF.name], **one} if RUNOFF.name in one else one for one in (mean, std))
+        """Set the scaling of inputs and runoff, from the training part.
+
+        Where they are not named, runoff goes as the location of its distribution, and lagged discharge as runoff.
+        """
+        for name, like in ((RUNOFF.name, LOCATION), (LAGGED, RUNOFF.name))[: 1 + self.network.lagged]:
+            mean, std = ({name: one[like], **one} if like in one else one for one in (mean, std))
         self.scaling.standardise(mean, std, self.outputs)
 
     def hold_out_with(self, generator: torch.Generator) -> None:

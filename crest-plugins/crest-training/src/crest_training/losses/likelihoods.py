@@ -33,6 +33,10 @@ class Likelihood:
         """Return the names of the outputs that hold the parameters."""
         return tuple(f"{prefix}_{part}" for part in self.parts)
 
+    def moments(self, prefix: str, mean: float, std: float) -> dict[str, tuple[float, float]]:
+        """Return mean and std of those outputs that have the units of the target: scales are differences of values."""
+        return {f"{prefix}_location": (mean, std), f"{prefix}_scale": (0.0, std)}
+
 
 def gaussian_mixture(location: Tensor, scale: Tensor, weight: Tensor, observed: Tensor) -> Tensor:
     """Return the mean of -log sum_k w_k N(o; m_k, s_k^2), m being location, s scale above 0, w weights of sum 1.
