@@ -5,11 +5,14 @@ from typing import Any
 
 _HOME = {
     "ModelError": "errors",
+    "ModelWarning": "errors",
+    "SavedModel": "saved_model",
     "add_model": "library",
     "card": "cards",
     "load_model": "loading",
     "remove_model": "library",
     "save_model": "saving",
+    "shipped_model": "saved_model",
 }
 __all__ = sorted(_HOME)
 

@@ -23,5 +23,9 @@ def register_cli_commands(register: Register) -> None:
 
 @hookimpl
 def register_parts(register: Register) -> None:
-    """Register model-folder."""
-    register("model-folder", "crest_models.saving:save_model", summary="Writes a trained network as a folder")
+    """Register model-folder, model-folder-reader and shipped-model."""
+    register("model-folder", "crest_models.saving:save_model", summary="Writes a trained component as a folder")
+    register("model-folder-reader", "crest_models.loading:load_model", summary="Loads a model folder")
+    register(
+        "shipped-model", "crest_models.saved_model:shipped_model", summary="Model folder of a package, to register"
+    )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from crest_models.reading import ModelFolder, read_folder
-from crest_models.schema import FieldSection
+from crest_models.schema import FieldSection, ModelSection
 
 
 def card(folder: str | Path) -> str:
@@ -21,7 +21,7 @@ def card_of(found: ModelFolder) -> str:
     seed = "" if keys.training.seed is None else f", seed {keys.training.seed}"
     start, end = keys.training.period
     rows = {
-        "backend": " ".join([keys.backend, *(f"{name}={value}" for name, value in keys.options.items())]),
+        **_made_of(keys),
         "timestep": keys.timestep,
         "inputs": _fields(keys.inputs),
         "outputs": _fields(keys.outputs),
@@ -36,6 +36,18 @@ def card_of(found: ModelFolder) -> str:
     return f"{keys.name} {keys.version}: {keys.summary}\n{about}\n" + "\n".join(
         f"{title:<12}{_indented(text)}" for title, text in rows.items()
     )
+
+
+def _made_of(keys: ModelSection) -> dict[str, str]:
+    """Return the network, or the component and who brings it."""
+    if keys.component is None:
+        return {"backend": _with(keys.backend, keys.options)}
+    about = keys.component
+    return {"component": _with(f"{about.name} of {about.package} {about.version}", about.settings)}
+
+
+def _with(name: str, values: Mapping[str, Any]) -> str:
+    return " ".join([name, *(f"{key}={value}" for key, value in values.items())])
 
 
 def _fields(fields: list[FieldSection]) -> str:

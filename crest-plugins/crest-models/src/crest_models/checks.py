@@ -14,20 +14,45 @@ from crest_models.faults import Fault, faults_of
 from crest_models.schema import MapSection, ModelSection
 
 _MAPPED = (("inputs", "input_maps"), ("outputs", "output_maps"), ("states", "state_maps"))
+_OF_NETWORKS = (
+    "backend",
+    "options",
+    "states",
+    "dim_sizes",
+    "layers",
+    "input_maps",
+    "output_maps",
+    "state_maps",
+    "scaling",
+)
 
 
 def check(model: ModelSection) -> Iterator[Fault]:
     """Yield the place and text of everything that does not fit together."""
     backend = BACKENDS.get(model.backend)
-    if backend is None:
+    if model.component is not None:
+        yield from _registered(model)
+    elif not model.backend:
+        yield ("backend",), "missing key; expected backend (a network) or component (of an installed package)"
+    elif backend is None:
         hint = f"one of {', '.join(BACKENDS)}{near(model.backend, BACKENDS)}"
         yield ("backend",), f"no backend {model.backend!r} for model folders; {hint}"
     else:
         yield from _backend(model, backend)
     yield from _fields(model)
     yield from _layers(model)
-    yield from _scaling(model)
+    yield from _scaling(model) if model.component is None else ()
     yield from _period(model)
+
+
+def _registered(model: ModelSection) -> Iterator[Fault]:
+    """Yield files that are no weights of a component, and keys of what it brings itself."""
+    suffix = PurePosixPath(model.weights.file).suffix
+    if suffix != ".safetensors":
+        yield ("weights", "file"), f"a component reads .safetensors files, got {suffix or 'none'!r}"
+    for key in _OF_NETWORKS:
+        if getattr(model, key):
+            yield (key,), f"the component brings its own; take the key {key} out"
 
 
 def _backend(model: ModelSection, backend: Backend) -> Iterator[Fault]:

@@ -9,6 +9,7 @@ from crest_core import Component, CrestError
 from crest_models.backends import build
 from crest_models.errors import ModelError
 from crest_models.reading import MODEL_FILE, ModelFolder, read_folder
+from crest_models.registered import build_registered
 
 
 def load_model(folder: str | Path, *, sha256: str | None = None) -> Component:
@@ -28,6 +29,8 @@ def load_model(folder: str | Path, *, sha256: str | None = None) -> Component:
 def build_component(found: ModelFolder) -> Component:
     """Return the component; libraries see a private copy of the bytes that were hashed, and no link or other file."""
     content = found.read_weights()
+    if found.keys.component is not None:
+        return build_registered(found, found.keys.component, content)
     name = found.keys.weights.file
     with tempfile.TemporaryDirectory(prefix="crest-model-") as folder:
         copy = Path(folder) / name

@@ -22,8 +22,11 @@ def check_name(name: str) -> str:
     return name
 
 
-def read_plain(folder: Path, name: str, largest: int) -> bytes:
-    """Return the content of folder/name; what is opened is what was checked, whatever happens to the name meanwhile."""
+def read_plain(folder: Path, name: str, largest: int, size: int | None = None) -> bytes:
+    """Return the content of folder/name, of `size` bytes if that is known.
+
+    What is opened is what was checked, whatever happens to the name meanwhile.
+    """
     path = folder / check_name(name)
     try:
         within = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -45,6 +48,8 @@ def read_plain(folder: Path, name: str, largest: int) -> bytes:
             )
         if about.st_size > largest:
             raise ModelError(f"{path} has {about.st_size} bytes, at most {largest}")
+        if size is not None and about.st_size != size:
+            raise ModelError(f"{path} has {about.st_size} bytes, expected {size}; it was cut off or changed")
         content = file.read(largest + 1)
     if len(content) > largest:
         raise ModelError(f"{path} grew above {largest} bytes while it was read")

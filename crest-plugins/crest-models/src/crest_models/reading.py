@@ -58,7 +58,7 @@ class ModelFolder:
     def read_weights(self) -> bytes:
         """Return the content of the weights file, whose sha256 is the one in `model.yaml`."""
         with self.at("weights", "file"):
-            content = read_plain(self.path, self.keys.weights.file, _LARGEST_WEIGHTS)
+            content = read_plain(self.path, self.keys.weights.file, _LARGEST_WEIGHTS, self.keys.weights.size)
         digest = hashlib.sha256(content).hexdigest()
         if digest != self.keys.weights.sha256:
             raise ModelError(

@@ -30,6 +30,11 @@ def count_numbers(content: bytes) -> int:
     return sum(counts.values())
 
 
+def tensor_kinds(content: bytes) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Return dtype and shape of each tensor of a file that `count_numbers` has checked."""
+    return {name: (about["dtype"], tuple(about["shape"])) for name, about in _header(content)[0].items()}
+
+
 def _header(content: bytes) -> tuple[dict[str, Any], int]:
     """Return the tensors of the header and the bytes that follow it."""
     length = int.from_bytes(content[:8], "little")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,10 @@ from torch import nn
 
 from crest_core import Component, FieldSpec, Standardize, registry, write_atomically
 from crest_models.errors import ModelError
+from crest_models.field_keys import field_keys, plain
 from crest_models.loading import load_model
 from crest_models.reading import MODEL_FILE
+from crest_models.registered_saving import registered_keys
 
 _WEIGHTS = "weights.safetensors"
 
@@ -31,10 +32,14 @@ def save_model(
     citation: str,
     training: Mapping[str, Any],
     description: str = "",
+    use: str = "",
+    settings: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write `model.yaml` and the weights of an LSTM of the backend "torch-lstm"; return the folder.
+    """Write `model.yaml` and the weights of a component; return the folder.
 
+    `use` is the registered name of the component, and `settings` the plain arguments that it was built with: whoever
+    loads the folder needs its package. An LSTM of the backend "torch-lstm" travels without: leave both out.
     `training` has the keys data, period and, where there are, seed and skill. The folder is loaded once from a
     temporary place before anything is written; ModelError says what is wrong with it.
     """
@@ -44,10 +49,11 @@ def save_model(
     about = {"name": name, "version": version, "summary": summary} | (
         {"description": description} if description else {}
     )
-    origin = {"training": _plain(training), "licence": licence, "citation": citation}
+    origin = {"training": plain(training), "licence": licence, "citation": citation}
     with tempfile.TemporaryDirectory(prefix="crest-model-") as temporary:
         trial = Path(temporary)
-        architecture = _architecture(component, trial / _WEIGHTS)
+        weights = trial / _WEIGHTS
+        architecture = registered_keys(component, use, settings or {}, weights) if use else _network(component, weights)
         keys = {"crest_model": 1, **about, **architecture, **origin}
         text = yaml.safe_dump(keys, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
         (trial / MODEL_FILE).write_text(text, encoding="utf-8")
@@ -60,14 +66,15 @@ def save_model(
     return folder
 
 
-def _architecture(component: Component, weights: Path) -> dict[str, Any]:
+def _network(component: Component, weights: Path) -> dict[str, Any]:
     """Write the weights; return the keys that rebuild the component, from its fields and the shapes of its tensors."""
     wrapper = registry().load("backends", "torch")
     memory = {name: value.shape for name, value in component.state_dict().items() if ".weight_hh_l" in name}
     if not isinstance(component, wrapper) or set(memory) != {f"module.lstm.weight_hh_l{i}" for i in range(len(memory))}:
         raise ModelError(
             f"save_model writes components of lstm_component (backend torch-lstm), got {type(component).__name__}; "
-            f"others leave as ONNX (crest_onnx.export_onnx) or .keras, with a model.yaml written by hand"
+            f"others leave as ONNX (crest_onnx.export_onnx) or .keras, with a model.yaml written by hand, or by the "
+            f"registered name of their package (use=)"
         )
     component.save_weights(weights)
     prefix = component.states[0].dims[0].removesuffix("layer")
@@ -84,18 +91,12 @@ def _architecture(component: Component, weights: Path) -> dict[str, Any]:
         },
         "weights": {"file": _WEIGHTS, "sha256": hashlib.sha256(weights.read_bytes()).hexdigest()},
         "timestep": component.timestep,
-        "inputs": [_keys(spec) for spec in component.inputs],
-        "outputs": [_keys(spec) for spec in component.outputs],
+        "inputs": [field_keys(spec) for spec in component.inputs],
+        "outputs": [field_keys(spec) for spec in component.outputs],
         "dim_sizes": {dim: size for dim, size in component.dim_sizes.items() if dim not in own},
-        **({"layers": _plain(component.layers)} if component.layers else {}),
+        **({"layers": plain(component.layers)} if component.layers else {}),
         "scaling": _scaling(scale, (*component.inputs, *component.outputs)),
     }
-
-
-def _keys(spec: FieldSpec) -> dict[str, Any]:
-    """Return the keys of a field that differ from the defaults."""
-    values = {item.name: (getattr(spec, item.name), item.default) for item in fields(spec)}
-    return {name: _plain(value) for name, (value, default) in values.items() if default is MISSING or value != default}
 
 
 def _scaling(scale: Standardize, specs: Sequence[FieldSpec]) -> dict[str, Any]:
@@ -103,10 +104,3 @@ def _scaling(scale: Standardize, specs: Sequence[FieldSpec]) -> dict[str, Any]:
         spec.name: {"mean": float(scale.mean[spec.name]), "std": float(scale.std[spec.name]), "units": spec.units}
         for spec in specs
     }
-
-
-def _plain(value: Any) -> Any:
-    """Return mappings and sequences as YAML has them; other values stay, and the writer refuses what is not plain."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value

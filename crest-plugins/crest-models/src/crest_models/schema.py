@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, model_validator
@@ -11,6 +12,7 @@ from crest_core import FieldSpec, TensorMap, conversion, parse_timestep
 from crest_models.plain_files import check_name
 
 NAME = r"[a-z][a-z0-9-]{0,63}"
+_SETTING = re.compile(r"(?:[A-Za-z0-9_ ^*+%°,=()-]|(?<=[0-9])\.|\.(?=[0-9])){0,200}")
 _LICENCE = re.compile(r"\(*[A-Za-z0-9.+-]+\)*( (AND|OR|WITH) \(*[A-Za-z0-9.+-]+\)*)*")
 
 
@@ -30,11 +32,36 @@ def _timestep(text: str) -> str:
     return text
 
 
+def _settings(values: dict[str, Any]) -> dict[str, Any]:
+    """Refuse texts that could name a file, an address or code: a component might open what they name."""
+    for key, value in values.items():
+        for text in _texts(value):
+            if not _SETTING.fullmatch(text):
+                raise ValueError(
+                    f"{key}: the text {text[:60]!r} could name a file or code, which a model folder may not; allowed "
+                    f"are letters, digits, spaces and _-+*^%,=(), and units as 'mm day-1'"
+                )
+    return values
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield all texts inside a setting, the keys of mappings too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            yield from (*_texts(key), *_texts(one))
+    elif isinstance(value, list):
+        for one in value:
+            yield from _texts(one)
+
+
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\n\t]*\S[^\n\t]*$")]
 Text = Annotated[str, Field(max_length=4000)]
 Key = Annotated[str, Field(max_length=100)]
 Dim = Annotated[str, Field(max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
 Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Units = Annotated[str, Field(max_length=64), AfterValidator(_units)]
 
 
@@ -93,7 +120,19 @@ class WeightsSection(Section):
     """The one file beside `model.yaml`."""
 
     file: Annotated[str, AfterValidator(check_name)]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Sha256
+    size: Annotated[int, Field(ge=0)] | None = None  # bytes
+
+
+class ComponentSection(Section):
+    """A component of an installed package, in the place of a backend."""
+
+    name: Annotated[str, Field(pattern=rf"^{NAME}$")]
+    package: Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")]
+    version: Annotated[str, Field(max_length=64, pattern=r"^[0-9A-Za-z][0-9A-Za-z.+!-]*$")]
+    structure: Sha256  # of what it says of itself: fields, ranges, settings
+    settings: Annotated[dict[Key, Any], AfterValidator(_settings)] = {}
+    dtype: Literal["float32", "float64"] | None = None
 
 
 class StatisticsSection(Section):
@@ -121,7 +160,8 @@ class ModelSection(Section):
     version: Annotated[str, Field(pattern=r"^[0-9][0-9A-Za-z.+-]{0,31}$")]
     summary: Line
     description: Text = ""
-    backend: str
+    backend: str = ""
+    component: ComponentSection | None = None
     options: dict[Key, Any] = {}
     weights: WeightsSection
     timestep: Annotated[str, Field(max_length=20), AfterValidator(_timestep)]
