@@ -63,7 +63,7 @@ SHIPPED = """
 from pathlib import Path
 from crest_core import registry
 
-pond = registry().load("parts", "shipped-model")(Path(__file__).parent / "models" / "village-pond")
+pond = registry().load("parts", "saved-model")(Path(__file__).parent / "models" / "village-pond")
 
 
 def duck():

@@ -12,7 +12,6 @@ _HOME = {
     "load_model": "loading",
     "remove_model": "library",
     "save_model": "saving",
-    "shipped_model": "saved_model",
 }
 __all__ = sorted(_HOME)
 

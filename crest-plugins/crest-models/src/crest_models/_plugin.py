@@ -23,7 +23,7 @@ def register_cli_commands(register: Register) -> None:
 
 @hookimpl
 def register_parts(register: Register) -> None:
-    """Register model-folder, model-folder-reader and shipped-model."""
+    """Register model-folder, model-folder-reader and saved-model."""
     register("model-folder", "crest_models.saving:save_model", summary="Writes a trained component as a folder")
     register("model-folder-reader", "crest_models.loading:load_model", summary="Loads a model folder")
     register(

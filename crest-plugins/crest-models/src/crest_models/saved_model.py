@@ -14,14 +14,14 @@ from crest_models.reading import ModelFolder, read_folder
 class SavedModel:
     """A function without arguments that loads a model folder; its docstring is the model's card.
 
-    In a package that ships weights, `lstm = registry().load("parts", "shipped-model")(folder)` is one, and its
+    In a package that ships weights, `lstm = registry().load("parts", "saved-model")(folder)` is one, and its
     `_plugin.py` registers "package.module:lstm" as a component.
     """
 
     def __init__(self, path: str | Path, *, sha256: str | None = None, who: str = "", advice: str = "") -> None:
         self.path = Path(path)
         self.sha256 = sha256
-        self.who = who or f"the model of {self.path.name}"
+        self.who = who or f"the model {self.path.name!r} that a package ships"
         self.advice = advice or "install its package anew"
         self.__name__ = self.path.name
         self.__doc__ = self._card()
@@ -41,8 +41,3 @@ class SavedModel:
             return card_of(self.folder())
         except CrestError as error:
             return f"The card cannot be read: {error}"
-
-
-def shipped_model(path: str | Path) -> SavedModel:
-    """Return a model folder of a package as a component without arguments."""
-    return SavedModel(path, who=f"the model {Path(path).name!r} that a package ships")
