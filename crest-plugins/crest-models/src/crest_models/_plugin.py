@@ -26,6 +26,4 @@ def register_parts(register: Register) -> None:
     """Register model-folder, model-folder-reader and saved-model."""
     register("model-folder", "crest_models.saving:save_model", summary="Writes a trained component as a folder")
     register("model-folder-reader", "crest_models.loading:load_model", summary="Loads a model folder")
-    register(
-        "shipped-model", "crest_models.saved_model:shipped_model", summary="Model folder of a package, to register"
-    )
+    register("saved-model", "crest_models.saved_model:SavedModel", summary="A model folder that a package ships")
