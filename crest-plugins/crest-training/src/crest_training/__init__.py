@@ -6,7 +6,7 @@ from typing import Any
 _NAMES = {
     "climatology": ("day_of_year_climatology",),
     "comparison": ("Comparison", "compare"),
-    "evaluation": ("evaluate", "score", "score_members"),
+    "evaluation": ("evaluate", "score", "score_members", "score_mixture"),
     "descent": ("Optimiser",),
     "fitting": ("fit",),
     "metrics": ("beta_nse", "bias", "nse", "rmse", "ubrmse"),
@@ -15,6 +15,7 @@ _NAMES = {
     "metrics_flow_duration": ("fhv", "flv", "fms"),
     "metrics_kge": ("kge", "kge_alpha", "kge_beta", "kge_gamma", "kge_prime", "pearson_r"),
     "metrics_mixture": ("crps_mixture", "mixture_cdf", "pit_reliability"),
+    "mixture": ("Mixture",),
     "metrics_peaks": ("peak_timing",),
     "objective": ("Objective",),
     "observation": ("Observation",),
@@ -28,7 +29,7 @@ _NAMES = {
     "training": ("train",),
     "triple_collocation": ("Collocation", "triple_collocation"),
     "tuning": ("Tuned", "tune"),
-    "uncertainty": ("Spread", "ensemble", "mc_dropout", "predict"),
+    "uncertainty": ("Spread", "ensemble", "mc_dropout", "predict", "simulate_dropout"),
     "workflow": ("run_training",),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}

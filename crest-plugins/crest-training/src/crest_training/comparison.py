@@ -21,6 +21,7 @@ from crest_core import (
     simulate,
 )
 from crest_training.climatology import day_of_year_climatology
+from crest_training.mixture import Mixture, mixture_of, part_names
 from crest_training.observation import Observation
 
 CLIMATOLOGY, PERSISTENCE, MODEL = "climatology", "persistence", "model"
@@ -38,6 +39,8 @@ class Comparison:
     """By their source: "model" (of an ensemble: the mean of its members), "climatology", "persistence"."""
     members: xr.DataArray | None = None
     """(time, member, *places) of an ensemble."""
+    mixture: Mixture | None = None
+    """What the model says of its error: the distribution at each time and place."""
 
     @property
     def units(self) -> str:
@@ -56,6 +59,7 @@ def compare(
     training: tuple[Any, Any] | None = None,
     units: str = "",
     lead: int = 1,
+    mixture: str = "",
 ) -> Comparison:
     """Return simulated and observed values of [start, end), and those of the baselines.
 
@@ -63,11 +67,12 @@ def compare(
     makes an ensemble). It runs on from `spin_up` before the start. The climatology is the mean by the day of the year
     of the observations in `training`, a period apart from [start, end), and of nothing else; without it there is none.
     Persistence is the last observation that is at least `lead` steps old: it knows what a simulation without
-    assimilation does not. `units` None are those of the model. Times of the observations are those of the model, all of
-    them: nothing is aligned unsaid.
+    assimilation does not. `mixture` is the prefix of the outputs of a head, `<mixture>_location`, `_scale`, `_weight`
+    and perhaps `_asymmetry`; those of an ensemble count alike. Units are those of the model by default. Times of the
+    observations are those of the model, all of them: nothing is aligned unsaid.
     """
     output = observation.output
-    simulated = model if isinstance(model, xr.Dataset) else _run(model, forcing, output, start, end, spin_up)
+    simulated = model if isinstance(model, xr.Dataset) else _run(model, forcing, output, start, end, spin_up, mixture)
     if output not in simulated:
         raise ForcingError(f"evaluation: the model has no output {output!r}; outputs: {', '.join(map(str, simulated))}")
     values = _within(simulated[output], start, end)
@@ -82,7 +87,11 @@ def compare(
     if training is not None:
         found[CLIMATOLOGY] = _climatology(known, observed, training, start, end)
     found[PERSISTENCE] = _persistence(known, observed, lead)
-    return Comparison(output, observed, found, members)
+    if not mixture:
+        return Comparison(output, observed, found, members)
+    parts = simulated[list(part_names([str(name) for name in simulated], mixture).values())]
+    parts = parts.map(_within, keep_attrs=True, args=(start, end))
+    return Comparison(output, observed, found, members, mixture_of(parts, mixture, places, units))
 
 
 def _run(
@@ -92,8 +101,9 @@ def _run(
     start: Any,
     end: Any,
     spin_up: str | timedelta,
+    mixture: str,
 ) -> xr.Dataset:
-    """Return the output of one model, or of many along the dim `member`."""
+    """Return the outputs of one model, or of many along the dim `member`."""
     if forcing is None:
         raise ForcingError("evaluation: forcing is None; a model needs forcing, only a Dataset of outputs does not")
     calendar = str(forcing["time"].dt.calendar).replace("proleptic_gregorian", "standard")
@@ -101,17 +111,18 @@ def _run(
     models = [model] if isinstance(model, Component) else list(model)
     if not models:
         raise ForcingError("evaluation: the ensemble has no member; give one model or more")
-    runs: list[xr.DataArray] = []
+    runs: list[xr.Dataset] = []
     for one in models:
         names = [spec.name for spec in one.outputs]
         if output not in names:
             raise ForcingError(f"evaluation: the model has no output {output!r}; outputs: {', '.join(names)}")
-        runs.append(simulate(one, forcing, start=first, end=end, outputs=[output], progress=False)[output])
+        wanted = [output, *(part_names(names, mixture).values() if mixture else ())]
+        runs.append(simulate(one, forcing, start=first, end=end, outputs=wanted, progress=False)[wanted])
     if isinstance(model, Component):
-        return runs[0].to_dataset()
+        return runs[0]
     return xr.concat(
-        runs, "member", join="exact", combine_attrs="override", coords="minimal", compat="override"
-    ).to_dataset()
+        runs, "member", join="exact", combine_attrs="override", coords="minimal", compat="override", data_vars="all"
+    )
 
 
 def _within(values: xr.DataArray, start: Any, end: Any) -> xr.DataArray:

@@ -86,6 +86,24 @@ def score_members(comparison: Comparison, metrics: Sequence[str] = ENSEMBLE_METR
     return xr.Dataset(data, kept).assign_attrs(Conventions="CF-1.11", source=MODEL)
 
 
+def score_mixture(comparison: Comparison) -> xr.Dataset:
+    """Return CRPS, and reliability (1 is perfect), of the distributions of a comparison at each place."""
+    if comparison.mixture is None:
+        raise ForcingError(
+            f"evaluation of {comparison.output}: there is no mixture; give `compare` the prefix of a head as mixture="
+        )
+    observed = comparison.observed
+    places = [dim for dim in observed.dims if dim != "time"]
+    told = {"long_name": "mean over time of the CRPS of mixtures", "units": comparison.units}
+    even = {"long_name": "1 - 2 mean |p_(i) - i / (n + 1)| of sorted PIT values", "units": "1"}
+    data = {
+        "crps": (places, comparison.mixture.crps(observed.values), told),
+        "pit_reliability": (places, comparison.mixture.reliability(observed.values), even),
+    }
+    kept = {name: coord for name, coord in observed.coords.items() if "time" not in coord.dims}
+    return xr.Dataset(data, kept).assign_attrs(Conventions="CF-1.11", source=MODEL)
+
+
 def _value(metric: Callable[..., Any], name: str, series: xr.DataArray, observed: xr.DataArray) -> Any:
     times = {"times": observed["time"]} if "times" in signature(metric).parameters else {}
     found = np.asarray(metric(series.values, observed.values, **times), dtype=np.float64)

@@ -16,7 +16,7 @@ import xarray as xr
 from crest_core import ForcingError, write_atomically
 from crest_training import report_figures as figures
 from crest_training.comparison import Comparison
-from crest_training.evaluation import score_members
+from crest_training.evaluation import score_members, score_mixture
 from crest_training.report_places import chosen, coordinates_of, flat
 from crest_training.summary import Anchor, Row, metrics_of, summarise
 
@@ -28,6 +28,7 @@ td:nth-child(2){white-space:normal}img{max-width:100%}
 tr.first td{border-top:2px solid #999}.note{color:#555;font-size:13px}h2{margin-top:2em}"""
 _HEADS = ("metric", "source", "median", "mean", "lower quartile", "upper quartile", "share below 0", "places")
 _MAPPED = 4  # metrics, at most
+_BINS = 10  # of the histogram of PIT values
 
 
 def write_report(
@@ -61,11 +62,16 @@ def write_report(
             "The model at each place; rings have no value.",
             figures.png(figures.maps(scores, metrics[:_MAPPED], where)),
         )
+    spread = _spread(comparison)
+    note = "; ".join(filter(None, [note, *map(_told, spread)]))
     if comparison.members is not None:
         bars = _ranks(comparison)
-        note = "; ".join(filter(None, [note, _of_members(comparison)]))
         pictures["ranks.png"] = ("Ranks of the observations: a U says that the members are too alike.", figures.png(
-            figures.ranks(bars)))  # fmt: skip
+            figures.ranks(bars, "rank of the observation among the members")))  # fmt: skip
+    if comparison.mixture is not None:
+        bars = _pit(comparison)
+        pictures["pit.png"] = ("Where observations lie in the distributions: a U says that these are too narrow.",
+            figures.png(figures.ranks(bars, "tenth of the distribution that holds the observation")))  # fmt: skip
     for place in chosen(comparison, scores, first[0], tuple(places)):
         safe = "".join(c if c.isalnum() else "_" for c in place.name)
         pictures[f"hydrograph_{safe}.png"] = (
@@ -77,18 +83,42 @@ def write_report(
     for name, (_, picture) in pictures.items():
         write_atomically(path / name, picture)
     write_atomically(path / "scores.nc", bytes(scores.to_netcdf(engine="h5netcdf")))
-    write_atomically(path / "summary.json", json.dumps(_as_json(rows, anchors, title), indent=1).encode())
+    summary = _as_json(rows, anchors, title) | {"uncertainty": {who: _medians(found) for who, found in spread}}
+    write_atomically(path / "summary.json", json.dumps(summary, indent=1).encode())
     page = _page(title, scores, rows, anchors, pictures, note)
     write_atomically(path / "index.html", page.encode())
     return path / "index.html"
 
 
-def _of_members(comparison: Comparison) -> str:
-    """Return what the ensemble is worth, in words."""
-    assert comparison.members is not None
-    found = score_members(comparison)
+def _spread(comparison: Comparison) -> list[tuple[str, xr.Dataset]]:
+    """Return the scores of the ensemble and of the distributions, as far as there are any."""
+    found = []
+    if comparison.members is not None:
+        found.append((f"ensemble of {comparison.members.sizes['member']} members", score_members(comparison)))
+    if comparison.mixture is not None:
+        count = next(iter(comparison.mixture.parts.values())).shape[1]
+        found.append((f"distribution of {count} parts", score_mixture(comparison)))
+    return found
+
+
+def _medians(found: xr.Dataset) -> dict[str, float | None]:
+    """Return the median over places of each score, null for nan."""
+    values = {str(name): float(one.median()) for name, one in found.items()}
+    return {name: value if isfinite(value) else None for name, value in values.items()}
+
+
+def _told(scored: tuple[str, xr.Dataset]) -> str:
+    who, found = scored
     values = ", ".join(f"{name} {float(one.median()):.3g} [{one.units}]" for name, one in found.items())
-    return f"ensemble of {comparison.members.sizes['member']} members, medians over places: {values}"
+    return f"{who}, medians over places: {values}"
+
+
+def _pit(comparison: Comparison) -> np.ndarray:
+    """Return the share of observations in each tenth of their distributions, over all places (bin, 1)."""
+    assert comparison.mixture is not None
+    pit = comparison.mixture.pit(comparison.observed.values)
+    counts, _ = np.histogram(pit[np.isfinite(pit)], bins=_BINS, range=(0.0, 1.0))
+    return (counts / max(counts.sum(), 1))[:, np.newaxis]
 
 
 def _ranks(comparison: Comparison) -> np.ndarray:

@@ -112,14 +112,14 @@ def hydrograph(comparison: Comparison, scores: xr.Dataset, place: Place, metric:
     return drawn
 
 
-def ranks(bars: Floats) -> Figure:
-    """Return the rank histogram over all places; `bars` are frequencies (rank, place)."""
+def ranks(bars: Floats, label: str) -> Figure:
+    """Return the histogram of ranks, or of shares of a distribution, over all places; frequencies (rank, place)."""
     whole = np.nanmean(bars.reshape(len(bars), -1), axis=1)
     drawn = Figure(figsize=(5.2, 3.6), layout="constrained")
     axes = drawn.add_subplot()
     axes.bar(np.arange(1, len(whole) + 1), whole, color=COLOURS[MODEL], width=0.9)
     axes.axhline(1.0 / len(whole), color="#000000", linewidth=1.0, label="reliable")
-    axes.set(xlabel="rank of the observation among the members", ylabel="share of observations")
+    axes.set(xlabel=label, ylabel="share of observations")
     axes.legend(frameon=False, fontsize=8)
     _calm(axes)
     return drawn

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+import xarray as xr
 from torch import Tensor, nn
 
-from crest_core import Component, ComponentError, Tensors, flushed_denormals
+from crest_core import Component, ComponentError, Tensors, flushed_denormals, simulate
 from crest_training.batch import Batch
 from crest_training.modes import modes_restored
 from crest_training.passes import Passes
@@ -54,6 +56,30 @@ def mc_dropout(model: Component, batch: Batch, *, runs: int, seed: int) -> Sprea
         return _spread(_outputs(model, batch) for _ in range(runs))
 
 
+def simulate_dropout(
+    model: Component,
+    forcing: xr.Dataset,
+    *,
+    runs: int,
+    seed: int,
+    start: Any = None,
+    end: Any = None,
+    outputs: Sequence[str] | None = None,
+) -> xr.Dataset:
+    """Return `runs` runs over [start, end) with dropout on, along the dim `member`: what `compare` scores.
+
+    As in `mc_dropout` torch's own generator draws, from `seed`, and is put back.
+    """
+    if runs < 2:
+        raise ComponentError(f"simulate_dropout: {runs} runs, expected 2 or more")
+    with _dropping(model), torch.random.fork_rng():
+        torch.manual_seed(seed)
+        found = [simulate(model, forcing, start=start, end=end, outputs=outputs, progress=False) for _ in range(runs)]
+    return xr.concat(
+        found, "member", join="exact", combine_attrs="override", coords="minimal", compat="override", data_vars="all"
+    )
+
+
 @torch.no_grad()
 def _outputs(model: Component, batch: Batch) -> Tensors:
     with flushed_denormals():
@@ -73,9 +99,16 @@ def _dropping(model: Component) -> Iterator[None]:
         raise ComponentError("mc_dropout: the model has no dropout, so that all runs are equal; train it with dropout")
     with modes_restored(model):
         model.eval()
-        for module in dropping:
-            module.training = True
-        yield
+        handles = [module.register_forward_pre_hook(_switch_on) for module in dropping]  # simulate calls eval(), too
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+def _switch_on(module: nn.Module, given: Any) -> None:
+    module.training = True
 
 
 def _spread(members: Iterable[Tensors]) -> Spread:
