@@ -104,3 +104,35 @@ def test_an_input_that_may_be_missing_and_is_none_is_told():
     inputs, targets = with_gaps()
     with pytest.raises(SampleError, match=r"no input \['snow'\] that may be missing; the inputs are slope, flow"):
         TrainingSamples(inputs, targets, steps=10, missing=("snow",))
+
+
+def test_the_shares_of_processes_are_the_batches_of_one():
+    """Of 2 samples in the last batch the third process has none, and get nothing to score."""
+    samples = held()
+
+    def batches(**share):
+        return list(samples.loader(TRAIN, batch=7, generator=torch.Generator().manual_seed(1), **share))
+
+    whole, shares = batches(), [batches(share=(number, 3)) for number in range(3)]
+    assert len(whole[-1]) < 3
+    for index, batch in enumerate(whole):
+        own = [share[index] for share in shares]
+        scored = [one for one in own if not one.targets["discharge"].isnan().all()]
+        pairs = [(int(p), int(s)) for one in scored for p, s in zip(one.place, one.start, strict=True)]
+        assert sorted(pairs) == sorted(zip(batch.place.tolist(), batch.start.tolist(), strict=True))
+    with pytest.raises(SampleError, match=r"share \(3, 3\); expected \(number of the process, from 0, how many"):
+        batches(share=(3, 3))
+
+
+def test_the_state_of_one_share_is_that_of_all():
+    samples = held()
+    one, other = (
+        samples.loader(TRAIN, batch=8, generator=torch.Generator().manual_seed(1), share=(number, 2))
+        for number in (0, 1)
+    )
+    for loader in (one, other):
+        next(iter(loader))
+    expected = next(iter(other)).start
+    again = samples.loader(TRAIN, batch=8, generator=torch.Generator().manual_seed(7), share=(1, 2))
+    again.restore(one.state())
+    assert torch.equal(next(iter(again)).start, expected)

@@ -52,6 +52,10 @@ class Batch:
             )
         return {name: outputs[name][self.window.length - self.window.scored :] for name in self.targets}
 
+    def unobserved(self) -> Batch:
+        """Return the batch without targets: nan in all of them."""
+        return replace(self, targets={name: torch.full_like(one, torch.nan) for name, one in self.targets.items()})
+
     def on_cells(self) -> Batch:
         """Return the batch with a last dim `cell` of size 1, for components whose fields have the dim cell."""
         inputs, targets = (

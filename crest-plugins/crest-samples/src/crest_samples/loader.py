@@ -21,10 +21,20 @@ class Loader:
     `state()` is a flat dict of tensors, for the same stores as the state of a run; after `restore` the same batches
     follow, bit for bit, in this epoch and in those after it. A state tells which places, times, starts, order and batch
     size it is of, and a loader of others refuses it. A last batch that is smaller is left out with `drop_last`.
+
+    Of several processes each takes its `share` (number, of how many) of every batch, and all have one state. Where a
+    batch has fewer samples than there are processes, those without one are handed a sample without targets.
     """
 
     def __init__(
-        self, samples: Samples, order: Order, batch: int, generator: torch.Generator, *, drop_last: bool = False
+        self,
+        samples: Samples,
+        order: Order,
+        batch: int,
+        generator: torch.Generator,
+        *,
+        drop_last: bool = False,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         if batch < 1:
             raise SampleError(f"loader: batches of {batch}, expected 1 or more samples")
@@ -33,8 +43,10 @@ class Loader:
                 f"loader: the order is of {order.samples} samples, there are {len(samples)}; make it of all, or "
                 f"take fewer first: samples.part(part), samples.subset(kept, reason)"
             )
+        if not 0 <= share[0] < share[1]:
+            raise SampleError(f"loader: share {share}; expected (number of the process, from 0, how many there are)")
         self.samples, self.order, self.batch, self.generator = samples, order, batch, generator
-        self.drop_last = drop_last
+        self.drop_last, self.share = drop_last, share
         self._epoch, self._cursor = 0, 0  # epochs that are complete, batches of this one that were handed out
         self._before = generator.get_state()  # of the generator, before this epoch was drawn
         self._numbers: Tensor | None = None
@@ -49,7 +61,7 @@ class Loader:
         while self._cursor < self._batches(numbers):
             first = self._cursor * self.batch
             self._cursor += 1  # before the batch is handed out: a state saved while it is used counts it
-            yield self.samples[numbers[first : first + self.batch]]
+            yield self._shared(numbers[first : first + self.batch])
         self._epoch, self._cursor, self._numbers = self._epoch + 1, 0, None
 
     def __len__(self) -> int:
@@ -98,6 +110,12 @@ class Loader:
             "plan": Fact(digest_of_samples(self.samples), "places, times, starts or variables", sources),
             "order": Fact(order, "draws", "give the same order, of the same strata and weights, and drop_last="),
         }
+
+    def _shared(self, numbers: Tensor) -> Batch:
+        """Return the share of this process of the samples of a batch."""
+        number, processes = self.share
+        own = numbers[number::processes]
+        return self.samples[own] if len(own) else self.samples[numbers[:1]].unobserved()
 
     def _batches(self, numbers: Tensor) -> int:
         """Return the number of batches of an epoch."""

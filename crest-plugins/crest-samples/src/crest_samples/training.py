@@ -55,14 +55,16 @@ class TrainingSamples:
         self.samples = make_samples(ours, theirs, Window(steps, spin_up=spin_up), every=every)
         self._taken: dict[Period, set[str]] = {}  # what each period was asked for
 
-    def loader(self, period: Period, *, batch: int, generator: torch.Generator | None = None) -> Loader:
-        """Return the batches of a period: shuffled by a generator, else in order."""
+    def loader(
+        self, period: Period, *, batch: int, generator: torch.Generator | None = None, share: tuple[int, int] = (0, 1)
+    ) -> Loader:
+        """Return the batches of a period: shuffled by a generator, else in order; `share` is that of a `Loader`."""
         chosen = self.samples.part(
             self._part(period, "in order" if generator is None else "shuffled"), scored_only=True
         )
         if generator is None:
-            return Loader(chosen, InOrder(len(chosen)), batch, torch.Generator())
-        return Loader(chosen, Shuffled(len(chosen)), batch, generator)
+            return Loader(chosen, InOrder(len(chosen)), batch, torch.Generator(), share=share)
+        return Loader(chosen, Shuffled(len(chosen)), batch, generator, share=share)
 
     def statistics(self, period: Period) -> Statistics:
         """Return mean and standard deviation of each variable over the places and times of a period.
