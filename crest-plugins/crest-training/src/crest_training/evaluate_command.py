@@ -15,6 +15,7 @@ from rich.table import Table
 from crest_core import Component, CrestError, ForcingError, from_xarray_time, parse_timestep, registry
 from crest_training.comparison import Comparison, compare
 from crest_training.evaluation import METRICS, score
+from crest_training.evaluation_data import load_evaluation_data
 from crest_training.observation import Observation
 from crest_training.report import write_report
 from crest_training.summary import Anchor, Row, summarise
@@ -22,18 +23,23 @@ from crest_training.train_file import load_train_file
 from crest_training.trained_models import scored_output, trained_models
 from crest_training.workflow import data_of
 
+_MODEL_FILE = "model.yaml"  # of a model folder
+
 
 def evaluate(
     what: Annotated[
         str,
         typer.Argument(
             metavar="FILE|RUN|MODEL",
-            help="Training file whose models are there, results (NetCDF, Zarr), or a registered component.",
+            help="Training file whose models are there, results (NetCDF, Zarr), a model folder or a component.",
         ),
     ],
     observed: Annotated[
-        str, typer.Option(metavar="FILE:VAR", help="Observations: a file and its variable. FILE has its own.")
+        str, typer.Option(metavar="FILE:VAR", help="Observations: a file and its variable; VAR alone of --data.")
     ] = "",
+    data: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="YAML with forcing and observations of MODEL, as in run files.")
+    ] = None,
     output: Annotated[
         str, typer.Option(metavar="NAME", help="Output to compare. Default: VAR, or what FILE scores.")
     ] = "",
@@ -65,16 +71,21 @@ def evaluate(
     \b
     crest evaluate train.yaml --from 1988-01-01 --to 1989-01-01 --report report
     crest evaluate results.nc --observed gauges.nc:runoff_flux --report report
+    crest evaluate trained/seed-1/streamflow --data basins.yaml --output runoff_flux --from 1989-10-01 --to 1999-10-01
     crest evaluate my-model --forcing weather.nc --observed gauges.nc:q --output runoff_flux --from 1989-10-01
       --to 1999-10-01 --spin-up 365D --training 1999-10-01/2008-10-01 --anchor "nse=0.73=LSTM, Kratzert et al. (2019)"
     """
     anchors = [_anchor(text) for text in anchor or ()]
     if Path(what).suffix in (".yaml", ".yml"):
-        if observed or forcing or training or spin_up != "0D":
+        if observed or forcing or data or training or spin_up != "0D":
             raise CrestError(
-                f"{what} has its own data and periods; leave out --observed, --forcing, --training, --spin-up"
+                f"{what} has its own data and periods; leave out --observed, --forcing, --data, --training, --spin-up"
             )
         compared = _of_training(what, output, start, end, seed or (), units)
+    elif data is not None:
+        if forcing:
+            raise CrestError(f"{what}: --data {data} names the forcing, too; leave out --forcing")
+        compared = _of_data(what, data, observed, output, start, end, spin_up, training, units)
     else:
         compared = _of_run(what, observed, output, start, end, forcing, spin_up, training, units)
     scores = score(compared, [name.replace("_", "-") for name in metric] if metric else METRICS)
@@ -102,6 +113,31 @@ def _of_training(what: str, output: str, start: str, end: str, seeds: Sequence[i
     )  # fmt: skip
 
 
+def _of_data(
+    what: str,
+    data: Path,
+    variable: str,
+    output: str,
+    start: str,
+    end: str,
+    spin_up: str,
+    training: str,
+    units: str,
+) -> Comparison:
+    """Return the comparison of a component on the data of a file."""
+    model = _component(what).eval()
+    begin, finish = _period(model, start, end)
+    specs = {spec.name: spec for spec in model.outputs}
+    spec = specs.get(output or variable) or (next(iter(specs.values())) if len(specs) == 1 else None)
+    if spec is None or (output and output not in specs):
+        raise CrestError(f"{what}: no output {output or variable!r}; give --output, one of {', '.join(specs)}")
+    inputs, known = load_evaluation_data(data).fields_of(model, spec, variable)
+    return compare(
+        model, inputs, Observation(spec.name, known), start=begin, end=finish, spin_up=spin_up, units=units,
+        training=_training(training),
+    )  # fmt: skip
+
+
 def _of_run(
     what: str,
     observed: str,
@@ -122,29 +158,43 @@ def _of_run(
         raise CrestError(f"--observed {observed}: no variable {variable!r}; it holds {', '.join(map(str, known))}")
     model, weather = _model(what, forcing)
     begin, finish = _period(model, start, end)
-    both = tuple(training.split("/"))
-    if training and len(both) != 2:
-        raise CrestError(f"--training {training!r}: expected two dates with a slash: 1999-10-01/2008-10-01")
     return compare(
         model, weather, Observation(output or variable, known[variable]), start=begin, end=finish, spin_up=spin_up,
-        units=units, training=(both[0], both[1]) if training else None,
+        units=units, training=_training(training),
     )  # fmt: skip
 
 
 def _model(what: str, forcing: Path | None) -> tuple[Component | xr.Dataset, xr.Dataset | None]:
     """Return a run without forcing, or a component with its forcing."""
     path = Path(what)
-    if path.exists():
+    if path.exists() and not (path / _MODEL_FILE).exists():
         return _opened(path, "RUN"), None
     if forcing is None:
-        raise CrestError(f"{what!r} is no file, and as a component it needs --forcing FILE")
+        told = "a model folder needs" if path.exists() else "is no file, and as a component it needs"
+        raise CrestError(f"{what!r} {told} --forcing FILE, or --data FILE")
+    return _component(what).eval(), _opened(forcing, "--forcing")
+
+
+def _component(what: str) -> Component:
+    """Return a model folder or a registered component, built without arguments."""
+    if (Path(what) / _MODEL_FILE).exists():
+        saved: Component = registry().load("parts", "model-folder-reader")(what)
+        return saved
     try:
         model: Component = registry().load("components", what)()
     except TypeError as error:
         raise CrestError(
             f"component {what!r} needs arguments ({error}); run it by a run file, and evaluate that"
         ) from error
-    return model.eval(), _opened(forcing, "--forcing")
+    return model
+
+
+def _training(period: str) -> tuple[str, str] | None:
+    """Return the two dates of --training."""
+    start, slash, end = period.partition("/")
+    if period and (not slash or "/" in end):
+        raise CrestError(f"--training {period!r}: expected two dates with a slash: 1999-10-01/2008-10-01")
+    return (start, end) if period else None
 
 
 def _opened(path: Path, who: str) -> xr.Dataset:

@@ -27,7 +27,8 @@ def train(
     The file says what is trained (graph, as in run files, or network), on which data (forcing, observations, samples),
     on which period (training, validation), towards what (objectives), how (epochs, optimiser, patience, precision), for
     which seeds and where to (folder, model). Each seed gets the folder seed-N: checkpoint and losses.csv while it
-    trains, a model at the end. Killed, it goes on with --resume, with the same losses to the last bit.
+    trains, a model folder of each component at the end. Killed, it goes on with --resume, with the same losses to the
+    last bit.
 
     \b
     crest train train.yaml
@@ -46,12 +47,13 @@ def train(
 
 
 def _told(one: Trained) -> str:
-    """Return folder, losses and notes of a member."""
+    """Return folder, losses, notes and model folders of a member."""
     record = one.record
     looked = [loss for loss in record.validation if loss == loss]
     best = f"validation loss {min(looked):.4f}" if looked else f"training loss {min(record.training):.4f}"
     lines = [f"{one.folder}: {best} in epoch {record.best_epoch} of {len(record.training)}, {record.seconds:.0f} s"]
-    return "\n  ".join([*lines, *record.notes])
+    folders = [f"model folder {path.parent}: `crest add` takes it" for path in sorted(one.folder.glob("*/model.yaml"))]
+    return "\n  ".join([*lines, *record.notes, *folders])
 
 
 def _change(text: str) -> tuple[str, Any]:

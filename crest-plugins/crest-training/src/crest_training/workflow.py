@@ -15,9 +15,11 @@ import torch
 import xarray as xr
 
 from crest_core import Component, FieldSpec, ForcingError, Standardize, registry
+from crest_training.datasets import Datasets
 from crest_training.descent import Optimiser
 from crest_training.leaving import leave
 from crest_training.losses import LIKELIHOODS, POINTS, Likelihood, Logarithm, Root, Standardised, quantile
+from crest_training.model_folders import write_model_folders
 from crest_training.objective import Objective
 from crest_training.ports import as_fields, standardise
 from crest_training.record import TrainingRecord
@@ -44,24 +46,11 @@ def run_training(
 
     With `resume` complete members are left as they are, and the others go on from their checkpoints.
     """
-    data = _Data(file)
+    data = Datasets(file.file, file.data, file.lines)
     return [_member(file, data, seed, resume, progress) for seed in seeds or file.seeds]
 
 
-class _Data:
-    """The datasets of a file, opened once for all seeds."""
-
-    def __init__(self, file: TrainFile) -> None:
-        part = registry().load("parts", "run-part")
-        self.forcing: xr.Dataset = part(file.file, file.data, file.lines, seed=None).forcing()
-        self.observations = self.forcing
-        if file.observations is not None:
-            lines = {("forcing", *place[1:]): n for place, n in file.lines.items() if place[:1] == ("observations",)}
-            own = {**file.data, "forcing": file.observations}
-            self.observations = part(file.file, own, {**file.lines, **lines}, seed=None).forcing()
-
-
-def _member(file: TrainFile, data: _Data, seed: int, resume: bool, progress: bool | None) -> Trained:
+def _member(file: TrainFile, data: Datasets, seed: int, resume: bool, progress: bool | None) -> Trained:
     model, skipped = _model(file, seed)
     targets = _targets(file, model)
     with file.at("samples"):
@@ -99,6 +88,7 @@ def _member(file: TrainFile, data: _Data, seed: int, resume: bool, progress: boo
         progress=progress,
     )
     leave(folder, file, model, record, seed=seed, statistics={"mean": mean, "std": std}, scaled=scaled)
+    write_model_folders(folder, file, model)
     return Trained(seed, folder, record, model)
 
 
@@ -113,7 +103,7 @@ def data_of(
     file: TrainFile, model: Component, output: FieldSpec, variable: str | None
 ) -> tuple[xr.Dataset, xr.DataArray]:
     """Return the inputs of a model, and what was observed of one of its outputs, as the file names them."""
-    data = _Data(file)
+    data = Datasets(file.file, file.data, file.lines)
     with file.at("samples"):
         inputs = as_fields(data.forcing, model.inputs, file.samples.inputs, "input")
         observed = as_fields(data.observations, [output], {output.name: variable} if variable else {}, "objective")
@@ -136,10 +126,10 @@ def _scale(
 
 
 def _model(file: TrainFile, seed: int) -> tuple[Component, set[str]]:
-    """Return the model of a file, and which of its components came with weights."""
+    """Return the model of a file, and which of its components came with weights and their scaling."""
     if file.network is None:
         part = registry().load("parts", "run-part")(file.file, file.data, file.lines, seed=seed)
-        return part.graph(), part.trained()
+        return part.graph(), part.trained() | _saved(file)
     section = file.network
     fields: dict[str, tuple[FieldSpec, ...]] = {}
     for key, listed in (("inputs", section.inputs), ("outputs", section.outputs)):
@@ -158,6 +148,13 @@ def _model(file: TrainFile, seed: int) -> tuple[Component, set[str]]:
             generator=_generator(seed, "weights"),
         )
     return network.to(getattr(torch, file.dtype)), set()
+
+
+def _saved(file: TrainFile) -> set[str]:
+    """Return the components of the graph that are model folders: they come with weights and scaling."""
+    kind = registry().load("parts", "saved-model")
+    sections: dict[str, dict[str, Any]] = (file.graph or {})["components"]
+    return {name for name, one in sections.items() if isinstance(registry().load("components", one["use"]), kind)}
 
 
 def _field(keys: dict[str, Any]) -> FieldSpec:
