@@ -50,7 +50,7 @@ class Descent:
         kind = torch.optim.AdamW if optimiser.method == "adamw" else torch.optim.Adam
         self._torch: torch.optim.Optimizer = kind(groups)
         self._rates = [group["lr"] for group in groups]
-        self._parameters = [p for group in groups for p in group["params"]]
+        self.parameters: list[nn.Parameter] = [p for group in groups for p in group["params"]]
 
     def clear(self) -> None:
         """Forget the gradients of the last step."""
@@ -61,11 +61,11 @@ class Descent:
 
         `epochs_done` is how far training was before it, which the schedule asks for.
         """
-        norm = nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
+        norm = nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
         if not bool(torch.isfinite(norm)):
             self._check_gradients(int(epochs_done) + 1)
         if self.optimiser.clip is not None:
-            nn.utils.clip_grads_with_norm_(self._parameters, self.optimiser.clip, norm)
+            nn.utils.clip_grads_with_norm_(self.parameters, self.optimiser.clip, norm)
         for group, rate in zip(self._torch.param_groups, self._rates, strict=True):
             group["lr"] = rate * self.optimiser.schedule.at_epoch(epochs_done, self.epochs)
         self._torch.step()

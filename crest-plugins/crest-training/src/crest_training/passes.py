@@ -12,6 +12,7 @@ from torch import Tensor
 from crest_core import Component, FieldSpec, ForcingError, Sizes, Tensors
 from crest_training.batch import Batch
 from crest_training.objective import Objective, weighted
+from crest_training.processes import present_processes
 
 
 class Passes:
@@ -19,7 +20,7 @@ class Passes:
 
     With `segment` the state is taken off the tape after so many steps, and the loss of each segment is handed out by
     itself: memory is that of one segment, and gradients reach back to its beginning only (Williams and Peng 1990,
-    doi:10.1162/neco.1990.2.4.490).
+    doi:10.1162/neco.1990.2.4.490). Of several processes each runs its share of the batch.
     """
 
     def __init__(self, model: Component, objectives: Sequence[Objective], segment: int | None = None) -> None:
@@ -29,20 +30,25 @@ class Passes:
         self.reduced = False  # run in bfloat16 where torch says that it is safe
         first = next(iter(model.parameters()), torch.zeros(()))
         self.device, self.dtype = first.device, first.dtype
+        self.processes = present_processes()
         self._before = max(model.history.values(), default=0)
 
     def losses(self, batch: Batch) -> Iterator[Tensor]:
-        """Yield the loss of each segment; their sum is the loss of the batch.
+        """Yield the loss of each segment; their sum, over all processes, is the loss of the batch.
 
-        A segment counts by its share of the observations of each objective.
+        A segment, and a process, counts by its share of the observations of each objective.
         """
         batch = self._fitting(batch)
-        counts = {one.observed: (~torch.isnan(batch.targets[one.observed])).sum() for one in self.objectives}
+        parted = self.segment is not None or self.processes.count > 1
+        counts = {
+            one.observed: self.processes.total((~torch.isnan(batch.targets[one.observed])).sum())
+            for one in self.objectives
+        }
         for outputs, observed in self._segments(batch):
             values = []
             for one in self.objectives:
                 value = one.value(outputs, observed[one.observed], batch.place)
-                if self.segment is not None:
+                if parted:
                     there = (~torch.isnan(observed[one.observed])).sum()
                     value = value * (there / counts[one.observed].clamp(min=1))
                 values.append(value)

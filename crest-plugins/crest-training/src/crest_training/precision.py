@@ -72,4 +72,5 @@ def _loss_and_gradient(passes: Passes, batch: Batch) -> tuple[Tensor, Tensor]:
         found = torch.autograd.grad(loss, parameters, allow_unused=True)
         gradient = [g if new is None else g + new for g, new in zip(gradient, found, strict=True)]
         total = total + loss.detach().cpu().double()
-    return total, torch.cat([g.reshape(-1).double() for g in gradient])
+    every = passes.processes.total(torch.cat([total.reshape(1), *(g.reshape(-1).cpu().double() for g in gradient)]))
+    return every[0], every[1:]

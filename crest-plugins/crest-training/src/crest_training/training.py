@@ -22,6 +22,7 @@ from crest_training.modes import frozen_parts, modes_restored, parts_of
 from crest_training.objective import Objective, check_objectives
 from crest_training.passes import Passes
 from crest_training.precision import TRIES, gate
+from crest_training.processes import present_processes
 from crest_training.progress import Progress
 from crest_training.record import TrainingRecord
 from crest_training.validating import validation_loss
@@ -54,7 +55,7 @@ def train(
     `patience` looks without a better one end the training. `frozen` names components of a graph, or modules, that stay
     as they are. `segment` cuts gradients after so many steps. bf16 is used once a batch (the 1st, 21st, 101st or 501st)
     gives nearly the same loss and gradient in it. Dropout draws from torch's own generator, seeded with `seed` where
-    that is given.
+    that is given. Of several processes (torchrun) each is given its share of the batches, and the first writes.
 
     With `folder` losses.csv and a checkpoint are written at the end of each epoch and every `checkpoint_every` batches,
     and event files for TensorBoard with `events`; `resume` goes on from the checkpoint, if there is one, bit for bit.
@@ -69,14 +70,16 @@ def train(
     forked = nullcontext() if seed is None else torch.random.fork_rng()
     with flushed_denormals(), modes_restored(model), frozen_parts(parts), forked:
         if seed is not None:
-            torch.manual_seed(seed)
+            torch.manual_seed(present_processes().seed(seed))
         descent = Descent(model, optimiser or Optimiser(), epochs, who="train")
         one = _Training(Passes(model, objectives, segment), descent, loader, validation, parts, facts)
         one.folder = None if folder is None else Path(folder)
         one.checkpoint_every = checkpoint_every
         one.begin(resume)
+        first = one.passes.processes.is_first
+        shown, wanted = progress if first else False, events and first
         try:
-            with Progress(epochs, progress, "train") as bar, EventLog(one.folder, events, one.history.epoch) as log:
+            with Progress(epochs, shown, "train") as bar, EventLog(one.folder, wanted, one.history.epoch) as log:
                 one.run(bar, log)
         finally:  # an interrupted training leaves the best so far, too
             one.best.restore()
@@ -106,7 +109,8 @@ class _Training:
         self.spent, self.began = 0.0, monotonic()
 
     def begin(self, resume: bool) -> None:
-        """Go on from the checkpoint of the folder, if that is wanted and there is one."""
+        """Go on from the checkpoint of the folder, if that is wanted and there is one; all processes from one."""
+        self.passes.processes.agree(self.model)
         if self.folder is None or not (self.folder / FILE).exists():
             return
         if not resume:
@@ -122,9 +126,9 @@ class _Training:
             self._epoch(bar)
             bar.update(self.history.epoch, self.history.training[-1], self.best.loss)
             log.add(self.history, self.descent.rates(self.history.epoch))
-            if self.folder is not None:
+            if self.folder is not None and self.passes.processes.is_first:
                 write_losses(self.folder, self.history)
-                self._save()
+            self._save()
 
     def record(self) -> TrainingRecord:
         """Return what happened."""
@@ -167,7 +171,9 @@ class _Training:
         for loss in self.passes.losses(batch):
             loss.backward()
             total += float(loss.detach())
-        self.history.add(total)
+        processes = self.passes.processes
+        self.history.add(float(processes.total(torch.tensor(total, dtype=torch.float64))))
+        processes.sum_gradients(self.descent.parameters)
         self.descent.step(epochs_done)
 
     def _mode(self) -> None:
@@ -192,9 +198,13 @@ class _Training:
     def _save(self) -> None:
         if self.folder is None:
             return
+        drawn = self.passes.processes.gathered(random_state(self.passes.device))
+        if not self.passes.processes.is_first:
+            return
         kept, judged = self.best.state()
         parts = {"model": self.model.state_dict(), "best": kept, "optimiser": self.descent.state()}
-        parts |= {"loader": self.loader.state(), "random": random_state(self.passes.device)}
+        parts |= {"loader": self.loader.state()}
+        parts |= {_random(number): state for number, state in enumerate(drawn)}
         parts |= {} if self.validation is None else {"validation": self.validation.state()}
         facts = {"settings": self.facts, "history": self.history.state(), "best": judged, "seconds": self._seconds()}
         facts |= {"notes": self.notes, "reduced": self.passes.reduced, "decided": self.decided}
@@ -212,4 +222,10 @@ class _Training:
         self.history.resume(saved.facts["history"])
         self.spent, self.notes = float(saved.facts["seconds"]), list(saved.facts["notes"])
         self.passes.reduced, self.decided = bool(saved.facts["reduced"]), bool(saved.facts["decided"])
-        restore_random_state(saved.part("random"), self.passes.device)
+        if drawn := saved.part(_random(self.passes.processes.number)):  # else there were fewer processes
+            restore_random_state(drawn, self.passes.device)
+
+
+def _random(number: int) -> str:
+    """Return where a checkpoint holds the state of the generators of a process."""
+    return f"random-{number}" if number else "random"

@@ -21,6 +21,7 @@ def validation_loss(passes: Passes, batches: Batches) -> float:
     for batch in batches:
         for row, (mean, count) in zip(sums, passes.scores(batch), strict=True):
             row += torch.stack([mean.double() * count, count.double()]).cpu()
+    sums = passes.processes.total(sums)
     if empty := [one.output for one, row in zip(passes.objectives, sums, strict=True) if not row[1]]:
         raise ForcingError(
             f"train: nothing of {', '.join(empty)} is observed in the validation batches; move the validation period"
