@@ -179,7 +179,9 @@ def test_a_package_ships_a_folder_under_a_name_of_its_own(saved, site, crest, mo
 
 def test_a_component_whose_package_is_missing_names_it_and_pip(saved):
     told = fault(edit(saved, "name: pond\n", "name: pool\n"))
-    assert "component.name: the component 'pool' is not installed; it belongs to pond-package 1.0: pip install " in told
+    assert (
+        "component.name: the component 'pool' is not installed; its package is pond-package 1.0: pip install " in told
+    )
 
 
 @pytest.mark.parametrize(
@@ -254,6 +256,11 @@ def test_what_explains_a_field_is_not_what_it_is(saved):
         ("pool", {}, "the component 'pool' is not installed"),
         ("soil-lstm", {}, "'soil-lstm' is SoilLSTM, and the component a Pond"),
         ("pond", {}, "not written: .*tensor 'mean'"),
+        (
+            "pond",
+            {"units": torch.tensor(3)},
+            "not written: .*cannot represent an object.*settings and training hold num",
+        ),
         ("pond", {"units": 3, "label": "../pond"}, "not written: .*label: the text '../pond' could name a file"),
     ],
 )

@@ -64,7 +64,7 @@ def registered_class(name: str, owner: str = "", package: str = "") -> tuple[Ent
     """Return entry and class of a registered component; `owner` is who should have it, `package` what pip calls it."""
     entries = {entry.name: entry for entry in registry().of_kind("components")}
     if name not in entries:
-        told = f"; it belongs to {owner}: pip install {package}" if package else ""
+        told = f"; its package is {owner}: pip install {package}, if you trust it" if package else ""
         raise ModelError(f"the component {name!r} is not installed{told}{near(name, entries)}")
     target = registry().load("components", name)
     if not (isinstance(target, type) and issubclass(target, Component)):

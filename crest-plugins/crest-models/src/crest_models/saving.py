@@ -55,7 +55,7 @@ def save_model(
         weights = trial / _WEIGHTS
         architecture = registered_keys(component, use, settings or {}, weights) if use else _network(component, weights)
         keys = {"crest_model": 1, **about, **architecture, **origin}
-        text = yaml.safe_dump(keys, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+        text = _yaml(keys)
         (trial / MODEL_FILE).write_text(text, encoding="utf-8")
         try:
             load_model(trial)
@@ -64,6 +64,16 @@ def save_model(
         for file in (_WEIGHTS, MODEL_FILE):
             write_atomically(folder / file, (trial / file).read_bytes())
     return folder
+
+
+def _yaml(keys: Mapping[str, Any]) -> str:
+    try:
+        return yaml.safe_dump(dict(keys), sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise ModelError(
+            f"the model is not written: {reason}; settings and training hold numbers, texts, lists and mappings"
+        ) from error
 
 
 def _network(component: Component, weights: Path) -> dict[str, Any]:
