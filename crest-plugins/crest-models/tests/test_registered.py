@@ -30,6 +30,7 @@ from crest_core.hookspecs import hookimpl
 def register_components(register):
     register("pond", "ponds.model:Pond", summary="Ponds")
     register("shipped-pond", "ponds.shipped:pond", summary="A pond with weights")
+    register("lake", "ponds.model:Lake", summary="Lakes")
     register("duck", "ponds.shipped:duck", summary="No class")
 """
 MODEL = """
@@ -58,6 +59,10 @@ class Pond(StepComponent):
     def step(self, state, inputs, time):
         rain = torch.stack(list(inputs.values()), -1)
         return {"level": (self.inlet(rain) + self.mean).sum(-1) * self.depth}, {}
+
+
+class Lake(Pond):
+    pass
 """
 SHIPPED = """
 from pathlib import Path
@@ -254,7 +259,7 @@ def test_what_explains_a_field_is_not_what_it_is(saved):
     ("use", "settings", "words"),
     [
         ("pool", {}, "the component 'pool' is not installed"),
-        ("soil-lstm", {}, "'soil-lstm' is SoilLSTM, and the component a Pond"),
+        ("lake", {}, "'lake' is Lake, and the component a Pond"),
         ("pond", {}, "not written: .*tensor 'mean'"),
         (
             "pond",
