@@ -54,6 +54,8 @@ class SamplesSection(Section):
     """Samples of a batch."""
     inputs: dict[str, str] = {}
     """Variables of the forcing by the inputs of the model, where their names differ."""
+    missing: Names = ()
+    """Inputs that the model takes with gaps, as lagged discharge: windows with nan in them are kept."""
 
 
 class PeriodSection(Section):
@@ -94,6 +96,8 @@ class ObjectiveSection(Section):
             raise PydanticCustomError("choice", "expected the key levels with the loss quantile, and with no other")
         if self.loss == "nse" and self.space != "standardised":
             raise PydanticCustomError("choice", "the loss nse divides by the spread of places in standardised space")
+        if self.loss in ("gaussian-mixture", "cmal") and self.space != "standardised":
+            raise PydanticCustomError("choice", "a likelihood is of the observations themselves; leave out the space")
         return self
 
 

@@ -6,8 +6,8 @@ trained = run_training(load_train_file("train.yaml"))
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,13 @@ from crest_core import Component, FieldSpec, ForcingError, Standardize, registry
 from crest_training.datasets import Datasets
 from crest_training.descent import Optimiser
 from crest_training.leaving import leave
-from crest_training.losses import LIKELIHOODS, POINTS, Likelihood, Logarithm, Root, Standardised, quantile
 from crest_training.model_folders import write_model_folders
-from crest_training.objective import Objective
 from crest_training.ports import as_fields, standardise
 from crest_training.record import TrainingRecord
 from crest_training.schedule import Schedule
+from crest_training.task import Task, make_task, moments_of, targets_of
 from crest_training.train_file import TrainFile
-from crest_training.train_sections import ObjectiveSection
+from crest_training.train_sections import OptimiserSection
 from crest_training.training import train
 
 
@@ -52,50 +51,60 @@ def run_training(
 
 def _member(file: TrainFile, data: Datasets, seed: int, resume: bool, progress: bool | None) -> Trained:
     model, skipped = _model(file, seed)
-    targets = _targets(file, model)
     with file.at("samples"):
         inputs = as_fields(data.forcing, model.inputs, file.samples.inputs, "input")
-        names = {spec.name: one.variable for spec, one in zip(targets, file.objectives, strict=True) if one.variable}
-        observed = as_fields(data.observations, targets, names, "objective")
-        samples = registry().load("parts", "training-samples")(
-            inputs, observed, steps=file.samples.steps, spin_up=file.samples.spin_up, every=file.samples.every
-        )
-        mean, std = samples.statistics(file.training.dates)
-    scaled = _scale(file, model, targets, mean, std, skipped)
-    objectives = [
-        _objective(one, spec.name, mean, std, samples.spread(spec.name, file.training.dates))
-        for spec, one in zip(targets, file.objectives, strict=True)
-    ]
-    loader = samples.loader(file.training.dates, batch=file.samples.batch, generator=_generator(seed, "samples"))
-    ahead = samples.loader(file.validation.dates, batch=file.samples.batch) if file.validation else None
+    task = make_task(file, model, file.objectives, inputs, data.observations, missing=file.samples.missing)
+    mean, std = task.mean, task.std
+    scaled = _scale(file, model, mean, std, skipped)
     folder = file.target / f"seed-{seed}"
-    record = train(
+    record = _trained(file, model, task, file.optimiser, seed, folder, "", epochs=file.epochs, resume=resume,
+                      progress=progress, frozen=file.frozen)  # fmt: skip
+    leave(folder, file, model, record, seed=seed, statistics={"mean": mean, "std": std}, scaled=scaled)
+    write_model_folders(folder, file, model)
+    return Trained(seed, folder, record, model)
+
+
+def _trained(
+    file: TrainFile,
+    model: Component,
+    task: Task,
+    optimiser: OptimiserSection,
+    seed: int,
+    folder: Path,
+    stage: str,
+    *,
+    epochs: int,
+    resume: bool,
+    progress: bool | None,
+    frozen: Sequence[str] = (),
+) -> TrainingRecord:
+    """Train a model on its task, in place; what is drawn in a stage is drawn for it alone."""
+    batches = {"batch": file.samples.batch}
+    loader = task.samples.loader(file.training.dates, generator=_generator(seed, f"samples{stage}"), **batches)
+    return train(
         model,
         loader,
-        objectives,
-        epochs=file.epochs,
-        optimiser=_optimiser(file),
-        validation=ahead,
+        task.objectives(file.training.dates),
+        epochs=epochs,
+        optimiser=_optimiser(file, optimiser),
+        validation=task.samples.loader(file.validation.dates, **batches) if file.validation else None,
         patience=file.patience,
-        frozen=file.frozen,
+        frozen=frozen,
         segment=file.segment,
         precision=file.precision,
-        seed=_seed(seed, "training"),
+        seed=_seed(seed, f"training{stage}"),
         folder=folder,
         resume=resume,
         checkpoint_every=file.checkpoint_every,
         events=file.events,
         progress=progress,
     )
-    leave(folder, file, model, record, seed=seed, statistics={"mean": mean, "std": std}, scaled=scaled)
-    write_model_folders(folder, file, model)
-    return Trained(seed, folder, record, model)
 
 
 def untrained(file: TrainFile, seed: int, mean: Mapping[str, float], std: Mapping[str, float]) -> Component:
     """Return the model of a seed with the scaling of these statistics, for parameters to be loaded into it."""
     model, skipped = _model(file, seed)
-    _scale(file, model, _targets(file, model), mean, std, skipped)
+    _scale(file, model, mean, std, skipped)
     return model
 
 
@@ -111,18 +120,14 @@ def data_of(
 
 
 def _scale(
-    file: TrainFile,
-    model: Component,
-    targets: Sequence[FieldSpec],
-    mean: Mapping[str, float],
-    std: Mapping[str, float],
-    skipped: set[str],
+    file: TrainFile, model: Component, mean: Mapping[str, float], std: Mapping[str, float], skipped: set[str]
 ) -> dict[str, list[str]]:
-    """Scale inputs and scored outputs, and return what was scaled."""
-    outputs = {one.output: spec.name for spec, one in zip(targets, file.objectives, strict=True)}
-    known = {spec.name for spec in model.inputs} | outputs.keys()
-    pairs = {name: outputs.get(name, name) for name in known}
-    return standardise(model, {n: mean[p] for n, p in pairs.items()}, {n: std[p] for n, p in pairs.items()}, skipped)
+    """Scale inputs and scored outputs, and what stages scored, `component.field`; return what was scaled."""
+    moments = {name: (mean[name], std[name]) for name in mean if "." in name}
+    moments |= {spec.name: (mean[spec.name], std[spec.name]) for spec in model.inputs}
+    moments |= moments_of(targets_of(file, model, file.objectives), file.objectives, mean, std)
+    means, stds = ({name: both[i] for name, both in moments.items()} for i in (0, 1))
+    return standardise(model, means, stds, skipped)
 
 
 def _model(file: TrainFile, seed: int) -> tuple[Component, set[str]]:
@@ -166,41 +171,8 @@ def _field(keys: dict[str, Any]) -> FieldSpec:
         ) from error
 
 
-def _targets(file: TrainFile, model: Component) -> list[FieldSpec]:
-    """Return the field that each objective is compared with, under a name of its own."""
-    known = {spec.name: spec for spec in model.outputs}
-    specs: list[FieldSpec] = []
-    for i, one in enumerate(file.objectives):
-        wanted = f"{one.output}_location" if one.loss in LIKELIHOODS else one.output
-        with file.at("objectives", i, "output"):
-            if wanted not in known:
-                raise ForcingError(f"the model has no output {wanted}; outputs: {', '.join(known)}")
-        spec = known[wanted]
-        more = one.loss in LIKELIHOODS or len(one.levels) > 1
-        twice = any(other.name == one.output for other in specs)
-        name = f"{one.output}_{i}" if twice else one.output
-        specs.append(replace(spec, name=name, dims=spec.dims[1:] if more else spec.dims))
-    return specs
-
-
-def _objective(
-    one: ObjectiveSection, target: str, mean: dict[str, float], std: dict[str, float], spread: torch.Tensor
-) -> Objective:
-    spaces: dict[str, Callable[[torch.Tensor], torch.Tensor] | None] = {
-        "standardised": Standardised(mean[target], std[target]),
-        "physical": None,
-        "log": Logarithm(one.offset),
-        "root": Root(one.offset),
-    }
-    loss = LIKELIHOODS.get(one.loss) or (quantile(*one.levels) if one.loss == "quantile" else POINTS[one.loss])
-    if isinstance(loss, Likelihood):
-        return Objective(one.output, loss, target, one.weight)
-    scale = spread / std[target] if one.loss == "nse" else None
-    return Objective(one.output, loss, target, one.weight, spaces[one.space], scale)
-
-
-def _optimiser(file: TrainFile) -> Optimiser:
-    keys = file.optimiser.model_dump()
+def _optimiser(file: TrainFile, section: OptimiserSection) -> Optimiser:
+    keys = section.model_dump()
     with file.at("optimiser"):
         return Optimiser(**{**keys, "schedule": Schedule(**keys["schedule"])})
 
