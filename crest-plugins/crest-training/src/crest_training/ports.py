@@ -45,7 +45,8 @@ def standardise(
 ) -> dict[str, list[str]]:
     """Scale the components of a model that can be scaled; return which of their fields were.
 
-    Components that are `skipped` came with weights, to which their scaling belongs.
+    A name may be `component.field`, which counts before that of the field alone. Components that are `skipped` came
+    with weights, to which their scaling belongs.
     """
     children = model.components if isinstance(model, Graph) else {"model": model}
     declared = {key: [spec.name for spec in (*one.inputs, *one.outputs)] for key, one in children.items()}
@@ -53,9 +54,10 @@ def standardise(
     for name, child in children.items():
         if not isinstance(child, Standardisable) or name in skipped:
             continue
-        fields = [field for field in declared[name] if field in mean]
-        child.standardise({field: mean[field] for field in fields}, {field: std[field] for field in fields})
-        done[name] = fields
+        keys = {field: f"{name}.{field}" if f"{name}.{field}" in mean else field for field in declared[name]}
+        keys = {field: key for field, key in keys.items() if key in mean}
+        child.standardise({f: mean[key] for f, key in keys.items()}, {f: std[key] for f, key in keys.items()})
+        done[name] = list(keys)
     return done
 
 

@@ -25,6 +25,7 @@ from crest_training.train_sections import (
     PeriodSection,
     SamplesSection,
     Section,
+    StageSection,
     as_tuple,
 )
 
@@ -58,6 +59,8 @@ class TrainFile(Section):
     """Chooses the epoch whose parameters are kept; no part of it may be the test period."""
     objectives: list[ObjectiveSection] = Field(min_length=1)
     """What is scored."""
+    stages: list[StageSection] = []
+    """Components that are trained alone before the graph is trained as a whole, in this order."""
     epochs: Annotated[int, Field(ge=1)]
     """Times that all samples are gone through."""
     patience: Annotated[int, Field(ge=1)] | None = None

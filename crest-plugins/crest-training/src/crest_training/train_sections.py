@@ -135,6 +135,23 @@ class OptimiserSection(Section):
     """Of the learning rates."""
 
 
+class StageSection(Section):
+    """A component that is trained alone, on observed values of what other components will hand it."""
+
+    component: str
+    """Name of a component of the graph."""
+    inputs: dict[str, str] = {}
+    """Variables of the observations by those inputs, where their names differ."""
+    missing: Names = ()
+    """Inputs that it takes with gaps; windows with nan in another input are left out."""
+    objectives: list[ObjectiveSection] = Field(min_length=1)
+    """What is scored of its outputs."""
+    epochs: Annotated[int, Field(ge=1)]
+    """Times that all samples are gone through."""
+    optimiser: OptimiserSection | None = None
+    """How its parameters are changed; by default as in the rest of the training."""
+
+
 class ModelSection(Section):
     """What the card of the model says."""
 

@@ -22,6 +22,7 @@ from crest_training.model_folders import write_model_folders
 from crest_training.ports import as_fields, standardise
 from crest_training.record import TrainingRecord
 from crest_training.schedule import Schedule
+from crest_training.stages import stage_moments, stages_of
 from crest_training.task import Task, make_task, moments_of, targets_of
 from crest_training.train_file import TrainFile
 from crest_training.train_sections import OptimiserSection
@@ -54,9 +55,15 @@ def _member(file: TrainFile, data: Datasets, seed: int, resume: bool, progress: 
     with file.at("samples"):
         inputs = as_fields(data.forcing, model.inputs, file.samples.inputs, "input")
     task = make_task(file, model, file.objectives, inputs, data.observations, missing=file.samples.missing)
-    mean, std = task.mean, task.std
+    stages = stages_of(file, model, data)
+    more = stage_moments(stages)
+    mean, std = ({**own, **{n: both[i] for n, both in more.items()}} for i, own in enumerate((task.mean, task.std)))
     scaled = _scale(file, model, mean, std, skipped)
     folder = file.target / f"seed-{seed}"
+    for stage in stages:
+        chosen = stage.section.optimiser or file.optimiser
+        _trained(file, stage.component, stage.task, chosen, seed, folder / stage.name, f" {stage.name}",
+                 epochs=stage.section.epochs, resume=resume, progress=progress)  # fmt: skip
     record = _trained(file, model, task, file.optimiser, seed, folder, "", epochs=file.epochs, resume=resume,
                       progress=progress, frozen=file.frozen)  # fmt: skip
     leave(folder, file, model, record, seed=seed, statistics={"mean": mean, "std": std}, scaled=scaled)
