@@ -20,6 +20,7 @@ from crest_training.descent import Optimiser
 from crest_training.leaving import leave
 from crest_training.model_folders import write_model_folders
 from crest_training.ports import as_fields, standardise
+from crest_training.processes import joined_processes, present_processes
 from crest_training.record import TrainingRecord
 from crest_training.schedule import Schedule
 from crest_training.stages import stage_moments, stages_of
@@ -44,10 +45,13 @@ def run_training(
 ) -> list[Trained]:
     """Train a model for each seed, those of the file by default, each in its own folder with a model folder at the end.
 
-    With `resume` complete members are left as they are, and the others go on from their checkpoints.
+    With `resume` complete members are left as they are, and the others go on from their checkpoints. Processes that
+    torchrun started train together: each has batches of the file's size, and the first writes and returns the members.
     """
-    data = Datasets(file.file, file.data, file.lines)
-    return [_member(file, data, seed, resume, progress) for seed in seeds or file.seeds]
+    with joined_processes() as processes:
+        data = Datasets(file.file, file.data, file.lines)
+        trained = [_member(file, data, seed, resume, progress) for seed in seeds or file.seeds]
+    return trained if processes.is_first else []
 
 
 def _member(file: TrainFile, data: Datasets, seed: int, resume: bool, progress: bool | None) -> Trained:
@@ -66,8 +70,9 @@ def _member(file: TrainFile, data: Datasets, seed: int, resume: bool, progress: 
                  epochs=stage.section.epochs, resume=resume, progress=progress)  # fmt: skip
     record = _trained(file, model, task, file.optimiser, seed, folder, "", epochs=file.epochs, resume=resume,
                       progress=progress, frozen=file.frozen)  # fmt: skip
-    leave(folder, file, model, record, seed=seed, statistics={"mean": mean, "std": std}, scaled=scaled)
-    write_model_folders(folder, file, model)
+    if present_processes().is_first:
+        leave(folder, file, model, record, seed=seed, statistics={"mean": mean, "std": std}, scaled=scaled)
+        write_model_folders(folder, file, model)
     return Trained(seed, folder, record, model)
 
 
@@ -86,7 +91,8 @@ def _trained(
     frozen: Sequence[str] = (),
 ) -> TrainingRecord:
     """Train a model on its task, in place; what is drawn in a stage is drawn for it alone."""
-    batches = {"batch": file.samples.batch}
+    processes = present_processes()
+    batches = {"batch": file.samples.batch * processes.count, "share": processes.share}
     loader = task.samples.loader(file.training.dates, generator=_generator(seed, f"samples{stage}"), **batches)
     return train(
         model,
