@@ -1,5 +1,7 @@
 """Evaluation: what a model gains over baselines is measured on times that none of them has seen."""
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -80,6 +82,15 @@ def test_the_score_is_that_of_a_run_with_spin_up(forcing, observation):
     )
     known = observation.data.sel(time=slice(START, None))
     np.testing.assert_array_equal(found["nse"].sel(source="model"), nse(run.values, known.values))
+
+
+def test_no_spin_up_may_be_said_as_text_or_as_a_time(forcing, observation):
+    """A training file without spin-up makes it 0 times a day."""
+    text, time = (
+        compare(Reservoir(), forcing, observation, start=START, end=END, spin_up=zero).simulated["model"]
+        for zero in ("0D", timedelta(0))
+    )
+    np.testing.assert_array_equal(text, time)
 
 
 def test_a_model_without_error_has_nse_1_in_any_units(forcing, observation):

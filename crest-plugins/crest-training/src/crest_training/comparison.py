@@ -107,7 +107,8 @@ def _run(
     if forcing is None:
         raise ForcingError("evaluation: forcing is None; a model needs forcing, only a Dataset of outputs does not")
     calendar = str(forcing["time"].dt.calendar).replace("proleptic_gregorian", "standard")
-    first = parse_time(start, calendar) - parse_timestep(spin_up) if spin_up != "0D" else start
+    none = spin_up in ("0D", timedelta(0))
+    first = start if none else parse_time(start, calendar) - parse_timestep(spin_up)
     models = [model] if isinstance(model, Component) else list(model)
     if not models:
         raise ForcingError("evaluation: the ensemble has no member; give one model or more")
