@@ -12,6 +12,7 @@ from crest_training.train_file import TrainFileError
 from torch.distributions import Categorical, MixtureSameFamily, Normal
 
 from crest_core import Sizes
+from crest_core.cli import main
 
 WEIGHTS, LOCATIONS, SCALES = (0.3, 0.7), (400.0, 480.0), (8.0, 20.0)  # kg m-2 day-1
 DAYS = 900
@@ -84,6 +85,28 @@ def test_a_mixture_head_finds_the_distribution_that_made_the_data_in_its_units(t
     truth = MixtureSameFamily(Categorical(torch.tensor(WEIGHTS)), Normal(torch.tensor(LOCATIONS), torch.tensor(SCALES)))
     best = -truth.log_prob(torch.from_numpy(draws()).float()).mean()
     assert trained.record.training[-1] == pytest.approx(float(best), abs=0.05)
+
+
+def test_crest_evaluate_tells_what_two_mixtures_are_worth_over_gaps(tmp_path, capsys):
+    held = data()
+    held["runoff_flux"][750::3, 0] = np.nan
+    objective = {"output": "runoff", "variable": "runoff_flux", "loss": "gaussian-mixture"}
+    load(tmp_path, {"head": "gaussian-mixture", "mixture": 2}, objective, held=held)
+    keys = json.loads((tmp_path / "train.yaml").read_text(encoding="utf-8"))
+    keys |= {"training": {"start": "2001-01-01", "end": "2003-01-01"}, "seeds": [1, 2], "epochs": 8}
+    keys["optimiser"] = {"network_rate": 0.02}
+    (tmp_path / "train.yaml").write_text(json.dumps(keys), encoding="utf-8")
+    run_training(load_train_file(tmp_path / "train.yaml"), progress=False)
+    words = ["--from", "2003-01-15", "--to", "2003-06-01", "--output", "runoff_flux", "--metric", "nse"]
+    words += ["--report", str(tmp_path / "report")]
+    with pytest.raises(SystemExit) as stopped:
+        main(["evaluate", str(tmp_path / "train.yaml"), *words])
+    printed = capsys.readouterr()
+    told = printed.out
+    assert not stopped.value.code, printed.err
+    assert "ensemble of 2 members, medians over places: crps" in told
+    assert "distribution of 4 parts, medians over places: crps" in told and "pit_reliability 0.9" in told
+    assert (tmp_path / "report" / "pit.png").is_file()
 
 
 def test_the_scaling_of_a_head_is_of_the_training_part_alone(tmp_path):

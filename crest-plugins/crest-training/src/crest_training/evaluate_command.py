@@ -17,7 +17,7 @@ from crest_training.comparison import Comparison, compare
 from crest_training.evaluation import METRICS, score
 from crest_training.evaluation_data import load_evaluation_data
 from crest_training.observation import Observation
-from crest_training.report import write_report
+from crest_training.report import uncertainty_lines, write_report
 from crest_training.summary import Anchor, Row, summarise
 from crest_training.train_file import load_train_file
 from crest_training.trained_models import scored_output, trained_models
@@ -90,6 +90,8 @@ def evaluate(
         compared = _of_run(what, observed, output, start, end, forcing, spin_up, training, units)
     scores = score(compared, [name.replace("_", "-") for name in metric] if metric else METRICS)
     Console().print(_table(summarise(scores), anchors))
+    for line in uncertainty_lines(compared):
+        print(line)
     if report is not None:
         page = write_report(report, compared, scores, title=title, anchors=anchors, places=place or (), note=what)
         print(f"wrote {page}")
@@ -110,6 +112,7 @@ def _of_training(what: str, output: str, start: str, end: str, seeds: Sequence[i
     return compare(
         models if len(models) > 1 else models[0], inputs, Observation(spec.name, known), start=start, end=end,
         spin_up=file.samples.spin_up * parse_timestep(models[0].timestep), training=file.training.dates, units=units,
+        mixture=file.distribution_of(spec.name, variable),
     )  # fmt: skip
 
 

@@ -63,7 +63,7 @@ def write_report(
             figures.png(figures.maps(scores, metrics[:_MAPPED], where)),
         )
     spread = _spread(comparison)
-    note = "; ".join(filter(None, [note, *map(_told, spread)]))
+    note = "; ".join(filter(None, [note, *(_told(*one) for one in spread)]))
     if comparison.members is not None:
         bars = _ranks(comparison)
         pictures["ranks.png"] = ("Ranks of the observations: a U says that the members are too alike.", figures.png(
@@ -90,6 +90,11 @@ def write_report(
     return path / "index.html"
 
 
+def uncertainty_lines(comparison: Comparison) -> list[str]:
+    """Return what the ensemble and the distributions of a comparison are worth, in words."""
+    return [_told(*one) for one in _spread(comparison)]
+
+
 def _spread(comparison: Comparison) -> list[tuple[str, xr.Dataset]]:
     """Return the scores of the ensemble and of the distributions, as far as there are any."""
     found = []
@@ -107,8 +112,7 @@ def _medians(found: xr.Dataset) -> dict[str, float | None]:
     return {name: value if isfinite(value) else None for name, value in values.items()}
 
 
-def _told(scored: tuple[str, xr.Dataset]) -> str:
-    who, found = scored
+def _told(who: str, found: xr.Dataset) -> str:
     values = ", ".join(f"{name} {float(one.median()):.3g} [{one.units}]" for name, one in found.items())
     return f"{who}, medians over places: {values}"
 

@@ -114,6 +114,14 @@ class TrainFile(Section):
         """The folder that is written to."""
         return Path(self._file).parent / self.folder
 
+    def distribution_of(self, output: str, variable: str | None) -> str:
+        """Return the prefix of the likelihood that is trained on what an output is compared with, "" without one."""
+        for one in self.objectives:
+            same = variable is not None and one.variable == variable
+            if one.is_likelihood and (same or output == one.output or output.startswith(f"{one.output}_")):
+                return one.output
+        return ""
+
     @contextmanager
     def at(self, *place: str | int) -> Iterator[None]:
         """Put file, line and key before the message of an error inside."""

@@ -90,13 +90,18 @@ class ObjectiveSection(Section):
     offset: Annotated[float, Field(gt=0)] = 0.1
     """Added before logarithm and root."""
 
+    @property
+    def is_likelihood(self) -> bool:
+        """True where `output` is the prefix of the outputs of a distribution."""
+        return self.loss in ("gaussian-mixture", "cmal")
+
     @model_validator(mode="after")
     def _levels(self) -> ObjectiveSection:
         if bool(self.levels) != (self.loss == "quantile"):
             raise PydanticCustomError("choice", "expected the key levels with the loss quantile, and with no other")
         if self.loss == "nse" and self.space != "standardised":
             raise PydanticCustomError("choice", "the loss nse divides by the spread of places in standardised space")
-        if self.loss in ("gaussian-mixture", "cmal") and self.space != "standardised":
+        if self.is_likelihood and self.space != "standardised":
             raise PydanticCustomError("choice", "a likelihood is of the observations themselves; leave out the space")
         return self
 
