@@ -1,5 +1,7 @@
 """Passes: windows of inputs are filled from the first steps, heads are scored, and what does not fit is told."""
 
+import math
+
 import pytest
 import torch
 from crest_training import Objective, Optimiser, train
@@ -7,6 +9,7 @@ from crest_training.batch import batches_of
 from crest_training.checkpoint import FILE
 from crest_training.example import FLOW, RAIN, Network, Reservoir, RiverLoader, example_batches, example_rain
 from crest_training.losses import LIKELIHOODS, Standardised, gaussian_mixture
+from scipy.optimize import brentq
 from torch import nn
 
 from crest_core import FieldSpec, ForcingError, GradientError, Graph, SafetensorsStore, StepComponent, StoreError
@@ -121,3 +124,30 @@ def test_a_loader_that_tells_no_length_changes_rates_by_epoch():
     untold = Endless({"rain": rain}, {"flow": rain}, 2, 1)
     assert batches_of(untold) is None
     assert len(train(Reservoir(0.3), untold, [Objective("flow")], epochs=2).batches) == 2
+
+
+class Layer(Head):
+    """One normal distribution around a linear layer of rain, with a scale that is given."""
+
+    def __init__(self, scale):
+        super().__init__()
+        self.dim_sizes, self.scale = {"mixture": 1}, scale
+        self.layer = nn.Linear(1, 1)
+        with torch.no_grad():
+            self.layer.weight.fill_(0.0123)
+            self.layer.bias.fill_(0.0456)
+
+    def step(self, state, inputs, time):
+        location = self.layer(inputs["rain"].unsqueeze(-1)).movedim(-1, -2).to(inputs["rain"].dtype)
+        scale, weight = torch.full_like(location, self.scale), torch.ones_like(location)
+        return {"flow_location": location, "flow_scale": scale, "flow_weight": weight}, {}
+
+
+def test_bf16_is_not_left_because_a_likelihood_is_near_zero():
+    """A relative difference of a logarithm near 0 says nothing: it is compared in nats."""
+    square = float(((0.0123 * example_rain() + 0.0456) ** 2).mean())
+    scale = brentq(lambda s: math.log(s) + 0.5 * math.log(2 * math.pi) + square / (2 * s**2), square**0.5, 1.0)
+    objective = Objective("flow", LIKELIHOODS["gaussian-mixture"])
+    still = Optimiser(network_rate=1e-30)
+    record = train(Layer(scale), loader(40), [objective], epochs=1, optimiser=still, precision="bf16")
+    assert abs(record.batches[0]) < 1e-3 and record.notes[0].endswith("used") and "not used" not in record.notes[0]

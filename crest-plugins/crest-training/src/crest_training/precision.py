@@ -10,10 +10,11 @@ from torch import Tensor
 
 from crest_core import ComponentError
 from crest_training.batch import Batch
+from crest_training.losses import Likelihood
 from crest_training.modes import modes_restored
 from crest_training.passes import Passes
 
-LARGEST_DIFFERENCE = 0.02  # of the loss, relative; bfloat16 has 8 bits, a rounding of 0.004
+LARGEST_DIFFERENCE = 0.02  # of the loss, relative; bfloat16 has 8 bits, a rounding of 0.004; of likelihoods in nats
 SMALLEST_COSINE = 0.99  # between the gradients
 TRIES = (0, 20, 100, 500)
 """Batches that are done when the gate is tried. The gradient of an LSTM that was just drawn at random can be chaotic,
@@ -60,7 +61,9 @@ def gate(passes: Passes, batch: Batch) -> Gate:
             return Gate(nan, nan, f"the model does not run in it: {error}")
         finally:
             passes.reduced = False
-    difference = float((other - loss).abs() / loss.abs().clamp(min=torch.finfo(loss.dtype).tiny))
+    likelihood = any(isinstance(one.loss, Likelihood) for one in passes.objectives)
+    least = 1.0 if likelihood else torch.finfo(loss.dtype).tiny  # a logarithm may be near 0: its differences count
+    difference = float((other - loss).abs() / loss.abs().clamp(min=least))
     return Gate(difference, float(torch.nn.functional.cosine_similarity(gradient, rough, dim=0)))
 
 
