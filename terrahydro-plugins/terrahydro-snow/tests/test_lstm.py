@@ -4,7 +4,7 @@ import torch
 from terrahydro_snow import SnowLSTM, example
 from terrahydro_snow.example import bare_ground
 
-from crest_core import Graph, registry
+from crest_core import Graph, Sizes, registry
 from crest_core.provenance import graph_hash
 
 
@@ -68,3 +68,16 @@ def test_scaling_of_weather_and_places_changes_the_graph_hash():
 
 def test_the_registry_finds_the_model():
     assert registry().load("components", "snow-lstm") is SnowLSTM
+
+
+def test_in_bfloat16_snow_keeps_the_digits_of_float32():
+    """Thresholds and factors that are rounded to bfloat16 err by 0.26 percent of the most snow, others by 0.09."""
+    model = SnowLSTM(hidden=4, generator=seeded(4)).eval()
+    inputs = {name: value.float() for name, value in weather(200, 2).items()}
+    state = model.initial_state(Sizes({"cell": 2}))
+    with torch.no_grad():
+        exact = model(state, inputs, range(200))[0]["surface_snow_amount"]
+        with torch.autocast("cpu", torch.bfloat16):
+            rounded = model(state, inputs, range(200))[0]["surface_snow_amount"]
+    assert rounded.dtype == torch.float32
+    assert float((rounded - exact).abs().max()) < 0.0015 * float(exact.max())

@@ -121,3 +121,13 @@ def test_what_changes_the_answer_changes_the_graph_hash():
     hashes = {graph_hash(Graph({"soil": SoilLSTM(generator=seeded(1), **one)})) for one in settings}
     assert len(hashes) == 3
     assert "log1p(rain / 5)" in repr(SoilLSTM())
+
+
+def test_in_bfloat16_soil_moisture_keeps_the_digits_of_float32(model):
+    """Its numbers are not those of a bfloat16, and they err by its digits of the range of soil moisture."""
+    with torch.no_grad():
+        exact = model(start(model, 3), weather(30, 3), range(30))[0]["soil_moisture"]
+        with torch.autocast("cpu", torch.bfloat16):
+            rounded = model(start(model, 3), weather(30, 3), range(30))[0]["soil_moisture"]
+    assert rounded.dtype == torch.float32 and not torch.equal(rounded, rounded.bfloat16().float())
+    assert float((rounded - exact).abs().max()) < 2.0**-7 * (model.high - model.low)

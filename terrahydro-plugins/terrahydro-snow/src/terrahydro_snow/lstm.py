@@ -166,7 +166,7 @@ class SnowLSTM(Component):
 
 def _possible(drive: Tensors, head: Tensor) -> Tensors:
     """Return rain, snowfall, possible melt and cover scale of a day from weather and the answer of the head."""
-    share = torch.sigmoid(head).unbind(-1)
+    share = torch.sigmoid(head.to(drive["rain"].dtype)).unbind(-1)  # bfloat16 of autocast has too few digits
     ranges = SNOW_THRESHOLD, MELT_THRESHOLD, DEGREE_DAY_FACTOR, SNOWFALL_FACTOR
     snow_at, melt_at, factor, extra = (low + (high - low) * s for s, (low, high) in zip(share, ranges, strict=False))
     celsius, half = drive["celsius"], drive["half_range"]

@@ -99,7 +99,8 @@ class SoilLSTM(Component):
         }
 
     def _moisture(self, hidden: Tensor) -> Tensors:
-        share = torch.sigmoid(self.head(hidden)).movedim(-1, -2)  # (..., soil_layer, cell)
+        answer = self.head(hidden).to(self.thickness.dtype)  # bfloat16 of autocast has too few digits for units
+        share = torch.sigmoid(answer).movedim(-1, -2)  # (..., soil_layer, cell)
         layers = self.low + (self.high - self.low) * share
         weight = (self.thickness / self.thickness.sum()).unsqueeze(-1)
         return {"soil_moisture": layers, "root_zone_soil_moisture": (layers * weight).sum(-2)}
