@@ -65,9 +65,9 @@ def options(
         "a run that was stopped goes on from there")  # fmt: skip
     add("--epochs", type=int, default=epochs, help="default %(default)s")
     add("--every", type=int, default=every, metavar="DAYS", help="between the starts of two samples of a basin")
-    add("--batch", type=int, default=64, help="samples (default %(default)s)")
+    add("--batch", type=int, default=32, help="samples (default %(default)s)")
     add("--hidden", type=int, default=256, help="units of an LSTM (default %(default)s)")
-    add("--rate", type=float, default=1e-3, help="highest learning rate of networks (default %(default)s)")
+    add("--rate", type=float, default=2e-3, help="highest learning rate of networks (default %(default)s)")
     add("--threads", type=int, default=2, help="of torch (default %(default)s)")
     add(
         "--quick",
