@@ -111,6 +111,14 @@ def test_a_branch_that_has_nothing_to_run_is_not_made(run, tmp_path):
         open_results(tmp_path / "store", "dry")
 
 
+def test_a_run_that_goes_back_to_its_end_is_not_taken_for_one_that_ran(run, tmp_path):
+    execute(run())
+    wetter = run(RUN.replace("{use: bucket}", "{use: bucket, with: {capacity: 300.0}}") + STORE)
+    with pytest.raises(RunFileError, match=r"the run ends at 2001-02-10 00:00:00, and cycle 5 .*set a later end"):
+        execute(wetter, going_on=GoingOn(cycle=5))
+    assert execute(run(), going_on=GoingOn()).sizes["time"] == 40  # and nothing was left behind
+
+
 def test_another_run_does_not_go_on_unseen(run, tmp_path):
     execute(run(RUN + "period: {start: 2001-01-01, end: 2001-01-25}\n" + STORE))
     wetter = RUN.replace("{use: bucket}", "{use: bucket, with: {capacity: 300.0}}") + STORE

@@ -74,8 +74,13 @@ def open_archive(run: RunFile, going_on: GoingOn | None, end: Callable[[], Any])
                     f"{section.path} holds a run up to cycle {cycles[-1]}; --resume goes on with it, --from CYCLE goes "
                     f"back to an earlier one, --branch NAME leaves it as it is; or give another path"
                 )
-            if go.cycle is not None and not go.new:
-                archive.back_to(go.cycle)
+            back = go.cycle if not go.new else None
+            time = archive.load(back)[1]["time"] if back is not None else ""
+        if back is not None:
+            _check_left(run, back, time, end())
+            with run.at("output", "store"):
+                archive.back_to(back)
+        with run.at("output", "store"):
             facts = archive.load()[1] if cycles else {}
         yield Opened(archive, archive if cycles else None, facts)
 
@@ -88,10 +93,14 @@ def _branch(run: RunFile, section: StoreSection, go: GoingOn, end: Any) -> None:
             raise RunFileError(f"{section.path} holds no cycle yet that a branch could go on from; run it first")
         cycle = cycles[-1] if go.cycle is None else go.cycle
         time = trunk.load(cycle)[1]["time"]
-        over = parse_time(time, run.calendar) >= end
-        if not over:
-            trunk.branch_from(cycle, go.branch)
-    if over:
+    _check_left(run, cycle, time, end)
+    with run.at("output", "store"), archive_class(section.use)(section.path) as trunk:
+        trunk.branch_from(cycle, go.branch)
+
+
+def _check_left(run: RunFile, cycle: int, time: str, end: Any) -> None:
+    """Raise where a run that leaves its cycle has nothing left to run."""
+    if parse_time(time, run.calendar) >= end:
         where = run.where("period", "end") if run.period else run.where("forcing")
         raise RunFileError(
             f"{where}: the run ends at {end}, and cycle {cycle} of the store ends at {time}; set a later end, or "
