@@ -102,6 +102,8 @@ def test_a_stream_that_shows_no_interval_yet_ends_the_run_well(run, crest, tmp_p
         ("{every: 36h, statistic: mean}", "history: .*36h"),
         ("{every: 1MS, statistic: sum, fields: [storage]}", "history: .*storage"),
         ("{cells: [7]}", r"history: stream a: cells \[7\] do not exist"),
+        ("{fields: []}", "the list fields is empty; leave the key out to keep all"),
+        ("{cells: []}", "the list cells is empty; leave the key out to keep all"),
         ("{every: 1MS}", "the keys every and statistic belong together, as every: 1MS, statistic: mean"),
         ("{box: {south: 0.0, north: 1.0, west: 0.0, east: 1.0}, cells: [1]}", "expected one of the keys box and cells"),
     ],

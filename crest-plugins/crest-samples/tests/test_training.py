@@ -73,6 +73,19 @@ def test_training_and_validation_that_share_steps_are_refused():
         samples.loader(("2001-03-01T00:00:00", "2001-04-01"), batch=4, generator=torch.Generator())
 
 
+def test_statistics_of_a_period_that_is_not_trained_on_are_refused():
+    samples = held()
+    samples.statistics(TEST)
+    samples.loader(TEST, batch=4)
+    with pytest.raises(SampleError, match="the statistics are of 2001-03-01 to .*, which is not trained on .shuffled."):
+        samples.loader(TRAIN, batch=4, generator=torch.Generator())
+    samples = held()
+    samples.loader(TRAIN, batch=4, generator=torch.Generator())
+    with pytest.raises(SampleError, match="which is not trained on .* take them of the training period"):
+        samples.statistics(TEST)
+    samples.statistics(TRAIN)
+
+
 def with_gaps():
     """Samples of an input `slope`, and of `flow` with gaps; the gaps of the target are others."""
     gauges = example_gauges()

@@ -52,6 +52,8 @@ def test_an_export_reads_back_as_the_history(folder, tmp_path, stream, suffix):
 
 def test_an_export_overwrites_nothing_and_knows_two_formats(folder, tmp_path):
     (tmp_path / "out.nc").touch()
+    with pytest.raises(StoreError, match="x.nc: that is inside the folder of the run; give a place outside of it"):
+        asked_or_raised("export", folder, folder / "chunks" / "x.nc")
     with pytest.raises(StoreError, match="out.nc: it exists; delete it or give another name"):
         asked_or_raised("export", folder, tmp_path / "out.nc")
     with pytest.raises(StoreError, match=r"ends with .nc \(NetCDF\) or .zarr \(Zarr\)"):

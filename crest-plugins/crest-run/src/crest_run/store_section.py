@@ -27,7 +27,7 @@ class StreamSection(Section):
     """One stream of history in a store."""
 
     fields: list[str] = []
-    """Names of the outputs in it; all where the list is empty."""
+    """Names of the outputs in it; all where the key is left out."""
     every: str = ""
     """Interval, as 6h, 1D, 5D, 1MS (calendar months) or 1YS; each step where it is left out."""
     statistic: Literal["", "mean", "sum", "min", "max", "instant"] = ""
@@ -39,6 +39,9 @@ class StreamSection(Section):
 
     @model_validator(mode="after")
     def _whole(self) -> StreamSection:
+        for key in ("fields", "cells"):
+            if key in self.model_fields_set and not getattr(self, key):
+                raise PydanticCustomError("choice", f"the list {key} is empty; leave the key out to keep all")
         if self.box and self.cells:
             raise PydanticCustomError("choice", "expected one of the keys box and cells")
         if bool(self.every) != bool(self.statistic):

@@ -28,7 +28,8 @@ class TrainingSamples:
     The places are those of the targets; inputs of other places are found by name (cell_id). Periods are [start, end)
     and hold the scored steps: spin-up may reach back before them. Every `every`-th start is taken. Training and
     validation share no step: a period that overlaps one asked for before, without being the same, is refused, and one
-    that batches were shuffled from (training) is not gone through in order (validation).
+    that batches were shuffled from (training) is not gone through in order (validation). Statistics are of a period
+    that is trained on.
 
     Windows with a gap in an input are left out, but not for gaps in the inputs that are named in `missing`: the model
     is handed nan there, and has to take it.
@@ -112,8 +113,23 @@ class TrainingSamples:
                     f"samples: the period {part.name} is both trained on (shuffled) and validated on (in order); give "
                     f"one of them other times, or make other TrainingSamples for it"
                 )
-        self._taken.setdefault((period[0], period[1]), set()).add(use)
+        taken = {held: set(uses) for held, uses in self._taken.items()}
+        taken.setdefault((period[0], period[1]), set()).add(use)
+        self._check_statistics(taken)
+        self._taken = taken
         return part
+
+    @staticmethod
+    def _check_statistics(taken: dict[Period, set[str]]) -> None:
+        """Raise where statistics are of a period that is not trained on, while another is."""
+        trained = [held for held, uses in taken.items() if "shuffled" in uses]
+        for held, uses in taken.items():
+            if trained and "statistics" in uses and held not in trained:
+                raise SampleError(
+                    f"samples: the statistics are of {held[0]} to {held[1]}, which is not trained on (shuffled), as "
+                    f"{trained[0][0]} to {trained[0][1]} is; take them of the training period, or make other "
+                    f"TrainingSamples"
+                )
 
     def _between(self, period: Period) -> Part:
         start, end = period

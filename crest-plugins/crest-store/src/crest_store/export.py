@@ -24,6 +24,8 @@ def export(run: Run, target: Path, stream: str | None = None) -> Path:
         raise StoreError(f"export to {target}: expected a name that ends with .nc (NetCDF) or .zarr (Zarr)")
     if target.exists():
         raise StoreError(f"export to {target}: it exists; delete it or give another name")
+    if run.folder is not None and target.resolve().is_relative_to(run.folder):
+        raise StoreError(f"export to {target}: that is inside the folder of the run; give a place outside of it")
     data = run.history(stream).assign_attrs(crest_run=run.name, crest_branch=run.branch, crest_snapshot=run.snapshot)
     data.attrs["history"] += f"\n{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} exported by crest-store"
     begun = target.with_name(f".{target.name}.part")
