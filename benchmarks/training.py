@@ -1,168 +1,167 @@
-"""Training in mini-batches: `crest_training.train` beside a bare torch loop with the same network.
+"""Training in mini-batches: `crest_training.train` beside a bare torch loop, and beside NeuralHydrology 1.13.
 
-  training.batches   batches per second: an LSTM of hidden 256 with a linear head, batches of 64 samples of 730 steps of
-                     32 inputs, of which 365 are scored, mean squared error, Adam, clipped gradients; samples are cut
-                     by crest-samples and train the component of the backend torch-lstm
-  baseline           torch: nn.LSTM and nn.Linear on arrays that were scaled beforehand, windows cut by indexing, the
-                     same order, loss, optimiser and weights at the start
-Both sides must give the same losses, batch for batch, before anything is timed.
+  training.batches      batches per second: an LSTM of hidden 256 with a linear head and dropout 0.4, batches of 64
+                        samples of 730 steps of 32 inputs, of which 365 are scored, mean squared error, Adam, clipped
+                        gradients; samples are cut by crest-samples and train the component of the backend torch-lstm
+    bare torch loop     nn.LSTM and nn.Linear on arrays that were scaled beforehand, windows cut by indexing
+    neuralhydrology     its trainer, loader, model and loss; predict_last_n is 365
+                        Without dropout all sides must give the same losses, batch for batch, from the same weights in
+                        the same order, before anything is timed. Denormal numbers are flushed on all sides.
+  training.race.default seconds of training until the median NSE of the validation days that NeuralHydrology reaches in
+                        --minutes; 24 basins of CAMELS-US, hidden 64, trained on 1999-10 to 2006-09, scored on 2006-10
+                        to 2008-09; it has loss, batch, rates and dropout of Kratzert et al. (2019) and predict_last_n 1
+  training.race.window  the same with its predict_last_n set to the whole window
+                        Both sides: same days, basins, inputs, metric, threads and hidden size; each its own way to
+                        train. The clock stands during validation; loading is the part of the seconds in which
+                        batches were cut; opening, which does not count, is all that comes before the first batch.
+                        NeuralHydrology's seconds are those at which it first had its best NSE, fewer than --minutes;
+                        ours are of three seeds, whose least and most the interval is.
+
+The race takes 40 minutes twice, then a few for ours: in --folder DIR (default output/race) lie the curves, and what is
+needed to go on where it was stopped. --minutes N for less. Data: the folder camels_us of CREST_DATA_DIR.
+Without NeuralHydrology: python -m pip install -c constraints.txt -r benchmarks/requirements-training.txt
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
-import torch
-import xarray as xr
+from _neuralhydrology_side import ABSENT, Batches, installed, prepare
+from _neuralhydrology_side import race as race_theirs
+from _race import Curve
+from _race_ours import QUICK, Plan, basins, neuralhydrology
+from _race_ours import race as race_ours
 from _report import Options, Report, options
-from _timing import Gate, interleave
-from crest_samples import Loader, Samples, Shuffled, Source, Window, make_samples
-from crest_samples.example import days
-from crest_torch import LSTMRegressor, lstm_component
-from crest_training import Objective, Optimiser, train
-from crest_training.losses import Standardised
-from torch import Tensor, nn
-
-from crest_core import FieldSpec, Standardize
+from _skill_data import Basins
+from _timing import Estimate, Gate, interleave
+from _training_case import Bare, Case, Crest, keep_weights, make
+from _training_case import neuralhydrology as neuralhydrology_batches
 
 PAIRS = 30
-SEED = 7
-RATE, CLIP = 1e-3, 1.0
-MEAN, STD = 2.0, 3.0  # of every field
-
-
-@dataclass(frozen=True)
-class Case:
-    """Sizes of network and batches."""
-
-    hidden: int = 256
-    batch: int = 64
-    steps: int = 365
-    spin_up: int = 365
-    inputs: int = 32
-    batches: int = 2
-    places: int = 16
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the inputs."""
-        return [f"input_{i}" for i in range(self.inputs)]
+DROPOUT = 0.4
+RACES = {"default": 10.0, "window": 2.0}
+DISTRIBUTIONS = ("crest-core", "crest-samples", "crest-torch", "crest-training", "terrahydro-streamflow", "torch",
+                 "neuralhydrology")  # fmt: skip
 
 
 def main() -> None:
-    """Time both loops and print a line."""
-    chosen = options(__doc__, pairs=PAIRS)
-    report = Report(chosen, ("crest-core", "crest-samples", "crest-torch", "crest-training", "torch"))
-    case = Case(hidden=16, batch=8, steps=30, spin_up=30, inputs=3) if chosen.quick else Case()
-    compare(case, chosen, report)
+    """Compare batches per second, then race."""
+    ours, rest = _own_options(sys.argv[1:])
+    chosen = options(__doc__ or "", rest, pairs=PAIRS)
+    report = Report(chosen, DISTRIBUTIONS)
+    if not installed():
+        print(ABSENT, file=sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="training-") as scratch:
+        if chosen.wants("training.batches"):
+            case = Case(hidden=16, batch=8, steps=30, spin_up=30, inputs=3) if chosen.quick else Case()
+            compare(case, chosen, report, Path(scratch) / "batches")
+        folder = Path(scratch) if chosen.quick else ours.folder
+        wanted = [name for name in RACES if chosen.wants(f"training.race.{name}")]
+        if wanted and installed():
+            run_races(wanted, chosen, report, folder, 0.2 if chosen.quick else ours.minutes * 60)
 
 
-def compare(case: Case, chosen: Options, report: Report) -> None:
-    """Check that both loops learn the same, and time them."""
-    samples = make(case)
-    theirs = Bare(case, samples)
-    ours = train(component(case), loader(case, samples), objectives(), epochs=1, optimiser=optimiser(), progress=False)
-    other = theirs.train()
-    if not np.allclose(ours.batches, other, rtol=1e-4):
-        raise SystemExit(f"the losses differ, {ours.batches} and {other}, so that times cannot be compared")
-
-    def crest() -> object:
-        model = component(case)
-        return train(model, loader(case, samples), objectives(), epochs=1, optimiser=optimiser(), progress=False)
-
-    seconds = interleave({"crest": crest, "torch": theirs.train}, chosen.pairs)
-    report.compare(
-        "training.batches",
-        seconds["crest"] / case.batches,
-        seconds["torch"] / case.batches,
-        unit="s per batch",
-        scale=1.0,
-        baseline="bare torch loop",
-        speed=True,
-        gate=Gate("ratio", at_least=0.95),
-        hidden=case.hidden,
-        batch=case.batch,
-        steps=case.spin_up + case.steps,
-        inputs=case.inputs,
-    )
+def _own_options(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--minutes", type=float, default=40.0)
+    parser.add_argument("--folder", type=Path, default=Path("output/race"))
+    return parser.parse_known_args(arguments)
 
 
-def make(case: Case) -> Samples:
-    """Return as many samples as an epoch of the case has."""
-    random = np.random.default_rng(SEED)
-    length = case.spin_up + case.steps
-    starts = -(-case.batch * case.batches // case.places)
-    shape = (length + starts - 1, case.places)
-    held = {
-        name: (("time", "cell"), (MEAN + STD * random.standard_normal(shape)).astype(np.float32))
-        for name in (*case.names, "flow")
-    }
-    coordinates = {"time": days(shape[0]), "cell_id": ("cell", np.arange(case.places).astype(str))}
-    coordinates |= {name: ("cell", np.zeros(case.places)) for name in ("lat", "lon")}
-    data = xr.Dataset(held, coordinates)
-    window = Window(case.steps, spin_up=case.spin_up)
-    return make_samples([Source(data, tuple(case.names))], [Source(data, ("flow",))], window)
+def compare(case: Case, chosen: Options, report: Report, folder: Path) -> None:
+    """Check that all sides learn the same, and time them."""
+    data = make(case)
+    crest = Crest(case, data)
+    index = crest.loader().samples.index
+    bare = Bare(case, data, index)
+    expected = bare.train()
+    _check("crest", crest.train(), expected)
+    dropped = replace(case, dropout=DROPOUT)
+    runs: dict[str, Callable[[], object]] = {"crest": Crest(dropped, data).train}
+    runs["torch"] = Bare(dropped, data, index).train
+    with ExitStack() as stack:
+        if installed():
+            setup = neuralhydrology_batches(case, data)
+            prepare(folder, data, setup, threads=chosen.threads, flush_denormals=True)
+            process = stack.enter_context(Batches(folder))
+            keep_weights(bare.model(), folder / "weights.pt")
+            length = case.spin_up + case.steps
+            order = [(str(int(bare.place[n])), int(bare.start[n]) + length - 1) for n in bare.order()]
+            halves = process.losses(folder / "weights.pt", order, DROPOUT)
+            _check("neuralhydrology", [2 * loss for loss in halves], expected)
+            runs["neuralhydrology"] = process.epoch
+        seconds = {name: one / case.batches for name, one in interleave(runs, chosen.pairs).items()}
+    names: dict[str, tuple[str, Gate | None]] = {"torch": ("bare torch loop", Gate("ratio", at_least=0.95))}
+    names |= {"neuralhydrology": (f"neuralhydrology {installed()}", None)}
+    sizes = {"hidden": case.hidden, "batch": case.batch, "steps": case.spin_up + case.steps, "inputs": case.inputs}
+    for name in list(runs)[1:]:
+        baseline, gate = names[name]
+        report.compare(
+            "training.batches", seconds["crest"], seconds[name], unit="s per batch", scale=1.0, baseline=baseline,
+            speed=True, gate=gate, batches_per_second=float(f"{1 / np.median(seconds['crest']):.4g}"),
+            baseline_batches_per_second=float(f"{1 / np.median(seconds[name]):.4g}"), dropout=DROPOUT, **sizes,
+        )  # fmt: skip
 
 
-def loader(case: Case, samples: Samples) -> Loader:
-    """Return the batches of one epoch."""
-    order = Shuffled(len(samples))
-    return Loader(samples, order, case.batch, torch.Generator().manual_seed(SEED))
+def _check(name: str, losses: Sequence[float], expected: Sequence[float]) -> None:
+    if len(losses) != len(expected) or not np.allclose(losses, expected, rtol=1e-4):
+        sys.exit(f"{name}: the losses {losses} differ from {expected}, so that times cannot be compared")
 
 
-def component(case: Case) -> nn.Module:
-    """Return the LSTM as a component, with the weights that both sides begin with."""
-    fields = [FieldSpec(name=name, units="1") for name in (*case.names, "flow")]
-    scale = Standardize({spec.name: MEAN for spec in fields}, {spec.name: STD for spec in fields})
-    generator = torch.Generator().manual_seed(SEED)
-    return lstm_component(inputs=fields[:-1], outputs=fields[-1:], scale=scale, hidden=case.hidden, generator=generator)
+def run_races(names: Sequence[str], chosen: Options, report: Report, folder: Path, seconds: float) -> None:
+    """Run NeuralHydrology's side of the races, then ours, each alone on the machine, and print the lines."""
+    plan = QUICK if chosen.quick else Plan()
+    held = basins(chosen.quick)
+    curves: dict[str, Curve] = {}
+    for name in names:
+        place = folder / f"neuralhydrology-{name}"
+        last = 1 if name == "default" else plan.sequence
+        setup = neuralhydrology(plan, held, last)
+        task = prepare(place, held.data, setup, threads=chosen.threads, flush_denormals=False, piece=plan.piece)
+        race_theirs(place, seconds)
+        curves[name] = Curve.open(place / "curve.json", task)
+    highest = max(curve.best()["nse"] for curve in curves.values())
+    ours, opening = [], 0.0
+    for seed in plan.seeds:
+        curve, opened = race_ours(plan, held, seed, folder / f"crest-{seed}", until=highest, seconds=seconds)
+        ours.append(curve)
+        opening = opened or opening
+    for name, curve in curves.items():
+        told = json.loads((folder / f"neuralhydrology-{name}" / "opening.json").read_text(encoding="utf-8"))
+        tell(name, curve, ours, report, held, seconds=seconds, opening=opening, **told)
 
 
-def optimiser() -> Optimiser:
-    """Return the optimiser of both sides."""
-    return Optimiser("adam", network_rate=RATE, clip=CLIP)
-
-
-def objectives() -> list[Objective]:
-    """Return the squared error of standardised values."""
-    return [Objective("flow", transform=Standardised(MEAN, STD))]
-
-
-class Bare:
-    """The same training as one writes it in torch, with scaled arrays."""
-
-    def __init__(self, case: Case, samples: Samples) -> None:
-        self.case = case
-        series, targets = samples.inputs.series.values, samples.targets.series.values
-        self.inputs, self.targets = (series - MEAN) / STD, (targets - MEAN) / STD
-        self.place, self.start = samples.index.long().T
-
-    def train(self) -> list[float]:
-        """Return the losses of an epoch."""
-        generator = torch.Generator().manual_seed(SEED)
-        model = LSTMRegressor(self.case.inputs, 1, hidden=self.case.hidden, generator=generator)
-        adam = torch.optim.Adam(model.parameters(), lr=RATE)
-        losses = []
-        for x, y in self.batches():
-            adam.zero_grad()
-            simulated = model(x)[0][self.case.spin_up :]
-            loss = ((simulated - y) ** 2).mean()
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-            adam.step()
-            losses.append(float(loss.detach()))
-        return losses
-
-    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield inputs (time, sample, input) and targets of the scored steps (time, sample, 1)."""
-        order = Shuffled(len(self.place)).draw(torch.Generator().manual_seed(SEED))
-        length = torch.arange(self.case.spin_up + self.case.steps)[:, None]
-        for first in range(0, len(order), self.case.batch):
-            chosen = order[first : first + self.case.batch]
-            place, steps = self.place[chosen], self.start[chosen] + length
-            yield self.inputs[place, steps], self.targets[place, steps[self.case.spin_up :]]
+def tell(
+    name: str, theirs: Curve, ours: Sequence[Curve], report: Report, held: Basins, *, seconds: float, opening: float,
+    epoch: int, baseline_opening: float,
+) -> None:  # fmt: skip
+    """Print the line of a race."""
+    best = theirs.best()
+    times = [curve.reached(best["nse"]) for curve in ours]
+    ratios = sorted(0.0 if one is None else best["seconds"] / one for one in times)
+    ratio = Estimate(float(np.median(ratios)), ratios[0], ratios[-1])
+    gate = Gate("ratio", at_least=RACES[name], widest=float("inf"))
+    reached = [one for one in times if one is not None]
+    shares = [curve.points[-1]["loading"] / curve.points[-1]["seconds"] for curve in (*ours, theirs)]
+    report.line(
+        f"training.race.{name}", float(np.median(reached)) if len(reached) == len(times) else None, "s", ratio=ratio,
+        baseline=f"neuralhydrology {installed()}", gate=gate, verdict=gate.verdict(ratio),
+        ratio_of="speed of CREST / speed of baseline", interval_of="least and most of our seeds",
+        baseline_value=round(best["seconds"], 1), baseline_minutes=round(seconds / 60, 3), nse=round(best["nse"], 4),
+        seeds=[None if one is None else round(one, 2) for one in times], best=[round(c.best()["nse"], 4) for c in ours],
+        loading_share=round(float(np.mean(shares[:-1])), 4), baseline_loading_share=round(shares[-1], 4),
+        opening=round(opening, 2), baseline_opening=round(baseline_opening, 2), baseline_updates=best["updates"],
+        baseline_updates_of_an_epoch=epoch, hidden=int(theirs.settings["config"]["hidden_size"]),
+        data=held.source, basins=len(held.ids), data_hash=held.hashes, settings=ours[0].settings,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
