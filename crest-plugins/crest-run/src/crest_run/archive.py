@@ -123,4 +123,4 @@ def _stream(section: StreamSection) -> dict[str, Any]:
     """Return a stream as the archive reads it."""
     region = {"box": section.box.model_dump()} if section.box else {"cells": section.cells} if section.cells else None
     content = section.model_dump(include={"every", "statistic"})
-    return content | {"fields": section.fields or None, "region": region, "chunk": 0}
+    return content | {"fields": section.fields, "region": region, "chunk": 0}

@@ -26,7 +26,7 @@ class BoxSection(Section):
 class StreamSection(Section):
     """One stream of history in a store."""
 
-    fields: list[str] = []
+    fields: list[str] | None = None
     """Names of the outputs in it; all where the key is left out."""
     every: str = ""
     """Interval, as 6h, 1D, 5D, 1MS (calendar months) or 1YS; each step where it is left out."""
@@ -34,13 +34,13 @@ class StreamSection(Section):
     """Statistic over the interval."""
     box: BoxSection | None = None
     """Only the places in this region."""
-    cells: list[str | int] = []
+    cells: list[str | int] | None = None
     """Only these places, by their ids or numbers from 0."""
 
     @model_validator(mode="after")
     def _whole(self) -> StreamSection:
         for key in ("fields", "cells"):
-            if key in self.model_fields_set and not getattr(self, key):
+            if getattr(self, key) == []:
                 raise PydanticCustomError("choice", f"the list {key} is empty; leave the key out to keep all")
         if self.box and self.cells:
             raise PydanticCustomError("choice", "expected one of the keys box and cells")
