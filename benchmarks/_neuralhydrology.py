@@ -120,8 +120,8 @@ def race(trainer: Any, folder: Path, task: dict[str, Any], seconds: float, openi
         trainer.model.load_state_dict(held["model"])
         trainer.optimizer.load_state_dict(held["optimiser"])
         torch.set_rng_state(held["random"])
-        pieces.updates = held["updates"]
-    pieces.clock = curve.back_to(pieces.updates)
+        pieces.updates, pieces.clock = held["updates"], Clock(held["seconds"], held["loading"])
+    curve.back_to(pieces.updates)
     clock, tester, parent = pieces.clock, trainer._get_tester(), os.getppid()
     observed = np.load(folder / "observed.npy", allow_pickle=False)
     while clock.seconds < seconds and os.getppid() == parent:  # whose end is ours
@@ -133,7 +133,6 @@ def race(trainer: Any, folder: Path, task: dict[str, Any], seconds: float, openi
         trainer.experiment_logger.summarise()
         clock.stop()
         nse = median_nse(_simulated(trainer, tester), observed)
-        curve.settings = task
         _save(trainer, pieces, checkpoint)
         curve.add(clock, pieces.updates, epoch, nse)
     (folder / "opening.json").write_text(
@@ -152,6 +151,7 @@ def _simulated(trainer: Any, tester: Any) -> Any:
 def _save(trainer: Any, pieces: Pieces, path: Path) -> None:
     state = {"model": trainer.model.state_dict(), "optimiser": trainer.optimizer.state_dict()}
     state |= {"random": torch.get_rng_state(), "updates": pieces.updates}
+    state |= {"seconds": pieces.clock.seconds, "loading": pieces.clock.loading}
     part = path.with_suffix(".part")
     torch.save(state, part)
     os.replace(part, path)

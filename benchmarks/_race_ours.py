@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 from _neuralhydrology_side import Setup, within
-from _race import Curve, median_nse
+from _race import Clock, Curve, median_nse
 from _skill_data import TARGET, Basins, camels, invented
 from _skill_training import SPIN_UP, Recipe, generator, loader_of, statistics
 from crest_samples import Batch, Loader
@@ -92,7 +92,6 @@ def race(plan: Plan, held: Basins, seed: int, folder: Path, *, until: float, sec
     looked = Looked(loader, plan.look, curve, Validation.of(model, held), until, seconds)
     rate = Optimiser(network_rate=plan.rate, schedule=Schedule("one-cycle", rise=0.1))
     opening = perf_counter() - began
-    looked.clock.start()
     try:
         train(
             model, looked, [objective], epochs=plan.epochs, optimiser=rate, precision="bf16", seed=seed,
@@ -147,12 +146,16 @@ class Looked:
     ) -> None:
         self.loader, self.every, self.curve, self.validation = loader, every, curve, validation
         self.until, self.seconds = until, seconds
-        self.updates, self.clock = 0, curve.back_to(0)
+        self.updates, self.clock = 0, Clock()
+        self._begun = False
 
     def __len__(self) -> int:
         return len(self.loader)
 
     def __iter__(self) -> Iterator[Batch]:
+        if not self._begun:  # after a resumption what the curve tells of later updates is forgotten
+            self._begun, self.clock = True, self.curve.back_to(self.updates)
+            self.clock.start()
         batches = iter(self.loader)
         while (batch := self._next(batches)) is not None:
             yield batch
@@ -165,11 +168,9 @@ class Looked:
         return self.loader.state()
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from a state; what the curve tells of later updates is forgotten."""
+        """Go on from a state."""
         self.loader.restore(state)
         self.updates = int(state["epoch"]) * len(self.loader) + int(state["cursor"])
-        self.clock = self.curve.back_to(self.updates)
-        self.clock.start()
 
     def _next(self, batches: Iterator[Batch]) -> Batch | None:
         began = perf_counter()
