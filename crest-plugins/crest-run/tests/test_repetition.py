@@ -152,3 +152,18 @@ def test_a_repetition_of_a_branch_and_of_an_export_is_of_the_same_stream(run, tm
     open_results(tmp_path / "store")["five_days"].to_netcdf(tmp_path / "out.nc", engine="h5netcdf")
     assert "five_days.runoff" in rerun(tmp_path / "out.nc").largest
     assert rerun(tmp_path / "out.nc").equal
+
+
+def test_a_run_that_went_on_without_naming_its_streams_is_repeated_with_them(run, tmp_path):
+    period = "period: {start: 2001-01-01, end: 2001-01-25}\n"
+    execute(run(RUN + period + MONTHLY))
+    execute(run(RUN + STORE), going_on=GoingOn())
+    again = rerun(tmp_path / "store")
+    assert again.equal and {name.split(".")[0] for name in again.largest} == {"daily", "five_days"}
+
+
+def test_other_outputs_than_those_in_the_store_are_told_by_line(run):
+    execute(run(RUN + "period: {start: 2001-01-01, end: 2001-01-25}\n" + STORE))
+    text = RUN + STORE.replace("keep: 9}", "keep: 9}, fields: [storage]")
+    with pytest.raises(RunFileError, match=r"run.yaml:\d+: output.fields: the store holds the outputs all up to 2001-01"):
+        execute(run(text), going_on=GoingOn())

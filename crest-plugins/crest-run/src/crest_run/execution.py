@@ -34,7 +34,7 @@ from crest_run.archive import GoingOn, open_archive
 from crest_run.build import build_graph, call
 from crest_run.errors import RunFileError
 from crest_run.runfile import RunFile
-from crest_run.same_run import changed_since
+from crest_run.same_run import changed_since, with_streams
 from crest_run.sums import check_recorded, check_sum, sums
 from crest_run.targets import check_targets
 
@@ -133,6 +133,7 @@ def execute(run: RunFile, *, going_on: GoingOn | None = None, progress: bool | N
     if output.store or going_on:
         with open_archive(run, going_on, lambda: end_of(run)) as opened:
             facts, files = opened.facts, json.dumps(sums(run))
+            run = with_streams(run, facts)
             same = going_on is not None and going_on.same
             if same:
                 check_recorded(run, facts, forcing=False, advice=_OTHER_WEIGHTS)

@@ -44,6 +44,28 @@ def changed_since(
     return {CHANGED: facts[CHANGED]} if CHANGED in facts else {}
 
 
+def with_streams(run: RunFile, facts: Mapping[str, Any]) -> RunFile:
+    """Return a run that goes on with the streams of the run before it where it names none, so that its record is whole.
+
+    RunFileError where a stream of all outputs would have others than before.
+    """
+    earlier, store = json.loads(facts.get("run_file", "null")), run.output.store
+    if not earlier or store is None:
+        return run
+    fields, streams = earlier["output"]["fields"], (earlier["output"]["store"] or {}).get("history", {})
+    takes_all = not streams or not all(one["fields"] for one in streams.values())
+    if takes_all and sorted(fields) != sorted(run.output.fields):
+        was, now = (", ".join(one) or "all" for one in (fields, run.output.fields))
+        raise RunFileError(
+            f"{run.where('output', 'fields')}: the store holds the outputs {was} up to {facts['time']}, and the run "
+            f"would keep {now}; give the same, or another path"
+        )
+    if store.history or not streams:
+        return run
+    held = store.model_copy(update={"history": type(store).model_validate({**earlier["output"]["store"]}).history})
+    return run.model_copy(update={"output": run.output.model_copy(update={"store": held})})
+
+
 def _other_start(earlier: Mapping[str, Any], now: Mapping[str, Any], calendar: str, begin: Callable[[], Any]) -> bool:
     """Return whether two runs begin apart; one without a period began with its forcing, which may be cut since."""
     named = [parse_time(one["period"]["start"], calendar) for one in (earlier, now) if one.get("period")]
