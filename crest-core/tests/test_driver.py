@@ -48,6 +48,12 @@ def examples():
     }
 
 
+def test_outputs_are_of_the_days_that_the_forcing_has():
+    local = weather(5, 2, seed=1).assign_attrs(time_zone="local standard time")
+    assert simulate(loop(), local).attrs["time_zone"] == "local standard time"
+    assert "time_zone" not in simulate(loop(), weather(5, 2, seed=1)).attrs
+
+
 def test_outputs_are_labelled_by_the_start_of_their_interval():
     result = simulate(loop(), weather(5, 2, seed=1))
     assert result["storage"].dims == ("time", "cell")

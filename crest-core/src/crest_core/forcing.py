@@ -18,6 +18,7 @@ from crest_core.component import Sizes, Tensors
 from crest_core.connection import Transform, compile_transforms
 from crest_core.errors import ForcingError
 from crest_core.graph import Graph
+from crest_fields.cell_methods import time_statistic
 from crest_fields.clock import Clock, format_timestep, from_xarray_time, parse_timestep
 from crest_fields.errors import CrestError, TimeError, near
 from crest_fields.fields import STATISTICS, FieldSpec
@@ -240,4 +241,4 @@ def _is_named(attributes: dict[str, Any], spec: FieldSpec) -> bool:
 
 def _statistic(attributes: dict[str, Any], spec: FieldSpec) -> str:
     """Return what the attribute cell_methods says of time, else what the field asks for."""
-    return (str(attributes.get("cell_methods", "")).partition("time:")[2].split() or [spec.statistic])[0]
+    return time_statistic(str(attributes.get("cell_methods", ""))) or spec.statistic

@@ -32,7 +32,8 @@ def to_dataset(graph: Graph, outputs: Tensors, clock: Clock, forcing: Forcing, r
     for name, places in forcing.dataset.coords.items():
         if name not in dataset.variables and set(places.dims) <= set(dataset.dims) - {"time", *graph.dim_sizes}:
             dataset = dataset.assign_coords({name: places.variable})  # not what hangs on it
-    return dataset.assign_attrs(Conventions="CF-1.11", title="CREST simulation", **record)
+    zone = {key: str(text) for key, text in forcing.dataset.attrs.items() if key == "time_zone"}  # whose days these are
+    return dataset.assign_attrs(Conventions="CF-1.11", title="CREST simulation", **zone, **record)
 
 
 def _attributes(graph: Graph, spec: FieldSpec) -> dict[str, str]:

@@ -136,6 +136,15 @@ def test_sums_and_depths_become_the_rates_and_masses_asked_for(units, to_units, 
     assert any(line.startswith(f"rain: {units} -> {to_units}") for line in changes(held))
 
 
+def test_the_largest_sum_of_an_hour_is_no_sum_of_the_day():
+    chain = "time: sum time: maximum (interval: 1 hour)"
+    assert Variable("rain", "mm", cell_methods=chain).statistic == "maximum"
+    with pytest.raises(DataError, match="an amount and a rate differ by a time, and cell_methods 'time: sum time: max"):
+        conformed(cells(), Variable("rain", "mm", to_units="mm day-1", cell_methods=chain))
+    with pytest.raises(DataError, match="cell_methods 'time: mean within years.*expected 'time: ' and one of mean"):
+        Variable("rain", "mm", cell_methods="time: mean within years time: mean over years")
+
+
 def test_a_mean_is_not_divided_by_the_step_again():
     with pytest.raises(
         DataError, match=r"rain: mm -> mm day-1: an amount and a rate differ by a time, and cell_methods"

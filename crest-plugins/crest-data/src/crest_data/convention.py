@@ -204,7 +204,7 @@ def _described(
                 f"{text}: an amount and a rate differ by a time, and cell_methods {variable.cell_methods!r} says no "
                 f"sum; declare cell_methods='time: sum'"
             )
-        methods = methods.replace("sum", "mean")
+        methods = "time: mean".join(methods.rsplit("time: sum", 1))
         notes.append(f"the sum over {seconds:g} s -> mean")
     if density is not None:
         notes.append(f"with {density:g} kg m-3")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
-from crest_core import UnitError, conversion
+from crest_core import UnitError, conversion, time_statistic
 from crest_data.errors import DataError
 from crest_data.times import bounds_of, to_ticks
 from crest_data.variable import STATISTICS
@@ -140,4 +140,4 @@ def _quality(dataset: xr.Dataset, name: str, linked: str) -> Iterator[str]:
 
 
 def _statistic(variable: xr.DataArray) -> str:
-    return (str(variable.attrs.get("cell_methods", "")).partition("time:")[2].split() or [""])[0]
+    return time_statistic(str(variable.attrs.get("cell_methods", "")))

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from numbers import Real
 
-from crest_core import UnitError, conversion
+from crest_core import UnitError, conversion, time_statistic
 from crest_data.errors import DataError
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -94,7 +94,7 @@ class Variable:
     @property
     def statistic(self) -> str:
         """The statistic over time of the source: mean, sum, minimum, maximum or point."""
-        return (self.cell_methods.partition("time:")[2].split() or [""])[0]
+        return time_statistic(self.cell_methods)
 
     @property
     def handed_out(self) -> str:

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 _PUBLIC = {
+    "cell_methods": ("time_statistic",),
     "clock": ("Clock", "from_xarray_time", "parse_time", "parse_timestep"),
     "dictionary": ("Dictionary", "default_dictionary", "load_dictionary"),
     "errors": ("CrestError", "DictionaryError", "FieldError", "GridError", "TimeError", "UnitError"),

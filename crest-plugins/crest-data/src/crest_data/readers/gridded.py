@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from crest_core import time_statistic
 from crest_data.convention import conform
 from crest_data.errors import DataError
 from crest_data.quality import MEANINGS
@@ -165,9 +166,9 @@ def _described(name: str, raw: xr.DataArray, reading: Reading, path: Path) -> Va
     if not units:
         raise DataError(f"{path}: {name} has no units; give a Variable for it, {{{name!r}: Variable(name, units)}}")
     methods = str(raw.attrs.get("cell_methods", ""))
-    methods = methods if "time:" in methods else reading.cell_methods
+    methods = methods if time_statistic(methods) else reading.cell_methods
     moves = {str(dim).lower() for dim in raw.dims} & {"time", "valid_time", "date", "datetime", "timestamp"}
-    if moves and (methods.partition("time:")[2].split() or [""])[0] not in STATISTICS:
+    if moves and time_statistic(methods) not in STATISTICS:
         raise DataError(
             f"{path}: {name} does not tell what its values are over time (cell_methods "
             f"{raw.attrs.get('cell_methods', '')!r}); give cell_methods='time: mean' or another of "

@@ -1,0 +1,34 @@
+"""CF cell methods: what the values of a variable are over time (CF conventions 1.11, section 7.3)."""
+
+from __future__ import annotations
+
+import re
+
+_ENTRY = re.compile(r"\s*((?:\w+\s*:\s*)+)(\w+)((?:\s+(?!\w+\s*:)\w+)*)\s*(?:\([^()]*\))?")
+_TIME = {"time", "t", "valid_time"}
+
+
+def time_statistic(cell_methods: str) -> str:
+    """Return the statistic over time that an attribute cell_methods ends in, "" where it says none.
+
+    Methods are applied from left to right, so that the maximum of means is a maximum. Text that is no list of cell
+    methods, and climatologies (within, over), come back whole: that is no statistic, and callers say so.
+
+    >>> time_statistic("area: mean time: maximum (interval: 1 hour)"), time_statistic("time: mean time: maximum")
+    ('maximum', 'maximum')
+    >>> time_statistic("area: mean"), time_statistic("time: mean within years time: mean over years")
+    ('', 'time: mean within years time: mean over years')
+    """
+    found, position, text = "", 0, cell_methods.strip()
+    while position < len(text):
+        entry = _ENTRY.match(text, position)
+        if entry is None:
+            return cell_methods
+        names = {name.strip().lower() for name in entry[1].split(":")}
+        words = entry[3].split()
+        if names & _TIME:
+            if {"within", "over"} & set(words):
+                return cell_methods
+            found = entry[2]
+        position = entry.end()
+    return found
