@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -12,7 +13,8 @@ from crest_plot.errors import PlotError
 
 _GEOGRAPHIC = {"latitude": ("lat", "latitude"), "longitude": ("lon", "longitude")}
 _EARTH = 6371.0  # km, its radius
-_NEAR = 25.0  # km: a point may be as far from any cell; farther, up to 3/4 of the distance to the next cell
+NEAR = 25.0  # km: a point may be as far from any cell; farther, up to 3/4 of the distance to the next cell
+_ASKED = "numbers or points that were asked for"  # marks names that are no ids
 _DEGREES = {"latitude": "degrees_north", "longitude": "degrees_east"}
 
 
@@ -44,6 +46,28 @@ def place_names(array: xr.DataArray, places: Sequence[str]) -> list[str]:
     return names
 
 
+def ids_of(array: xr.DataArray, places: Sequence[str]) -> list[str]:
+    """Return the id of each place (in the order of `places`); none where cells have numbers or coordinates only."""
+    dims, shape = [dim for dim in places if not is_spread(array, dim)], [array.sizes[dim] for dim in places]
+    alone = array.coords.get("cell_id")
+    if not dims and alone is not None and alone.ndim == 0 and alone.dtype.kind in "OUST":
+        return [str(alone.values)] * int(np.prod(shape, dtype=int))
+    marked = "cell_id" in array.coords and array["cell_id"].attrs.get("comment") == _ASKED
+    ids = _ids(array, dims[0]) if len(dims) == 1 and not marked else []
+    numbers = np.indices(shape)[places.index(dims[0])].ravel() if ids else []
+    return [ids[number] for number in numbers]
+
+
+def points_of(array: xr.DataArray, places: Sequence[str]) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return latitude and longitude of each place (in the order of `places`); None where they are not known."""
+    lat, lon = coordinate(array, "latitude"), coordinate(array, "longitude")
+    if lat is None or lon is None or not set(lat.dims) | set(lon.dims) <= set(places):
+        return None
+    whole = xr.DataArray(np.zeros([array.sizes[dim] for dim in places]), dims=places)
+    lats, lons = ((whole + _bare(values)).transpose(*places).values.ravel() for values in (lat, lon))
+    return (lats, lons) if np.isfinite(lats + lons).any() else None
+
+
 def choose_places(
     array: xr.DataArray, name: str, places: Sequence[str], wanted: Sequence[str]
 ) -> tuple[xr.DataArray, tuple[str, ...]]:
@@ -62,7 +86,8 @@ def choose_places(
             ids.append(_names_of(array, dims[0])[position[dims[0]]])
         picked.append(position)
     chosen = {dim: xr.DataArray([position[dim] for position in picked], dims="cell") for dim in dims}
-    return array.isel(chosen).assign_coords(cell_id=("cell", ids)), tuple(notes)
+    marks = {"comment": _ASKED} if len(dims) > 1 or not _ids(array, dims[0]) else {}
+    return array.isel(chosen).assign_coords(cell_id=("cell", ids, marks)), tuple(notes)
 
 
 def _one(array: xr.DataArray, name: str, dims: Sequence[str], text: str) -> int:
@@ -88,7 +113,7 @@ def _nearest(array: xr.DataArray, name: str, dims: Sequence[str], text: str) -> 
     if lat is None or lon is None or not set(lat.dims) | set(lon.dims) <= set(dims):
         raise PlotError(f"--cell {text!r}: {name} has no coordinates lat and lon over {', '.join(dims)}")
     lats, lons = (values.transpose(*dims) for values in xr.broadcast(lat, lon))
-    away = _kilometres(lats.values, lons.values, latitude, longitude)
+    away = kilometres(lats.values, lons.values, latitude, longitude)
     if not np.isfinite(away).any():
         raise PlotError(f"--cell {text!r}: the places of {name} have no latitude and longitude; give an id or a number")
     place = np.unravel_index(int(np.nanargmin(away)), away.shape)
@@ -100,7 +125,7 @@ def _nearest(array: xr.DataArray, name: str, dims: Sequence[str], text: str) -> 
             if gap > 0.51 * _spacing(axis):
                 ends = f"{float(axis.min()):g} to {float(axis.max()):g}"
                 raise PlotError(f"--cell {text!r}: beyond the grid of {name}, whose {kind} is {ends}")
-    elif distance > (limit := _reach(_kilometres(lats.values, lons.values, *found))):
+    elif distance > (limit := _reach(kilometres(lats.values, lons.values, *found))):
         own = f" ({_names_of(array, dims[0])[place[0]]})" if len(dims) == 1 else ""
         other = ", an id or a number" if len(dims) == 1 else ""
         raise PlotError(
@@ -110,7 +135,7 @@ def _nearest(array: xr.DataArray, name: str, dims: Sequence[str], text: str) -> 
     return position, f"cell at {found[0]:.4g}, {found[1]:.4g}: {distance:.3g} km from {text}"
 
 
-def _kilometres(lats: np.ndarray, lons: np.ndarray, latitude: float, longitude: float) -> np.ndarray:
+def kilometres(lats: Any, lons: Any, latitude: Any, longitude: Any) -> np.ndarray:
     """Return the distances of places from a point along the great circle."""
     north, east = np.radians(lats - latitude), np.radians(lons - longitude)
     scale = np.cos(np.radians(lats)) * np.cos(np.radians(latitude))
@@ -121,7 +146,23 @@ def _kilometres(lats: np.ndarray, lons: np.ndarray, latitude: float, longitude: 
 def _reach(away: np.ndarray) -> float:
     """Return how far [km] from a cell a point may lie, from the distances of other cells to it."""
     others = away[np.isfinite(away) & (away > 1e-3)]
-    return max(_NEAR, 0.75 * float(others.min(initial=np.inf))) if others.size else _NEAR
+    return max(NEAR, 0.75 * float(others.min(initial=np.inf))) if others.size else NEAR
+
+
+def reach_of(array: xr.DataArray, places: Sequence[str], latitude: float, longitude: float) -> float:
+    """Return how far [km] a point may lie from the cell at a place: 25 km, or 3/4 of the distance between cells."""
+    lat, lon, points = coordinate(array, "latitude"), coordinate(array, "longitude"), points_of(array, places)
+    if lat is None or lon is None or points is None:
+        return NEAR
+    if lat.ndim == lon.ndim == 1 and lat.dims != lon.dims:
+        widths = (1.0, float(np.cos(np.radians(latitude))))
+        gaps = [_spacing(axis) * width for axis, width in zip((lat, lon), widths, strict=True) if axis.size > 1]
+        return max(NEAR, 0.75 * np.radians(max(gaps, default=0.0)) * _EARTH)
+    return _reach(kilometres(*points, latitude, longitude))
+
+
+def _bare(values: xr.DataArray) -> xr.DataArray:
+    return xr.DataArray(values.values.astype(np.float64), dims=values.dims)
 
 
 def _spacing(axis: xr.DataArray) -> float:

@@ -90,6 +90,8 @@ def plot(
 
 
 def _write(page: Page, paths: list[Path]) -> None:
+    for note in page.told:
+        print(f"note: {note}")
     for path in paths:
         save_picture(drawn(page, library_of(path)), path)
         print(path)

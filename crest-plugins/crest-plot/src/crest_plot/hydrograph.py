@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from crest_plot.cells import place_names
+from crest_plot.cells import ids_of, place_names
 from crest_plot.errors import PlotError
+from crest_plot.pairing import same_days, same_places, some_near
 from crest_plot.pictures import Bars, Page, Panel
 from crest_plot.selection import Field, field_of, in_units, plottable, select
 from crest_plot.series import quantiles, series_panels
@@ -62,6 +63,31 @@ def _rain_panel(rain: Field, flow: Field) -> tuple[Panel, tuple[str, ...]]:
         notes.append(f"precipitation: median of {rain.counted}")
     bars = Bars(rain.name.replace("_", " "), axis.starts, axis.ends, np.asarray(values))
     return Panel(rain.label, axis.label, bars=(bars,), inverted=True, height=1.4), tuple(notes)
+
+
+def rain_at(rain: Field, flow: Field, whole: Field) -> tuple[Field, tuple[str, ...]]:
+    """Return precipitation of another file at the cells of the flow, and notes on what is not sure.
+
+    `whole` is the flow before cells were chosen. PlotError where it is of other places or days.
+    """
+    if rain.axis is None:
+        raise PlotError(f"precipitation {rain.name} has no dimension time; its dims are {rain.array.dims}")
+    what = f"precipitation {rain.name}"
+    notes = same_days(what, rain, flow)
+    ids, own = ids_of(rain.array, rain.places), ids_of(flow.array, flow.places)
+    missing = [name for name in own if name not in ids] if ids else []
+    if rain.size != flow.size and missing and (rain.size > 1 or len(missing) == len(own)):
+        raise PlotError(
+            f"{what} has no cell {', '.join(missing[:4])}; it has {', '.join(ids[:8])}; choose a cell that both have "
+            f"with --cell"
+        )
+    rain = _of_same_cells(rain, flow)
+    if rain.size == flow.size:
+        return rain, (*same_places(what, rain, flow, whole), *notes)
+    if not (ids and own):
+        some_near(what, rain, flow, whole)
+    series = "one series" if rain.size == 1 else f"the median of {rain.counted}"
+    return rain, (f"{what} is {series} for {flow.counted} of {flow.name}", *notes)
 
 
 def _of_same_cells(rain: Field, flow: Field) -> Field:

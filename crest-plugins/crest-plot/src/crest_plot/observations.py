@@ -8,21 +8,27 @@ import numpy as np
 
 from crest_plot.cells import place_names
 from crest_plot.errors import PlotError
+from crest_plot.pairing import same_days, same_places
 from crest_plot.pictures import OBSERVED, Map, Matrix, Page, Panel
 from crest_plot.selection import Field, in_units, select
 from crest_plot.series import MOST_LINES, line
 from crest_plot.time_axis import tell
 
 
-def matched(observed: Field, field: Field, *, start: str | None = None, end: str | None = None) -> Field:
-    """Return observations at the cells, in the period and in the units of a field; PlotError where they do not fit."""
+def matched(observed: Field, field: Field, whole: Field) -> tuple[Field, tuple[str, ...]]:
+    """Return observations at the cells, in the period and in the units of a field, and notes on what is not sure.
+
+    `whole` is the field before cells were chosen. PlotError where the observations do not fit.
+    """
     assert field.axis is not None
     if observed.axis is None:
         raise PlotError(f"observed {observed.name} has no dimension time; its dims are {observed.array.dims}")
+    what = f"observed {observed.name}"
+    notes = same_days(what, observed, field)
     if field.units and observed.units != field.units:
         observed = in_units(observed, field.units)
-    first, last = (str(start or tell(field.axis.starts[0])), str(end or tell(field.axis.ends[-1])))
-    observed = select(observed, start=first.replace(" ", "T"), end=last.replace(" ", "T"))
+    first, last = (tell(time).replace(" ", "T") for time in (field.axis.starts[0], field.axis.ends[-1]))
+    observed = select(observed, start=first, end=last)
     if observed.layer and field.layer and observed.layers != field.layers and len(observed.layers) != len(field.layers):
         raise PlotError(
             f"observed {observed.name} has {len(observed.layers)} layers ({', '.join(observed.layers)}) and "
@@ -32,14 +38,15 @@ def matched(observed: Field, field: Field, *, start: str | None = None, end: str
     if len(names) > MOST_LINES:
         raise PlotError(f"{field.name} has {len(names)} places, too many for observations; choose some with --cell")
     if len(names) == len(theirs) == 1:
-        return observed
+        return observed, (*same_places(what, observed, field, whole), *notes)
     missing = [name for name in names if name not in theirs]
     if missing:
         raise PlotError(
             f"observed {observed.name} has no cell {', '.join(missing)}; it has {', '.join(theirs[:8])}; "
             f"choose a cell that both have with --cell"
         )
-    return select(observed, cell=[_asked(name) for name in names])
+    observed = select(observed, cell=[_asked(name) for name in names])
+    return observed, (*same_places(what, observed, field, whole), *notes)
 
 
 def overlaid(page: Page, observed: Field) -> Page:

@@ -111,6 +111,7 @@ class Page:
     rows: tuple[tuple[Panel | Map | Matrix, ...], ...]
     caption: str = ""
     notes: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()  # those of the notes that the command prints, too
 
 
 def isolated(values: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from crest_core import write_atomically
 from crest_core.plugins import near
 from crest_plot.availability import availability_page, counts_samples, coverage_page
 from crest_plot.errors import PlotError
-from crest_plot.hydrograph import hydrograph_page, is_flow, rain_of
+from crest_plot.hydrograph import hydrograph_page, is_flow, rain_at, rain_of
 from crest_plot.maps import is_grid, map_page
 from crest_plot.observations import matched, overlaid
 from crest_plot.pictures import Map, Page
@@ -146,7 +146,9 @@ def field_page(
     """Return the page of a field, free of any drawing library."""
     if kind == "auto" and counts_samples(dataset, name):
         return coverage_page(dataset, name, log=log)
-    field = select(field_of(dataset, name), cell=cell, start=start, end=end, layer=layer, units=units)
+    whole = field_of(dataset, name)
+    told: tuple[str, ...] = ()
+    field = select(whole, cell=cell, start=start, end=end, layer=layer, units=units)
     kind = _chosen(kind, field, time, bool(cell))
     if time is not None and kind != "map":
         raise PlotError(f"--time asks for the map of one time, and a {kind} has no use for it; --from and --to cut it")
@@ -157,7 +159,7 @@ def field_page(
     elif kind == "quicklook":
         page = _quicklook(field, log=log)
     elif kind == "hydrograph":
-        top = field_of(*rain) if rain else rain_of(dataset)
+        top, told = rain_at(field_of(*rain), field, whole) if rain else (rain_of(dataset), told)
         page = hydrograph_page(field, rain=top, log=log)
     else:
         page = series_page(field, log=log)
@@ -166,8 +168,9 @@ def field_page(
             raise PlotError(
                 f"--observed is drawn over a series or a hydrograph, and this is a {kind}; use --kind series"
             )
-        page = overlaid(page, matched(field_of(*observed), field))
-    return page
+        over, more = matched(field_of(*observed), field, whole)
+        page, told = overlaid(page, over), (*told, *more)
+    return replace(page, notes=(*page.notes, *told), told=told)
 
 
 def _chosen(kind: str, field: Field, time: str | None, few: bool) -> str:

@@ -26,6 +26,7 @@ class TimeAxis:
     when: np.ndarray  # the date that is told: start of the interval, a point value at its time
     label: str
     regular: bool  # most steps have one length
+    zone: str = ""  # as `time_zone` tells; "" where it is not told
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -83,7 +84,7 @@ def time_axis(dataset: xr.Dataset, name: str) -> TimeAxis:
         when = starts
     middle = when if point else starts + (ends - starts) // 2
     regular = len(steps) > 0 and bool(np.isclose(steps, np.median(steps), rtol=0.12).mean() > 0.5)
-    return TimeAxis(dates, starts, ends, middle, when, _label(dataset), regular)
+    return TimeAxis(dates, starts, ends, middle, when, _label(dataset), regular, _zone(dataset))
 
 
 def places(dates: np.ndarray) -> np.ndarray:
@@ -115,12 +116,16 @@ def tell(time: np.datetime64) -> str:
 
 
 def _label(dataset: xr.Dataset) -> str:
-    zone = dataset["time"].attrs.get("time_zone") or dataset.attrs.get("time_zone") or "UTC"
+    zone = _zone(dataset) or "UTC"
     calendar = _calendar(dataset["time"].values)
     if calendar in ("standard", "gregorian", "proleptic_gregorian"):
         return f"time [{zone}]"
     drawn = "" if calendar in _REAL else ", drawn by the fraction of the year"
     return f"time [{zone}, calendar {calendar}{drawn}]"
+
+
+def _zone(dataset: xr.Dataset) -> str:
+    return str(dataset["time"].attrs.get("time_zone") or dataset.attrs.get("time_zone") or "")
 
 
 def _calendar(dates: np.ndarray) -> str:
