@@ -88,7 +88,7 @@ def prepare(
         pd.DataFrame(held, index=pd.Index(ids, name="basin")).to_csv(folder / "attributes" / "attributes.csv")
     np.save(folder / "observed.npy", within(data[setup.target], setup.validate).values)
     task = {"config": setup.config(folder, ids), "threads": threads, "flush_denormals": flush_denormals}
-    task |= {"piece": piece, "version": installed()}
+    task |= {"basins": ids, "piece": piece, "version": installed()}
     (folder / "task.json").write_text(json.dumps(task), encoding="utf-8")
     return task
 
