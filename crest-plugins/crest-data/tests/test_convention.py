@@ -145,6 +145,15 @@ def test_the_largest_sum_of_an_hour_is_no_sum_of_the_day():
         Variable("rain", "mm", cell_methods="time: mean within years time: mean over years")
 
 
+def test_latitudes_of_a_turned_pole_are_no_latitudes():
+    raw = cells()
+    raw["lat"].attrs["standard_name"] = "grid_latitude"
+    with pytest.raises(
+        DataError, match="lat: its standard_name is 'grid_latitude', expected 'latitude'; a grid with a"
+    ):
+        conformed(raw, Variable("rain", "mm day-1"))
+
+
 def test_a_mean_is_not_divided_by_the_step_again():
     with pytest.raises(
         DataError, match=r"rain: mm -> mm day-1: an amount and a rate differ by a time, and cell_methods"

@@ -127,3 +127,17 @@ def test_bounds_of_another_calendar_are_refused():
     raw["time"].attrs["bounds"] = "time_bnds"
     with pytest.raises(DataError, match="time_bnds: calendar 360_day, time: calendar noleap; correct the one that is"):
         conformed(raw)
+
+
+def test_values_of_weeks_are_not_taken_for_those_of_days():
+    weeks = np.arange("2001-01-01", "2001-02-01", 7, dtype="datetime64[D]").astype("datetime64[ns]")
+    with pytest.raises(DataError, match="no two times follow each other by the step 1 day, .* are 7 days"):
+        conformed(cells(times=weeks), Variable("rain", "mm", cell_methods="time: sum"))
+    assert conformed(cells(times=weeks), step="7D")["time_bnds"].sizes["time"] == 5
+
+
+def test_where_point_values_go_is_told():
+    point = Variable("rain", "mm", cell_methods="time: point")
+    said = "time: point values -> the end of the step that begins at their time, as label start says"
+    assert said in changes(conformed(cells(), point))
+    assert said not in changes(conformed(cells(), point, label="end")) + changes(conformed(cells(), point, step=None))

@@ -165,5 +165,7 @@ def test_a_run_that_went_on_without_naming_its_streams_is_repeated_with_them(run
 def test_other_outputs_than_those_in_the_store_are_told_by_line(run):
     execute(run(RUN + "period: {start: 2001-01-01, end: 2001-01-25}\n" + STORE))
     text = RUN + STORE.replace("keep: 9}", "keep: 9}, fields: [storage]")
-    with pytest.raises(RunFileError, match=r"run.yaml:\d+: output.fields: the store holds the outputs all up to 2001-01"):
+    with pytest.raises(
+        RunFileError, match=r"run.yaml:\d+: output.fields: the store holds the outputs all up to 2001-01"
+    ):
         execute(run(text), going_on=GoingOn())

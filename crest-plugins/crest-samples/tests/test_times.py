@@ -65,6 +65,21 @@ def test_days_of_two_zones_are_not_joined():
     assert make_samples([static], [local], Window(5)).axis.zone == LOCAL
 
 
+def test_points_of_time_are_not_joined_with_intervals():
+    rain = gauges().rename(discharge="rain")
+    rain["rain"].attrs["cell_methods"] = "time: mean"
+    moments = gauges()
+    moments["discharge"].attrs["cell_methods"] = "time: point"
+    inputs, targets = [Source(rain, ("rain",))], [Source(moments, ("discharge",))]
+    with pytest.raises(SampleError, match="discharge holds at points of time, without intervals, and .* is of interv"):
+        make_samples(inputs, targets, Window(5))
+    edges = np.stack([moments["time"].values, moments["time"].values + np.timedelta64(1, "D")], axis=1)
+    bounded = moments.assign(time_bnds=(("time", "bnds"), edges))
+    assert len(make_samples(inputs, [Source(bounded, ("discharge",))], Window(5))) == len(
+        make_samples([Source(gauges().rename(discharge="rain"), ("rain",))], targets, Window(5))
+    )
+
+
 def test_samples_work_in_a_calendar_without_leap_days():
     data = gauges().convert_calendar("noleap")
     batch = make_samples([Source(data, ("slope",))], [Source(data, ("discharge",))], Window(5))[3]

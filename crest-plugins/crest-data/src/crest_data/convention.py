@@ -25,6 +25,7 @@ def conform(
     step: str | None,
     label: str = "start",
     time_zone: str = "UTC",
+    sampled: bool = False,
     flags: Mapping[str, xr.DataArray] | None = None,
     source: str,
     licence: str = "",
@@ -37,6 +38,7 @@ def conform(
     source has are kept; with step None and without bounds, times are those of point values. Times of steps shorter
     than a day in a zone "UTC-5" become UTC; local days stay local days, and the attribute `time_zone` says so. `flags`
     holds, by handed-out name, quality codes on the dims of the source: 0 good, 1 missing, 2 rejected, 3 filled.
+    `sampled` allows times that are all farther apart than a step, as hours chosen from a series.
 
     >>> import numpy as np
     >>> days = np.arange("2000-01-01", "2000-01-04", dtype="datetime64[ns]", step=np.timedelta64(1, "D"))
@@ -53,7 +55,9 @@ def conform(
     about: dict[str, str] = {}
     if moving := _moving(dataset, variables):
         points = any(variables[name].statistic == "point" and not variables[name].point_time for name in moving)
-        dataset, about, more = label_times(dataset, step=step, label=label, time_zone=time_zone, points=points)
+        dataset, about, more = label_times(
+            dataset, step=step, label=label, time_zone=time_zone, points=points, sampled=sampled
+        )
         changes += more
     result = dataset.drop_vars(list(dataset.data_vars))
     for name, variable in variables.items():

@@ -49,6 +49,12 @@ def _renamed(dataset: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
         if len(found) > 1 and len(exact) != 1:
             raise DataError(f"{ours}: {found} may each be the {_STANDARD[ours]}; rename the right one to {ours!r}")
         source = (exact or found or [ours])[0]
+        named = dataset[source].attrs.get("standard_name", "") if source in dataset.variables else ""
+        if named not in ("", _STANDARD[ours]):
+            raise DataError(
+                f"{source}: its standard_name is {named!r}, expected {_STANDARD[ours]!r}; a grid with a "
+                f"pole of its own needs true latitudes and longitudes"
+            )
         if source == ours:
             continue
         dataset = dataset.rename({source: ours})

@@ -27,7 +27,7 @@ _CALENDARS = {"standard": "standard", "gregorian": "standard", "proleptic_gregor
 
 
 def label_times(
-    dataset: xr.Dataset, *, step: str | None, label: str, time_zone: str, points: bool = False
+    dataset: xr.Dataset, *, step: str | None, label: str, time_zone: str, points: bool = False, sampled: bool = False
 ) -> tuple[xr.Dataset, dict[str, str], list[str]]:
     """Return the dataset with labelled times and bounds, global attributes about time, and what was changed.
 
@@ -42,6 +42,8 @@ def label_times(
     ticks = to_ticks(dataset["time"].values)
     length = None if step is None else round(_step(step).total_seconds() * 1e6)
     _check_order(dataset["time"].values, ticks, length)
+    if not sampled and bounds_of(dataset) not in dataset.variables:
+        _check_step(ticks, length)
     bounds = bounds_of(dataset)
     told_edges = _edges(dataset[bounds], calendar) if bounds in dataset.variables else None
     moved, told = _shift("start" if told_edges is not None else label, length, time_zone)
@@ -53,6 +55,8 @@ def label_times(
         _check_bounds(edges, calendar, length)
     elif length is not None:
         edges = np.stack([ticks + moved, ticks + moved + length], axis=1)
+        if points and label == "start":
+            told.append("time: point values -> the end of the step that begins at their time, as label start says")
     starts = ticks + moved if edges is None else edges[:, 0]
     if edges is not None:  # told anew, from the bounds
         dataset = dataset.drop_vars("time_end", errors="ignore")
@@ -182,6 +186,16 @@ def _check_order(times: np.ndarray, ticks: np.ndarray, length: int | None) -> No
         f"{where} follows {iso(before)} by {span}, not a multiple of the step {timedelta(microseconds=length or 0)}; "
         f"give the true step, or bring the data to it"
     )
+
+
+def _check_step(ticks: np.ndarray, length: int | None) -> None:
+    """Raise where all times are farther apart than a step: the values may be of weeks, not of days."""
+    gaps = np.diff(ticks)
+    if length is not None and gaps.size > 1 and (gaps > length).all():
+        raise DataError(
+            f"no two times follow each other by the step {timedelta(microseconds=length)}; the nearest two are "
+            f"{timedelta(microseconds=int(gaps.min()))} apart; give the true step, or the bounds of the intervals"
+        )
 
 
 def _shift(label: str, length: int | None, time_zone: str) -> tuple[int, list[str]]:

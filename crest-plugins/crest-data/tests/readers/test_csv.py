@@ -156,6 +156,7 @@ def test_dates_of_another_form_and_other_separators(tmp_path):
             {"time_format": "%Q"},
             "time_format '%Q': 'Q' is a bad directive in format '%Q'; expected the words of strftime, as '%d.%m.%Y",
         ),
+        ("time,P,T\n03-01,1,2\n", {"time_format": "%m-%d"}, "time_format '%m-%d' has no year; expected one such as"),
         (
             "time,P,T\n2001-01-01T00:00+01:00,1,2\n",
             {"time_zone": "UTC+1", "step": "1h"},

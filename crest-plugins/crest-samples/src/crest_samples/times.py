@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from crest_core import from_xarray_time, parse_time
+from crest_core import from_xarray_time, parse_time, time_statistic
 from crest_samples.errors import SampleError
 from crest_samples.source import Source
 
@@ -124,10 +124,30 @@ def shared_axis(sources: Sequence[Source], period: tuple[Any, Any] | None) -> tu
     moving = [source for source in sources if any(source.moves(name) for name in source.variables)]
     if not moving:
         raise SampleError("samples: no source has a time axis; give at least one variable with the dim time")
+    _check_moments(moving)
     first = axis_of(moving[0].data, str(moving[0])).checked(str(moving[0]))
     shared = first if period is None else _cut(first, period, str(moving[0]))
     begins = {id(source): begin_in(source, shared, str(moving[0]), whole=period is None) for source in moving}
     return shared, [begins.get(id(source), 0) for source in sources]
+
+
+def _check_moments(moving: Sequence[Source]) -> None:
+    """Raise where point values without intervals stand beside what holds for intervals."""
+    points: list[tuple[Source, str]] = []
+    spans: list[Source] = []
+    for source in moving:
+        told = {name: str(source.data[name].attrs.get("cell_methods", "")) for name in source.variables}
+        kinds = {name: time_statistic(text) for name, text in told.items() if source.moves(name)}
+        bounded = axis_of(source.data, str(source)).bounds is not None
+        points += [(source, name) for name, kind in kinds.items() if kind == "point" and not bounded]
+        if bounded or {"mean", "sum", "minimum", "maximum"} & set(kinds.values()):
+            spans.append(source)
+    for source, name in points:
+        if others := [other for other in spans if other is not source]:
+            raise SampleError(
+                f"{source}: {name} holds at points of time, without intervals, and {others[0]} is of intervals: it is "
+                f"not told to which step a value belongs; read it with a step and its label, or give time_bnds"
+            )
 
 
 def _cut(axis: TimeAxis, period: tuple[Any, Any], who: str) -> TimeAxis:

@@ -112,8 +112,8 @@ def _conformed(
             data[name] = (-data[name]).assign_attrs(raw[name].attrs)
             notes.append(f"{variable.name}: sign turned, positive down -> positive up")
     held = conform(
-        raw.assign(data), variables, step=step, label="end", flags=flags, licence=LICENCE, citation=citation,
-        source="ERA5-Land, ECMWF" if land else "ERA5, ECMWF",
+        raw.assign(data), variables, step=step, label="end", sampled=sampled, flags=flags,
+        licence=LICENCE, citation=citation, source="ERA5-Land, ECMWF" if land else "ERA5, ECMWF",
     )  # fmt: skip
     return with_notes(held, notes)
 

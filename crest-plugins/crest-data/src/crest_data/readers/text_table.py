@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -48,6 +49,8 @@ class Table:
             raise DataError(
                 f"{self.path}: time_format {form!r}: {error}; expected the words of strftime, as '%d.%m.%Y %H:%M'"
             ) from error
+        if not re.search("%[YyGcxsDF]", form):
+            raise DataError(f"{self.path}: time_format {form!r} has no year; expected one such as '%d.%m.%Y'")
         if (bad := np.flatnonzero(times.isna().to_numpy())).size:
             at = int(bad[0])
             raise DataError(
