@@ -30,9 +30,10 @@ def test_a_run_whose_record_lost_a_chunk_is_not_gone_on_with(tmp_path, small):
         lost.unlink()
         try:
             open_run(folder).cycles()
-        except DamageError:
-            open_run(folder).history().load()
-            break
+        except DamageError as error:
+            if "record chunk (0,)" in str(error):  # of the first cycles, which all later ones hold
+                open_run(folder).history().load()
+                break
         finally:
             lost.write_bytes(content)
     lost.unlink()

@@ -138,7 +138,7 @@ def _check_moments(moving: Sequence[Source]) -> None:
     for source in moving:
         told = {name: str(source.data[name].attrs.get("cell_methods", "")) for name in source.variables}
         kinds = {name: time_statistic(text) for name, text in told.items() if source.moves(name)}
-        bounded = axis_of(source.data, str(source)).bounds is not None
+        bounded = axis_of(source.data, str(source)).bounds is not None or "time_end" in source.data.variables
         points += [(source, name) for name, kind in kinds.items() if kind == "point" and not bounded]
         if bounded or {"mean", "sum", "minimum", "maximum"} & set(kinds.values()):
             spans.append(source)
