@@ -8,6 +8,7 @@ import xarray as xr
 from crest_data.errors import DataError
 
 _TRACE = 1e-4  # of the sum so far: what packing in 16 bits leaves, with a margin
+_LOOKED_AT = 240, 2000  # hours and places: enough to tell sums of a day from sums of an hour
 
 
 def hourly_sums(total: xr.DataArray, name: str, *, grows: bool) -> tuple[xr.DataArray, list[str]]:
@@ -33,6 +34,28 @@ def hourly_sums(total: xr.DataArray, name: str, *, grows: bool) -> tuple[xr.Data
     if unknown:
         notes.append(f"{name}: {unknown} hours after a gap or the start -> missing, their sum is not known")
     return step.transpose(*total.dims).assign_attrs(total.attrs), notes
+
+
+def check_hourly(total: xr.DataArray, name: str) -> None:
+    """Raise DataError where sums of an hour rise through the day and fall at 01 UTC alone, as sums since 00 UTC do.
+
+    Two such days, or one on which the sum also stands still, are taken for that; in a file with less of it nothing is
+    found.
+    """
+    hours, places = _LOOKED_AT
+    flat = total.isel(time=slice(None, hours)).stack(place=[dim for dim in total.dims if dim != "time"])  # noqa: PD013
+    values = flat.transpose("time", "place")[:, :: max(1, flat.sizes["place"] // places)].values
+    times = total["time"].values[: len(values)]
+    change = np.diff(values.astype(np.float64), axis=0)
+    first = (times - times.astype("datetime64[D]"))[1:] == np.timedelta64(1, "h")
+    traces = _TRACE * np.abs(values[:-1])
+    falls = (change < -traces).any(axis=1)
+    stands = (change == 0) & (values[:-1] > 0)
+    if falls.any() and not (falls & ~first).any() and ((falls & first).sum() > 1 or stands.any()):
+        raise DataError(
+            f"{name}: the sums rise through the day and fall at 01 UTC alone: they are sums since 00 UTC, as of "
+            f"ERA5-Land; read them with read_era5_land"
+        )
 
 
 def without_traces(values: xr.DataArray, name: str) -> tuple[xr.DataArray, list[str]]:

@@ -12,7 +12,7 @@ from crest_core import TimeError, parse_timestep
 from crest_data.convention import conform
 from crest_data.errors import DataError
 from crest_data.handshake import merge
-from crest_data.readers.accumulation import hourly_sums, without_traces
+from crest_data.readers.accumulation import check_hourly, hourly_sums, without_traces
 from crest_data.readers.choice import near
 from crest_data.readers.era5_layout import check_spacing, joined, opened
 from crest_data.readers.era5_variables import DOWNWARD, ERA5, GROWS
@@ -108,6 +108,8 @@ def _conformed(
             data[name], more = hourly_sums(data[name], variable.name, grows=name in GROWS)
             notes += more
             flags[variable.name] = xr.zeros_like(data[name], dtype=np.uint8)
+        elif variable.statistic == "sum" and name in GROWS:
+            check_hourly(data[name], variable.name)
         if name in DOWNWARD and variable.positive == "up":
             data[name] = (-data[name]).assign_attrs(raw[name].attrs)
             notes.append(f"{variable.name}: sign turned, positive down -> positive up")
