@@ -141,3 +141,12 @@ def test_where_point_values_go_is_told():
     said = "time: point values -> the end of the step that begins at their time, as label start says"
     assert said in changes(conformed(cells(), point))
     assert said not in changes(conformed(cells(), point, label="end")) + changes(conformed(cells(), point, step=None))
+
+
+@pytest.mark.parametrize("first", ["1582-10-01", "1500-02-25"])
+def test_days_before_the_gregorian_calendar_are_refused_as_such(first):
+    early = xr.date_range(first, periods=20, freq="1D", calendar="proleptic_gregorian", use_cftime=True).values
+    with pytest.raises(DataError, match=f"time: {first}.* of the calendar proleptic_gregorian is before"):
+        conformed(cells(times=early))
+    late = xr.date_range("1582-10-15", periods=20, freq="1D", calendar="proleptic_gregorian", use_cftime=True).values
+    assert conformed(cells(times=late)).attrs["calendar"] == "standard"

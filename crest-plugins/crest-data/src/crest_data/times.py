@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Any
 
 import cftime
 import numpy as np
@@ -13,6 +12,7 @@ import xarray as xr
 
 from crest_core import TimeError, parse_timestep
 from crest_data.errors import DataError
+from crest_data.time_checks import check_order, check_reform, check_step, iso
 
 _NAMES = ("time", "valid_time", "date", "datetime", "timestamp")
 _LABELS = {"start": 0, "middle": 1, "end": 2}  # halves of a step after the start
@@ -41,9 +41,9 @@ def label_times(
     calendar = calendar_of(dataset["time"].values)
     ticks = to_ticks(dataset["time"].values)
     length = None if step is None else round(_step(step).total_seconds() * 1e6)
-    _check_order(dataset["time"].values, ticks, length)
+    check_order(dataset["time"].values, ticks, length)
     if not sampled and bounds_of(dataset) not in dataset.variables:
-        _check_step(ticks, length)
+        check_step(ticks, length)
     bounds = bounds_of(dataset)
     told_edges = _edges(dataset[bounds], calendar) if bounds in dataset.variables else None
     moved, told = _shift("start" if told_edges is not None else label, length, time_zone)
@@ -83,6 +83,7 @@ def bounds_of(dataset: xr.Dataset) -> str:
 
 def calendar_of(times: np.ndarray) -> str:
     """Return standard, noleap or 360_day; DataError for any other, and for dates of several."""
+    check_reform(times)
     dates = times.ravel().tolist() if times.dtype.kind == "O" else []
     told = (date.calendar if isinstance(date, cftime.datetime) else "standard" for date in dates)
     names = list(dict.fromkeys(told)) or ["standard"]
@@ -164,38 +165,6 @@ def _plain(dataset: xr.Dataset, time_zone: str) -> tuple[xr.Dataset, list[str]]:
     if values.dtype.kind == "M" and np.isnat(values).any():
         raise DataError(f"time: no date at index {int(np.flatnonzero(np.isnat(values))[0])}; remove or repair that row")
     return dataset, []
-
-
-def _check_order(times: np.ndarray, ticks: np.ndarray, length: int | None) -> None:
-    """Raise where a time appears twice, goes back, or is not a whole number of steps after the one before."""
-    gaps = np.diff(ticks)
-    odd = (gaps <= 0) if length is None else (gaps <= 0) | (gaps % length != 0)
-    if not odd.any():
-        return
-    at = int(np.flatnonzero(odd)[0])
-    before, now, gap = times[at], times[at + 1], int(gaps[at])
-    where = f"time {iso(now)} at index {at + 1}"
-    if gap == 0:
-        clock = "; a clock with daylight saving time repeats an hour: give UTC" if length and length < _DAY else ""
-        raise DataError(f"{where} appears twice; keep one{clock}")
-    if gap < 0:
-        clock = "; a clock with daylight saving time goes back an hour: give UTC" if gap >= -_HOUR else ""
-        raise DataError(f"{where} follows {iso(before)}: not sorted; sort by time{clock}")
-    span = timedelta(microseconds=gap)
-    raise DataError(
-        f"{where} follows {iso(before)} by {span}, not a multiple of the step {timedelta(microseconds=length or 0)}; "
-        f"give the true step, or bring the data to it"
-    )
-
-
-def _check_step(ticks: np.ndarray, length: int | None) -> None:
-    """Raise where all times are farther apart than a step: the values may be of weeks, not of days."""
-    gaps = np.diff(ticks)
-    if length is not None and gaps.size > 1 and (gaps > length).all():
-        raise DataError(
-            f"no two times follow each other by the step {timedelta(microseconds=length)}; the nearest two are "
-            f"{timedelta(microseconds=int(gaps.min()))} apart; give the true step, or the bounds of the intervals"
-        )
 
 
 def _shift(label: str, length: int | None, time_zone: str) -> tuple[int, list[str]]:
@@ -292,8 +261,3 @@ def time_coordinates(
         "time_end": xr.Variable("time", bounds[:, 1], ends, encoding),
     }
     return found if points else {name: found[name] for name in ("time", "time_bnds")}
-
-
-def iso(time: Any) -> str:
-    """Return a datetime64 or cftime date as ISO text to the second."""
-    return str(time.astype("datetime64[s]")) if isinstance(time, np.datetime64) else str(time.isoformat())
