@@ -110,7 +110,8 @@ def raw_call(columns: int, blocks: list[np.ndarray]) -> Call:
     ffi.cdef("int32_t crest_step(int32_t, double, const double *, const double *, const double *, double *, double *);")
     library = ffi.dlopen(str(LIBRARY))
     function = library.crest_step
-    pointers = [ffi.from_buffer("double[]", block) for block in blocks]
+    forward = blocks[:5]  # parameters, inputs, states before and after, outputs; what is after them is of the adjoint
+    pointers = [ffi.from_buffer("double[]", block) for block in forward]
 
     def call() -> None:
         if function(columns, DAY, *pointers):
