@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from crest_data.errors import DataError
 from crest_data.readers.era5 import read_era5
 from crest_data.readers.era5_land import read_era5_land
@@ -82,3 +83,45 @@ def test_era5_land_read_as_era5_is_noticed_by_sums_that_fall_at_one_o_clock_alon
     with pytest.raises(DataError, match="fall at 01 UTC alone: they are sums since 00 UTC.* read_era5_land"):
         read_era5(path, ["tp"], chunks=chunks)
     assert read_era5(era5.write_new(era5.new(times, {"tp": rain}), tmp_path / "era5.nc"), ["tp"]).sizes["time"] > 2
+
+
+def lone_hours(days):
+    """Return sums of single hours in one cell, of which none falls within a day."""
+    sums = np.zeros(24 * days)
+    sums[[22, 23]] = 1e-4
+    sums[23 + 72] = 1e-4
+    return sums
+
+
+@pytest.mark.parametrize(
+    ("sums", "keep", "sampled"),
+    [
+        (lone_hours(10), slice(None), False),
+        (np.where(np.arange(240) % 24 == 12, 1.8e6, 0.0), slice(0, None, 12), True),
+        (np.zeros(240), slice(None), False),
+    ],
+    ids=["lone wet hours before midnight", "sampled at 01 and 13 UTC", "dry"],
+)
+def test_sums_of_the_hour_that_never_fall_within_a_day_are_taken(tmp_path, sums, keep, sampled):
+    times = pd.date_range("2020-03-01T01:00", periods=240, freq="h")[keep]
+    name, units = ("ssrd", "J m-2") if sampled else ("tp", "m")
+    values = sums[keep].reshape(-1, 1, 1)
+    coords = {"valid_time": times, "latitude": [50.0], "longitude": [10.0]}
+    dims = ("valid_time", "latitude", "longitude")
+    xr.Dataset({name: (dims, values, {"units": units})}, coords).to_netcdf(tmp_path / "point.nc")
+    held = read_era5(tmp_path / "point.nc", sampled=sampled)
+    scale = 1 / 3600 if sampled else 1 / 3.6
+    found = held["shortwave_down" if sampled else "precipitation"].values.ravel()
+    np.testing.assert_allclose(found, values.ravel() * scale, atol=1e-12)
+
+
+@pytest.mark.parametrize("read", [read_era5, read_era5_land])
+def test_accumulations_of_another_calendar_are_read(tmp_path, read):
+    times = xr.date_range("2020-02-28T01:00", periods=48, freq="h", calendar="noleap", use_cftime=True)
+    values = np.tile(np.arange(24.0, 0.0, -1.0) if read is read_era5 else np.arange(1.0, 25.0), 2) * 1e-4
+    coords = {"valid_time": times, "latitude": [50.0], "longitude": [10.0]}
+    dims = ("valid_time", "latitude", "longitude")
+    xr.Dataset({"tp": (dims, values.reshape(-1, 1, 1), {"units": "m"})}, coords).to_netcdf(tmp_path / "noleap.nc")
+    held = read(tmp_path / "noleap.nc", ["tp"])["precipitation"].values.ravel()
+    expected = values if read is read_era5 else np.full(48, 1e-4)
+    np.testing.assert_allclose(held, expected / 3.6, rtol=1e-9)

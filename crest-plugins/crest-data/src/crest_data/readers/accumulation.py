@@ -6,9 +6,11 @@ import numpy as np
 import xarray as xr
 
 from crest_data.errors import DataError
+from crest_data.times import to_ticks
 
 _TRACE = 1e-4  # of the sum so far: what packing in 16 bits leaves, with a margin
-_LOOKED_AT = 240, 2000  # hours and places: enough to tell sums of a day from sums of an hour
+_PLACES = 2000  # enough to tell sums of a day from sums of an hour
+_HOUR = 3_600_000_000  # microseconds
 
 
 def hourly_sums(total: xr.DataArray, name: str, *, grows: bool) -> tuple[xr.DataArray, list[str]]:
@@ -17,9 +19,9 @@ def hourly_sums(total: xr.DataArray, name: str, *, grows: bool) -> tuple[xr.Data
     The value at 00 is the sum of the whole day before (ERA5-Land). An hour after a gap, but the first of a day, is not
     known: nan.
     """
-    times = total["time"].values
-    ends_first = (times - times.astype("datetime64[D]")) == np.timedelta64(1, "h")
-    follows = np.concatenate([[False], np.diff(times) == np.timedelta64(1, "h")])
+    ticks = to_ticks(total["time"].values)
+    ends_first = ticks % (24 * _HOUR) == _HOUR
+    follows = np.concatenate([[False], np.diff(ticks) == _HOUR])
     first = xr.DataArray(ends_first, dims="time")
     known = xr.DataArray(ends_first | follows, dims="time")
     total = total.astype(np.float64)
@@ -37,25 +39,30 @@ def hourly_sums(total: xr.DataArray, name: str, *, grows: bool) -> tuple[xr.Data
 
 
 def check_hourly(total: xr.DataArray, name: str) -> None:
-    """Raise DataError where sums of an hour rise through the day and fall at 01 UTC alone, as sums since 00 UTC do.
+    """Raise DataError where sums of an hour never fall within a day, rise in many of its hours, and drop at 01 UTC.
 
-    Two such days, or one on which the sum also stands still, are taken for that; in a file with less of it nothing is
-    found.
+    That is what sums since 00 UTC do. Evidence are two days of three rises each, or twelve rises; only hours that
+    follow each other count. Days are read until one speaks against it.
     """
-    hours, places = _LOOKED_AT
-    flat = total.isel(time=slice(None, hours)).stack(place=[dim for dim in total.dims if dim != "time"])  # noqa: PD013
-    values = flat.transpose("time", "place")[:, :: max(1, flat.sizes["place"] // places)].values
-    times = total["time"].values[: len(values)]
-    change = np.diff(values.astype(np.float64), axis=0)
-    first = (times - times.astype("datetime64[D]"))[1:] == np.timedelta64(1, "h")
-    traces = _TRACE * np.abs(values[:-1])
-    falls = (change < -traces).any(axis=1)
-    stands = (change == 0) & (values[:-1] > 0)
-    if falls.any() and not (falls & ~first).any() and ((falls & first).sum() > 1 or stands.any()):
-        raise DataError(
-            f"{name}: the sums rise through the day and fall at 01 UTC alone: they are sums since 00 UTC, as of "
-            f"ERA5-Land; read them with read_era5_land"
-        )
+    ticks = to_ticks(total["time"].values) // _HOUR
+    flat = total.stack(place=[dim for dim in total.dims if dim != "time"]).transpose("time", "place")  # noqa: PD013
+    flat = flat[:, :: max(1, -(-flat.sizes["place"] // _PLACES))]
+    drops, rises, last = False, [], None
+    for rows in np.split(np.arange(len(ticks)), np.flatnonzero(np.diff((ticks - 1) // 24)) + 1):
+        held, hours = flat[rows].values.astype(np.float64), ticks[rows]
+        change, slack, follows = np.diff(held, axis=0), _TRACE * np.abs(held[:-1]), np.diff(hours) == 1
+        if (change < -slack)[follows].any():
+            return
+        rises.append(int(((change > slack).any(axis=1) & follows).sum()))
+        if last is not None and hours[0] % 24 == 1 and hours[0] - last[0] == 1:
+            drops |= bool((held[0] < 0.5 * last[1]).any())
+        last = hours[-1], held[-1]
+        if drops and (sum(many >= 3 for many in rises) >= 2 or sum(rises) >= 12):
+            raise DataError(
+                f"{name}: the sums rise through the day and fall at 01 UTC alone: they are sums since 00 UTC, as of "
+                f"ERA5-Land; read them with read_era5_land; if they are sums of one hour, read_netcdf takes them with "
+                f"step='1h' and label='end'"
+            )
 
 
 def without_traces(values: xr.DataArray, name: str) -> tuple[xr.DataArray, list[str]]:
