@@ -42,6 +42,7 @@ class Options:
     batch: int
     hidden: int
     rate: float
+    segment: int | None
     threads: int
     quick: bool
 
@@ -68,6 +69,8 @@ def options(
     add("--batch", type=int, default=32, help="samples (default %(default)s)")
     add("--hidden", type=int, default=256, help="units of an LSTM (default %(default)s)")
     add("--rate", type=float, default=2e-3, help="highest learning rate of networks (default %(default)s)")
+    add("--segment", type=int, default=None, metavar="DAYS", help="gradients reach back to the start of such a part of "
+        "the window; 365: not into the spin-up (default: through all of it)")  # fmt: skip
     add("--threads", type=int, default=2, help="of torch (default %(default)s)")
     add(
         "--quick",

@@ -34,11 +34,13 @@ class Recipe:
     rate: float
     physical_rate: float = 1e-2
     steps: int = 365
+    segment: int | None = None
+    """Days after which gradients are cut; 365: the spin-up is run without."""
     precision: Literal["float32", "bf16"] = "bf16"
 
-    def facts(self) -> dict[str, float | int | str]:
+    def facts(self) -> dict[str, float | int | str | None]:
         """Return the settings for the record."""
-        kept = ("epochs", "every", "batch", "rate", "physical_rate", "steps", "precision")
+        kept = ("epochs", "every", "batch", "rate", "physical_rate", "steps", "segment", "precision")
         return {name: getattr(self, name) for name in kept} | {"spin_up": SPIN_UP, "loss": "NSE*"}
 
 
@@ -58,7 +60,7 @@ def trained(
     )
     record = train(
         model, loader, [objective], epochs=recipe.epochs, optimiser=optimiser, precision=recipe.precision, seed=seed,
-        folder=folder, resume=True, checkpoint_every=50, progress=progress,
+        segment=recipe.segment, folder=folder, resume=True, checkpoint_every=50, progress=progress,
     )  # fmt: skip
     return model.eval(), record
 

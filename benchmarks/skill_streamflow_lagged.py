@@ -35,7 +35,8 @@ def recipe(asked: Options) -> Recipe:
         return make(hidden=asked.hidden, lagged=True, hold_out=HOLD_OUT, hold_out_length=GAP, generator=generator)
 
     precision = "float32" if asked.quick else "bf16"
-    return Recipe(build, asked.epochs, asked.every, asked.batch, asked.rate, precision=precision)
+    return Recipe(build, asked.epochs, asked.every, asked.batch, asked.rate, segment=asked.segment,
+                  precision=precision)  # fmt: skip
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ def recipe(asked: Options) -> Recipe:
         make = registry().load("components", f"streamflow-{asked.model}")
         return make(generator=generator) if asked.model == "hbv" else make(hidden=asked.hidden, generator=generator)
 
-    return Recipe(build, asked.epochs, asked.every, asked.batch, asked.rate,
+    return Recipe(build, asked.epochs, asked.every, asked.batch, asked.rate, segment=asked.segment,
                   precision="float32" if asked.model == "hbv" or asked.quick else "bf16")  # fmt: skip
 
 
