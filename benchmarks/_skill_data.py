@@ -74,13 +74,15 @@ def camels(*, lag: int | None = None) -> Basins:
     if not named or not folder.is_dir():
         raise CrestError(f"CREST_DATA_DIR is {named!r}, which holds no folder camels_us; name the folder of real data")
     files = [folder / name for name in ("camels_us_maurer_1980_2008.nc", "attributes.csv", "basins_531.txt")]
-    with xr.open_dataset(files[0]) as held:
-        known = {str(one) for one in held["basin"].values}
-    ids = [one for one in files[2].read_text(encoding="utf-8").split() if one in known]
-    data = basin_data(files[0], files[1], ids=ids, lag=lag)
+    data = basin_data(files[0], files[1], listed=files[2], lag=lag)
     data = data.sel(time=slice(_FIRST, None)).load().astype(np.float32, keep_attrs=True)
     hashes = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
-    return Basins(data, CAMELS, hashes | {"basins": _digest(ids)}, "CAMELS-US, Maurer forcing")
+    return Basins(
+        data,
+        CAMELS,
+        hashes | {"basins": _digest([str(one) for one in data["cell_id"].values])},
+        "CAMELS-US, Maurer forcing",
+    )
 
 
 def invented(*, lag: int | None = None, basins: int = 6) -> Basins:

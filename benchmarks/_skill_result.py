@@ -43,6 +43,7 @@ class Options:
     hidden: int
     rate: float
     segment: int | None
+    fold: int | None
     threads: int
     quick: bool
 
@@ -52,7 +53,13 @@ class Options:
 
 
 def options(
-    doc: str, models: Sequence[str], *, epochs: int, every: int, arguments: Sequence[str] | None = None
+    doc: str,
+    models: Sequence[str],
+    *,
+    epochs: int,
+    every: int,
+    folds: int = 0,
+    arguments: Sequence[str] | None = None,
 ) -> Options:
     """Return the options of the command line; `doc` is the help."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -71,6 +78,9 @@ def options(
     add("--rate", type=float, default=2e-3, help="highest learning rate of networks (default %(default)s)")
     add("--segment", type=int, default=None, metavar="DAYS", help="gradients reach back to the start of such a part of "
         "the window; 365: not into the spin-up (default: through all of it)")  # fmt: skip
+    if folds:
+        add("--fold", type=int, choices=range(folds), default=None, help="train this one and stop; several can be "
+            "trained side by side (default: all that are not there, and the score)")  # fmt: skip
     add("--threads", type=int, default=2, help="of torch (default %(default)s)")
     add(
         "--quick",
@@ -83,7 +93,7 @@ def options(
         given.folder = Path(tempfile.mkdtemp(prefix="skill-"))
         atexit.register(shutil.rmtree, given.folder, ignore_errors=True)
         given.epochs, given.every, given.hidden, given.batch = 1, 60, 8, 8
-    return Options(**vars(given) | {"ensemble": tuple(given.ensemble)})
+    return Options(**{"fold": None} | vars(given) | {"ensemble": tuple(given.ensemble)})
 
 
 def keep(path: Path, comparison: Comparison) -> None:

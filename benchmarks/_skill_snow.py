@@ -144,6 +144,13 @@ def line(name: str, value: float, unit: str, baseline: str, baseline_value: floa
     return json.dumps(record, default=float)
 
 
+def put_down(text: str) -> None:
+    """Write the line of a test as a file of its own among the results."""
+    record = json.loads(text)
+    path = Path(__file__).parent / "results" / "skill" / f"{record['name'].removeprefix('skill.')}.json"
+    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
 def _groups(model: Component, plan: Plan) -> list[dict[str, Any]]:
     physical = [value for name, value in model.named_parameters() if ".raw." in f".{name}"]
     others = [value for name, value in model.named_parameters() if ".raw." not in f".{name}"]

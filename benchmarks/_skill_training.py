@@ -17,7 +17,7 @@ from crest_samples import Loader, Shuffled, Source, Window, make_samples
 from crest_training import Comparison, Objective, Observation, Optimiser, Schedule, TrainingRecord, compare, train
 from crest_training.losses import Standardised, nse
 
-from crest_core import Component, Sizes, flushed_denormals
+from crest_core import Component
 
 SPIN_UP = 365  # days
 
@@ -108,29 +108,6 @@ def compared(models: Sequence[Component] | xr.Dataset, basins: Basins, period: P
     return compare(
         given, basins.data, observation, start=period[0], end=period[1], spin_up=f"{SPIN_UP}D", training=training
     )
-
-
-@torch.no_grad()
-def run_with_gaps(model: Component, basins: Basins, period: Period) -> xr.Dataset:
-    """Return the runoff of a period, after the spin-up, of a model that takes nan in its inputs.
-
-    `simulate` refuses forcing with gaps, which is right for all but lagged observations.
-    """
-    first = (pd.Timestamp(period[0]) - pd.Timedelta(days=SPIN_UP)).date().isoformat()
-    moving = {
-        spec.name: _within(basins.data[spec.name], (first, period[1])) for spec in model.inputs if not spec.static
-    }
-    state = model.initial_state(Sizes({"cell": len(basins.ids)}))
-    whole = {name: torch.from_numpy(one.transpose("time", "cell").values) for name, one in moving.items()}
-    fixed = {spec.name: torch.from_numpy(basins.data[spec.name].values) for spec in model.inputs if spec.static}
-    days, pieces = len(next(iter(whole.values()))), []
-    with flushed_denormals():
-        for start in range(0, days, SPIN_UP):
-            part = {name: one[start : start + SPIN_UP] for name, one in whole.items()}
-            outputs, state = model(state, part | fixed, range(len(part[LAGGED])))
-            pieces.append(outputs[TARGET])
-    like = _within(basins.data[TARGET], (first, period[1])).transpose("time", "cell")
-    return like.copy(data=torch.cat(pieces).numpy()).to_dataset(name=TARGET)
 
 
 def _within(values: xr.DataArray, period: Period) -> xr.DataArray:

@@ -16,13 +16,13 @@ import importlib
 import json
 import sys
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from _skill_snow import Plan, data_folder, data_hash, line, rmse, run, train
+from _skill_snow import Plan, data_folder, data_hash, line, put_down, rmse, run, train
 from torch import Tensor
 
 from crest_core import Component, Tensors, registry
@@ -173,16 +173,16 @@ def main() -> None:
             plan = replace(PLANS[kind], updates=2, every=2) if given.quick else PLANS[kind]
             results = [result_of(kind, record, seed, plan, keep, given.validation) for seed in given.seed]
             scores = [one["rmse"] for one in results]
-            print(
-                line(
-                    f"skill.snow-fraction.{kind}", float(np.mean(scores)), "RMSE of the fraction", "climatology",
-                    known["climatology"], part=part, seeds=given.seed, by_seed=scores,
-                    spread=float(np.std(scores, ddof=1)) if len(scores) > 1 else None,
-                    bands=np.mean([one["bands"] for one in results], axis=0).round(4).tolist(), baselines=known,
-                    data_hash=data_hash(arrays), seconds=sum(one["seconds"] for one in results),
-                ),
-                flush=True,
+            text = line(
+                f"skill.snow-fraction.{kind}", float(np.mean(scores)), "RMSE of the fraction", "climatology",
+                known["climatology"], part=part, seeds=given.seed, by_seed=scores,
+                spread=float(np.std(scores, ddof=1)) if len(scores) > 1 else None,
+                bands=np.mean([one["bands"] for one in results], axis=0).round(4).tolist(), baselines=known,
+                data_hash=data_hash(arrays), seconds=sum(one["seconds"] for one in results), plan=asdict(PLANS[kind]),
             )  # fmt: skip
+            print(text, flush=True)
+            if part == "last two years":
+                put_down(text)
 
 
 if __name__ == "__main__":

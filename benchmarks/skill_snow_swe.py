@@ -19,13 +19,13 @@ import importlib
 import json
 import sys
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from _skill_snow import Plan, data_folder, data_hash, line, nse, run, train
+from _skill_snow import Plan, data_folder, data_hash, line, nse, put_down, run, train
 from torch import Tensor
 
 from crest_core import Component, Tensors, registry
@@ -199,13 +199,18 @@ def report(kind: str, basins: Basins, results: list[dict], given: argparse.Names
     known = {name: float(np.median([x for one in first for x in one["baselines"][name]]))
              for name in first[0]["baselines"]}  # fmt: skip
     arrays = {"swe": basins.swe.numpy(), **{name: value.numpy() for name, value in basins.forcing.items()}}
+    by_basin: dict[str, list[float]] = {}
+    for one in results:
+        for basin, value in zip(one["ids"], one["nse"], strict=True):
+            by_basin.setdefault(basin, []).append(round(value, 4))
     quantiles = {str(q): float(np.quantile([x for scores in by_seed.values() for x in scores], q))
                  for q in (0.05, 0.25, 0.5, 0.75, 0.95)}  # fmt: skip
     return line(
         f"skill.snow-swe.{kind}", float(np.mean(medians)), "median NSE", "climatology of the basin",
         known["climatology of the basin"], part=part, basins=len(by_seed[results[0]["seed"]]), seeds=list(by_seed),
         by_seed=medians, spread=float(np.std(medians, ddof=1)) if len(medians) > 1 else None, quantiles=quantiles,
-        baselines=known, folds=given.fold, data_hash=data_hash(arrays), seconds=sum(one["seconds"] for one in results),
+        baselines=known, folds=given.fold, nse_by_basin=by_basin, plan=asdict(PLANS[kind]),
+        data_hash=data_hash(arrays), seconds=sum(one["seconds"] for one in results),
     )  # fmt: skip
 
 
@@ -242,7 +247,10 @@ def main() -> None:
                 for fold in given.fold
             ]
             part = "made-up data" if given.quick else "validation basins" if given.validation else "basins left out"
-            print(report(kind, basins, results, given, part), flush=True)
+            text = report(kind, basins, results, given, part)
+            print(text, flush=True)
+            if part == "basins left out" and set(given.fold) == set(range(FOLDS)):
+                put_down(text)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from _skill_data import camels, invented
 from _skill_result import Options, finish, keep, kept, options
-from _skill_training import Recipe, compared, run_with_gaps, trained
+from _skill_training import Recipe, compared, trained
 from crest_training import Anchor
 
 from crest_core import Component, registry
@@ -53,7 +53,7 @@ def main() -> None:
     else:
         model, record = trained(how, basins, training, seed=asked.seed, folder=asked.place(NAME))
         settings |= {"seconds": round(record.seconds), "notes": "; ".join(record.notes)}
-        comparison = compared(run_with_gaps(model, basins, period), basins, period, training)
+        comparison = compared([model], basins, period, training)
         keep(asked.place(NAME), comparison)
     finish(NAME, asked, basins, comparison, period=period, training=training, anchors=ANCHORS, least=LEAST,
            settings=settings)  # fmt: skip

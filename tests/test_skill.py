@@ -76,14 +76,16 @@ def test_a_run_that_is_finished_is_not_trained_again_and_ends_in_a_record(module
     training = modules["_skill_training"]
     runs = [training.trained(recipe, basins, basins.split.train, seed=1, folder=tmp_path, progress=False) for _ in "ab"]
     assert runs[0][1].training == runs[1][1].training
-    values = [training.run_with_gaps(model, basins, basins.split.test)["runoff_flux"].values for model, _ in runs]
+
+    def scored(model):
+        return training.compared([model], basins, basins.split.test, basins.split.train)
+
+    values = [scored(model).simulated["model"].values for model, _ in runs]
     np.testing.assert_array_equal(*values)
     asked = modules["_skill_result"].options("", ("lstm",), epochs=1, every=30, arguments=["--quick", "--threads", "1"])
-    made = training.run_with_gaps(runs[0][0], basins, basins.split.test)
-    compared = training.compared(made, basins, basins.split.test, basins.split.train)
     modules["_skill_result"].finish(
-        "streamflow-lagged", asked, basins, compared, period=basins.split.test, training=basins.split.train, anchors=(),
-        least=0.8, settings={},
+        "streamflow-lagged", asked, basins, scored(runs[0][0]), period=basins.split.test, training=basins.split.train,
+        anchors=(), least=0.8, settings={},
     )  # fmt: skip
     line = json.loads(capsys.readouterr().out)
     assert line["name"] == "skill.streamflow-lagged.lstm" and line["verdict"] == "undecided" and line["seeds"] == [1]

@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import packages
@@ -154,14 +155,16 @@ def test_what_is_handed_over_is_scaled_by_its_observations_in_training_and_comes
     assert torch.equal(fresh.scaling.mean, streamflow.scaling.mean)
 
 
-def test_windows_with_gaps_in_an_observed_input_are_left_out_unless_the_stage_takes_them(load):
-    def windows(**stage):
-        file = load(HBV, stage=stage)
+def test_windows_with_gaps_in_an_observed_input_are_left_out_unless_the_component_takes_them(load):
+    def windows(gaps):
+        file = load(HBV)
         graph = untrained_of(file)
+        streamflow = graph.components["streamflow"]
+        streamflow.inputs = tuple(replace(one, gaps=gaps and one.name == WATER) for one in streamflow.inputs)
         (one,) = stages_of(file, graph, Datasets(file.file, file.data, file.lines))
         return one.task.samples.samples.index[:, 0].bincount().tolist()
 
-    left_out, kept = windows(), windows(missing=[WATER])
+    left_out, kept = windows(gaps=False), windows(gaps=True)
     assert left_out[0] == kept[0] and kept[1] == kept[0]
     assert kept[1] - left_out[1] == 1  # windows of 60 days every 60 hold a day once
 
@@ -192,7 +195,6 @@ def test_a_training_that_was_stopped_after_its_stage_goes_on(load):
         ({"inputs": {"melt": "x"}}, "stages.0: streamflow is handed no melt by another component; it is handed liqu"),
         ({"inputs": {WATER: "x"}}, "stages.0: observed input liquid_water_flux: no variable 'x'"),
         ({"objectives": [{"output": "swe"}]}, "stages.0.objectives.0.output: the model has no output swe; outputs"),
-        ({"missing": ["snow"]}, r"stages.0: samples: no input \['snow'\] that may be missing"),
     ],
 )
 def test_faults_of_a_stage_are_told_by_its_key(load, stage, words):

@@ -148,5 +148,6 @@ def field_row(spec: FieldSpec) -> tuple[str, ...]:
     """Return what a table shows of a field, by FIELD_COLUMNS."""
     bounds = f"{spec.bounds[0]:g} to {spec.bounds[1]:g}" if spec.bounds else ""
     time = ("static" if spec.static else spec.statistic) + (f", {spec.window} steps" if spec.window > 1 else "")
+    time += ", gaps" if spec.gaps else ""
     name = spec.standard_name + (f" ({spec.vertical[0]:g}-{spec.vertical[1]:g} m)" if spec.vertical else "")
     return spec.name, spec.units, name, ", ".join(spec.dims), time, bounds, spec.doc

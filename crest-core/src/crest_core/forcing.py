@@ -213,6 +213,9 @@ class Forcing:
         values = values.to(dtype)  # what is too large for it becomes infinite
         low, high = self._bounds(spec)
         bad = ~(torch.isfinite(values) & (values >= low) & (values <= high)) | torch.from_numpy(filled)
+        if spec.gaps:
+            values = values.masked_fill(torch.from_numpy(filled), torch.nan)
+            bad &= ~torch.isnan(values)
         if bool(bad.any()):
             places = zip(variable.dims, bad.nonzero()[0].tolist(), strict=True)
             where = ", ".join(f"{dim} {self.times[first + i] if dim == 'time' else i}" for dim, i in places)

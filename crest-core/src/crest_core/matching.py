@@ -218,6 +218,7 @@ class _Matcher:
                     f"forcing {name!r} would be both {fields[name].describe()} and, for {port}, {spec.describe()}; "
                     f"name one by a Connection from 'forcing.<name>'"
                 )
-            fields[name] = replace(spec, name=name, window=1)
+            gaps = all(self.imports[port].gaps for port in ports)
+            fields[name] = replace(spec, name=name, window=1, gaps=gaps)
             names |= dict.fromkeys(ports, name)
         return fields, names

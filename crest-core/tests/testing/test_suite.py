@@ -31,6 +31,7 @@ BROKEN = {  # the tables of the files test_broken_*.py
 }
 UNBROKEN = {
     "numerics.device": "needs an accelerator",
+    "numerics.gaps": "only of components that declare gaps: test_gaps.py",
     "state.round-trip": "what no file can hold does not get through the stage shapes",
 }
 NO_NAME = {"ports.in-dictionary": "streamflow per area has no standard name"}

@@ -13,11 +13,12 @@ NETWORK = {"hidden": 8, "dropout": 0.0}  # what so few steps tell should be no m
 
 
 def changes(folder):
-    basins = Path(DATA) / "camels_us"
+    basins, listed = Path(DATA) / "camels_us", folder / "listed.txt"
+    listed.write_text("00000000\n01022500\n", encoding="utf-8")
     return {
         "forcing.with.path": str(basins / "camels_us_maurer_1980_2008.nc"),
         "forcing.with.attributes": str(basins / "attributes.csv"),
-        "forcing.with.ids": ["01022500"],
+        "forcing.with.listed": str(listed),
         "samples": {"steps": 90, "spin_up": 60, "every": 90, "batch": 12},
         "training.end": "2002-10-01",
         "epochs": 4,
@@ -41,4 +42,12 @@ def test_a_model_is_trained_and_leaves_its_weights(tmp_path, model, settings):
     more = {"graph.components.streamflow": component, "precision": "float32"}
     (trained,) = run_training(load_train_file(FILE, changes(tmp_path) | more), seeds=[1], progress=False)
     assert (trained.folder / "streamflow" / "weights.safetensors").is_file()
+    assert trained.record.training[-1] < trained.record.training[0]
+
+
+@needs_data
+def test_lagged_discharge_is_an_option_of_the_file_and_its_gaps_are_trained_on(tmp_path):
+    lagged = {"use": "streamflow-lstm", "with": NETWORK | {"lagged": True, "hold_out": 0.2}}
+    more = {"graph.components.streamflow": lagged, "precision": "float32", "forcing.with.lag": 1}
+    (trained,) = run_training(load_train_file(FILE, changes(tmp_path) | more), seeds=[1], progress=False)
     assert trained.record.training[-1] < trained.record.training[0]

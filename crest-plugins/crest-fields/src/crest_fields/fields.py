@@ -37,6 +37,7 @@ class FieldSpec:
     window: int = 1  # inputs: how many steps are handed over, oldest first, the present one last
     static: bool = False  # no time axis (elevation, soil texture)
     bounds: tuple[float, float] | None = None  # smallest and largest possible value, in units
+    gaps: bool = False  # inputs: nan where nothing is known, and the component answers without
     positive: str = ""  # sign of a flux: "up" or "down"; "" where the standard name says it
     doc: str = ""
 

@@ -85,6 +85,7 @@ class FieldSection(Section):
     bounds: Annotated[list[Annotated[float, Field(allow_inf_nan=True)]], Field(min_length=2, max_length=2)] | None = (
         None
     )
+    gaps: bool = False
     positive: Literal["", "up", "down"] = ""
     doc: Text = ""
 

@@ -47,9 +47,7 @@ def _stage(file: TrainFile, index: int, section: StageSection, model: Component,
     component = children[section.component]
     with file.at(*place):
         inputs, handed = _inputs(file, section, model, data)
-    task = make_task(
-        file, component, section.objectives, inputs, data.observations, missing=section.missing, place=place
-    )
+    task = make_task(file, component, section.objectives, inputs, data.observations, place=place)
     moments = moments_of(task.targets, task.sections, task.mean, task.std)
     moments |= {name: (task.mean[name], task.std[name]) for name in handed}
     own = {f"{section.component}.{name}": both for name, both in moments.items()}

@@ -44,7 +44,6 @@ def make_task(
     inputs: xr.Dataset,
     observations: xr.Dataset,
     *,
-    missing: Sequence[str],
     place: Place = (),
 ) -> Task:
     """Return the task of a model; `place` is where the file has its objectives."""
@@ -58,7 +57,7 @@ def make_task(
             steps=file.samples.steps,
             spin_up=file.samples.spin_up,
             every=file.samples.every,
-            missing=missing,
+            missing=[spec.name for spec in model.inputs if spec.gaps],
         )
         mean, std = samples.statistics(file.training.dates)
     return Task(targets, tuple(sections), samples, mean, std)

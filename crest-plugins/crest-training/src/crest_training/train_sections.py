@@ -54,8 +54,6 @@ class SamplesSection(Section):
     """Samples of a batch."""
     inputs: dict[str, str] = {}
     """Variables of the forcing by the inputs of the model, where their names differ."""
-    missing: Names = ()
-    """Inputs that the model takes with gaps, as lagged discharge: windows with nan in them are kept."""
 
 
 class PeriodSection(Section):
@@ -147,8 +145,6 @@ class StageSection(Section):
     """Name of a component of the graph."""
     inputs: dict[str, str] = {}
     """Variables of the observations by those inputs, where their names differ."""
-    missing: Names = ()
-    """Inputs that it takes with gaps; windows with nan in another input are left out."""
     objectives: list[ObjectiveSection] = Field(min_length=1)
     """What is scored of its outputs."""
     epochs: Annotated[int, Field(ge=1)]

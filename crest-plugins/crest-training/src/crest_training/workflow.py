@@ -58,7 +58,7 @@ def _member(file: TrainFile, data: Datasets, seed: int, resume: bool, progress: 
     model, skipped = _model(file, seed)
     with file.at("samples"):
         inputs = as_fields(data.forcing, model.inputs, file.samples.inputs, "input")
-    task = make_task(file, model, file.objectives, inputs, data.observations, missing=file.samples.missing)
+    task = make_task(file, model, file.objectives, inputs, data.observations)
     stages = stages_of(file, model, data)
     more = stage_moments(stages)
     mean, std = ({**own, **{n: both[i] for n, both in more.items()}} for i, own in enumerate((task.mean, task.std)))

@@ -1,4 +1,4 @@
-"""Registers the streamflow components; imports nothing heavy."""
+"""Registers the streamflow components and CAMELS-US as their fields; imports nothing heavy."""
 
 from crest_core.hookspecs import Register, hookimpl
 
@@ -22,4 +22,14 @@ def register_components(register: Register) -> None:
         "streamflow-hbv",
         "terrahydro_streamflow.hbv:StreamflowHBV",
         summary="Differentiable HBV, its parameters learned from basin attributes; closes the water balance",
+    )
+
+
+@hookimpl
+def register_data_sources(register: Register) -> None:
+    """Register CAMELS-US by the names and in the units of the models, with lagged discharge."""
+    register(
+        "camels-us-basins",
+        "terrahydro_streamflow.basins:basin_data",
+        summary="CAMELS-US as fields of the streamflow models, with discharge of days before (needs crest-data)",
     )

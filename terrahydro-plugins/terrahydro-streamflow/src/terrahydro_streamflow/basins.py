@@ -26,6 +26,7 @@ def basin_data(
     attributes: str | Path,
     *,
     ids: Sequence[str] | None = None,
+    listed: str | Path | None = None,
     forcing: Sequence[str] = MAURER_FORCING,
     static: Mapping[str, str] = KRATZERT_ATTRIBUTES,
     lag: int | None = None,
@@ -33,10 +34,13 @@ def basin_data(
     """Return forcing, attributes and `runoff_flux` (time, cell) by the names and in the units of the models.
 
     `path` is CAMELS-US as one netCDF file, `attributes` its table; both are read by the source "camels-us-netcdf" of
-    crest-data, radiation as a mean over 24 h. With a `lag` in days, `runoff_flux_lagged` of a day is what was observed
-    so many days before, nan where nothing was. Attributes that a basin lacks are an error.
+    crest-data, radiation as a mean over 24 h. `ids` chooses basins, or `listed`, a text file of ids of which those are
+    taken that the file holds, as the 531 of Kratzert et al. (2019). With a `lag` in days, `runoff_flux_lagged` of a day
+    is what was observed so many days before, nan where nothing was. Attributes that a basin lacks are an error.
     """
     read: Callable[..., xr.Dataset] = registry().load("data_sources", "camels-us-netcdf")
+    if listed is not None:
+        ids = _listed(path, listed, ids)
     held = read(path, ids=ids, srad="24h", attributes=attributes)
     wanted = (*forcing_ports(forcing), *attribute_ports(static), RUNOFF)
     fields = {spec.name: _in_units(held, spec) for spec in wanted}
@@ -48,6 +52,19 @@ def basin_data(
         fields[LAGGED] = _lagged(fields[RUNOFF.name], lag)
     bounds: dict[str, Any] = {"time_bnds": held["time_bnds"]} if "time_bnds" in held.variables else {}
     return xr.Dataset(fields, attrs=held.attrs).assign_coords(bounds)
+
+
+def _listed(path: str | Path, listed: str | Path, ids: Sequence[str] | None) -> list[str]:
+    if ids is not None:
+        raise FieldError("basin_data: ids and listed both choose basins; give one of them")
+    names = Path(listed).read_text(encoding="utf-8").split()
+    with xr.open_dataset(path) as file:
+        known = {str(one) for one in file["basin"].values}
+    if not (found := [one for one in names if one in known]):
+        raise FieldError(
+            f"{listed}: {path} holds none of these {len(names)} basins; expected one id of 8 digits a line"
+        )
+    return found
 
 
 def _in_units(held: xr.Dataset, spec: FieldSpec) -> xr.DataArray:

@@ -93,7 +93,7 @@ def attribute_ports(attributes: Mapping[str, str]) -> tuple[FieldSpec, ...]:
 
 def lagged_port() -> FieldSpec:
     """Return the input for discharge that was observed before the step."""
-    return FieldSpec(name=LAGGED, units=FLUX, doc="observed some days before; nan or below 0 where missing")
+    return FieldSpec(name=LAGGED, units=FLUX, bounds=(0.0, inf), gaps=True, doc="observed some days before")
 
 
 def runoff_port() -> FieldSpec:

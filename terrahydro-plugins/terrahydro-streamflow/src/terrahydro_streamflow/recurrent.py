@@ -42,8 +42,7 @@ _PARTS = {
 class Network:
     """Settings of a recurrent streamflow model.
 
-    `lagged` adds the input runoff_flux_lagged, discharge observed before the step, nan or below 0 where it is
-    missing (a forcing that `simulate` reads may hold no nan: fill it with -1). While
+    `lagged` adds the input runoff_flux_lagged, discharge observed before the step, nan where it is missing. While
     training, the share `hold_out` of it is taken away at random, in gaps of `hold_out_length` steps on average (None:
     each step for itself): drawn from torch's own stream, or see `hold_out_with`.
     """
@@ -138,8 +137,6 @@ class RecurrentStreamflow(SequenceComponent):
         shape = inputs[self.moving[0]].shape
         columns = tuple(shape[1:])
         given = {name: inputs[name].expand(shape) for name in self.moving}
-        if self.network.lagged:
-            given[LAGGED] = given[LAGGED].masked_fill(given[LAGGED] < 0.0, float("nan"))
         scaled = self.scaling.stacked(given, self.moving).reshape(shape[0], prod(columns), len(self.moving))
         if self.network.lagged:
             value, flag = filled_and_flagged(self._held_out(scaled[..., -1]))

@@ -75,7 +75,7 @@ def inf_contained(subject: Subject) -> Finding:
 def nan_shown(subject: Subject) -> Finding:
     """Look whether a nan that came in can be seen in what comes out."""
     case, hidden = subject.case(), []
-    for spec in subject.component.inputs:
+    for spec in (one for one in subject.component.inputs if not one.gaps):
         spoiled = dict(case.inputs) | {spec.name: torch.full_like(case.inputs[spec.name], float("nan"))}
         try:
             outputs, state = run(subject.instance(), replace(case, inputs=spoiled))
@@ -86,6 +86,26 @@ def nan_shown(subject: Subject) -> Finding:
     return doubts(
         [f"a nan in {', '.join(hidden)} is seen nowhere: is it filled, or is the input not used?"] if hidden else []
     )
+
+
+def gaps_bridged(subject: Subject) -> Finding:
+    """Put nan into inputs that declare gaps, and look at what comes out, and at gradients."""
+    declared = [spec.name for spec in subject.component.inputs if spec.gaps]
+    if not declared:
+        return not_applicable("no input declares gaps")
+    component, case = subject.fresh(), subject.case(8)
+    gone = {name: torch.full_like(case.inputs[name], float("nan")) for name in declared}
+    given = {name: value.clone().requires_grad_() for name, value in (case.inputs | gone).items()}
+    outputs, state = component.sequence(dict(case.state), given, case.times)
+    results = {**outputs, **state}
+    bad = [f"{name} is not finite" for name, value in results.items() if not bool(torch.isfinite(value).all())]
+    total = torch.stack([value.sum() for value in results.values()]).sum()
+    if total.requires_grad and not bad:
+        total.backward()
+        slopes = {**given, **dict(component.named_parameters())}
+        bad = [f"the gradient of {name} is not finite" for name, value in slopes.items()
+               if value.grad is not None and not bool(torch.isfinite(value.grad).all())]  # fmt: skip
+    return verdict([f"with nan in {', '.join(declared)}: {one}" for one in bad])
 
 
 def strided(subject: Subject) -> Finding:
@@ -219,6 +239,8 @@ CHECKS = (
           "sum, average and branch over no cells; 0 * inf is nan, in matrix products too"),
     Check("numerics.nan-shown", nan_shown, "nothing that is missing may be filled in silence",
           "let nan pass, or refuse it; fill gaps before the model, where everyone sees it"),
+    Check("numerics.gaps", gaps_bridged, "the answer must be there on the days that the observation is not",
+          "replace nan by a value and a flag before any arithmetic: torch.where(isnan, 0, x); 0 * nan is nan"),
     Check("numerics.views", strided, "the graph hands over views of longer sequences",
           "take no data_ptr(), and use reshape where view fails"),
     Check("numerics.long-run", long_run, "what drifts or overflows does so after the test",
