@@ -115,6 +115,17 @@ def test_the_entity_aware_forget_gate_begins_at_three():
 
 
 @BOTH
+def test_an_untrained_network_is_not_chaotic(kind):
+    """A small difference of the state is smaller after a year; drawn as usual, both make it larger."""
+    model = kind(generator=torch.Generator().manual_seed(1)).eval()
+    state, inputs = case(model, steps=365)
+    other = {**state, "hidden": state["hidden"] + 1e-3}
+    with torch.no_grad():
+        ends = [model(given, inputs, range(365))[1]["memory"] for given in (state, other)]
+    assert float((ends[0] - ends[1]).abs().max()) < 1e-3
+
+
+@BOTH
 def test_runoff_is_cut_at_zero_in_evaluation_and_free_in_training(kind):
     model = made(kind, dropout=0.0)
     state, inputs = case(model)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from crest_core import FieldError
 from terrahydro_streamflow.ports import MAURER_FORCING
-from terrahydro_streamflow.recurrent import FORGET_BIAS, Network, RecurrentStreamflow
+from terrahydro_streamflow.recurrent import FORGET_BIAS, RADIUS, Network, RecurrentStreamflow
 
 
 class StreamflowEALSTM(RecurrentStreamflow):
@@ -47,7 +47,7 @@ class StreamflowEALSTM(RecurrentStreamflow):
             raise FieldError("StreamflowEALSTM: its input gate comes from attributes, and none are named")
         self.input_gate = nn.Linear(len(self.static), hidden)
         self.weight_ih = nn.Parameter(torch.empty(3 * hidden, self.features))
-        self.weight_hh = nn.Parameter(torch.eye(hidden).repeat(3, 1))
+        self.weight_hh = nn.Parameter(RADIUS * torch.eye(hidden).repeat(3, 1))
         self.bias = nn.Parameter(torch.zeros(3 * hidden))
         nn.init.orthogonal_(self.weight_ih, generator=generator)
         with torch.no_grad():

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from terrahydro_streamflow.ports import MAURER_FORCING
-from terrahydro_streamflow.recurrent import FORGET_BIAS, Network, RecurrentStreamflow
+from terrahydro_streamflow.recurrent import FORGET_BIAS, RADIUS, Network, RecurrentStreamflow
 
 
 class StreamflowLSTM(RecurrentStreamflow):
@@ -50,6 +50,7 @@ class StreamflowLSTM(RecurrentStreamflow):
         with torch.no_grad():
             for parameter in self.lstm.parameters():
                 parameter.uniform_(-(hidden**-0.5), hidden**-0.5, generator=generator)
+            self.lstm.get_parameter("weight_hh_l0").mul_(RADIUS * 3.0**0.5)
             self.lstm.get_parameter("bias_hh_l0")[hidden : 2 * hidden] = FORGET_BIAS
 
     def run_layer(

@@ -28,6 +28,13 @@ from terrahydro_streamflow.ports import (
 from terrahydro_streamflow.scaling import FieldScaling
 
 FORGET_BIAS = 3.0  # sigmoid(3) = 0.95 a day: memory of weeks from the start; Jozefowicz et al. (2015)
+RADIUS = 0.12
+"""Spectral radius of the recurrent weights at the start.
+
+With gates half open and a memory of 1 / (1 - 0.95) = 20 days, h of a day enters that of later ones by 0.5 * 0.5 * 20
+times the radius, here 0.6. Weights uniform within 1 / sqrt(hidden), as is usual, have a radius of 0.58: 2.9, and the
+network begins chaotic, with gradients over a year that point nowhere for the first hundreds of batches.
+"""
 LOCATION = "runoff_location"
 _STATES = ("hidden", "memory")
 _PARTS = {
