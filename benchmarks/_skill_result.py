@@ -42,7 +42,7 @@ class Options:
     batch: int
     hidden: int
     rate: float
-    segment: int | None
+    segment: int
     fold: int | None
     threads: int
     quick: bool
@@ -75,9 +75,9 @@ def options(
     add("--every", type=int, default=every, metavar="DAYS", help="between the starts of two samples of a basin")
     add("--batch", type=int, default=32, help="samples (default %(default)s)")
     add("--hidden", type=int, default=256, help="units of an LSTM (default %(default)s)")
-    add("--rate", type=float, default=2e-3, help="highest learning rate of networks (default %(default)s)")
-    add("--segment", type=int, default=None, metavar="DAYS", help="gradients reach back to the start of such a part of "
-        "the window; 365: not into the spin-up (default: through all of it)")  # fmt: skip
+    add("--rate", type=float, default=3e-3, help="highest learning rate of networks (default %(default)s)")
+    add("--segment", type=int, default=365, metavar="DAYS", help="gradients reach back to the start of such a part of "
+        "the window (default %(default)s: not into the spin-up)")  # fmt: skip
     if folds:
         add("--fold", type=int, choices=range(folds), default=None, help="train this one and stop; several can be "
             "trained side by side (default: all that are not there, and the score)")  # fmt: skip

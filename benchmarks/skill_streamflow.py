@@ -45,7 +45,7 @@ def recipe(asked: Options) -> Recipe:
 
 def main() -> None:
     """Train and score one model, or score the mean of several."""
-    asked = options(__doc__ or "", MODELS, epochs=6, every=30)
+    asked = options(__doc__ or "", MODELS, epochs=5, every=30)
     basins = invented() if asked.quick else camels()
     split = basins.split
     training, period = (split.train, split.test) if asked.phase == "test" else (split.fit, split.validate)

@@ -41,7 +41,7 @@ def recipe(asked: Options) -> Recipe:
 
 def main() -> None:
     """Train and score a model, or score the mean of several."""
-    asked = options(__doc__ or "", ("lstm",), epochs=6, every=30)
+    asked = options(__doc__ or "", ("lstm",), epochs=5, every=30)
     basins = invented(lag=LAG) if asked.quick else camels(lag=LAG)
     split = basins.split
     training, period = (split.train, split.test) if asked.phase == "test" else (split.fit, split.validate)

@@ -40,7 +40,7 @@ def recipe(asked: Options) -> Recipe:
 
 def main() -> None:
     """Train and score a model for each fold."""
-    asked = options(__doc__ or "", ("lstm", "ea-lstm", "hbv"), epochs=6, every=30, folds=FOLDS)
+    asked = options(__doc__ or "", ("lstm", "ea-lstm", "hbv"), epochs=5, every=30, folds=FOLDS)
     basins = invented() if asked.quick else camels()
     split = basins.split
     training, period = (split.train, split.test) if asked.phase == "test" else (split.fit, split.validate)
