@@ -163,6 +163,16 @@ def test_the_readme_shows_what_the_plugins_register(monkeypatch):
     assert current(README.read_text(encoding="utf-8")) == table(), "python docs/registry_table.py brings it up to date"
 
 
+def test_tables_of_skill_are_those_of_the_records(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    from skill_table import current, pages
+
+    assert len(pages()) >= 2
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        assert text == current(text), f"{page.name}: python docs/skill_table.py brings it up to date"
+
+
 def test_the_first_run_in_the_readme_is_short():
     blocks = blocks_of((ROOT / "README.md").read_text(encoding="utf-8"))
     first = next(block for block in blocks if block.language == "python")
