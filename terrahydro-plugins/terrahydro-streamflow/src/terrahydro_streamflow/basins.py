@@ -58,7 +58,7 @@ def _listed(path: str | Path, listed: str | Path, ids: Sequence[str] | None) -> 
     if ids is not None:
         raise FieldError("basin_data: ids and listed both choose basins; give one of them")
     names = Path(listed).read_text(encoding="utf-8").split()
-    with xr.open_dataset(path) as file:
+    with xr.open_dataset(path, engine="h5netcdf") as file:
         known = {str(one) for one in file["basin"].values}
     if not (found := [one for one in names if one in known]):
         raise FieldError(
