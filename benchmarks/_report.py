@@ -188,13 +188,19 @@ def machine() -> str:
 
 @cache
 def commit() -> str:
-    """Return the commit of this repository, with "-dirty" if files were changed; "" outside of a repository."""
-    command = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
+    """Return the commit of this repository, with "-dirty" if files but records were changed; "" outside of one."""
+    folder = Path(__file__).parent
     try:
-        found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+        found, changed = (
+            subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True).stdout.strip()
+            for words in (
+                ["rev-parse", "--short", "HEAD"],
+                ["status", "--porcelain", "--untracked-files=no", "--", ":/", ":!/benchmarks/results"],
+            )
+        )
     except OSError:
         return ""
-    return found.stdout.strip()
+    return f"{found}-dirty" if changed else found
 
 
 def allocator() -> str:
