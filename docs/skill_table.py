@@ -1,6 +1,6 @@
 """Writes the tables of skill in docs/ from the records in benchmarks/results/skill: python docs/skill_table.py.
 
-A table stands between <!-- skill: NAMES begin --> and <!-- skill: end -->; NAMES are how the names of its records begin.
+A table stands between <!-- skill: NAMES begin --> and <!-- skill: end -->, NAMES being how names of records begin.
 """
 
 import json

@@ -7,7 +7,7 @@ CREST_API = "1"
 
 @hookimpl
 def register_components(register: Register) -> None:
-    """Register three rainfall-runoff models that share ports, so that one can replace the other."""
+    """Register three rainfall-runoff models that share ports, and one of them with weights."""
     register(
         "streamflow-lstm",
         "terrahydro_streamflow.lstm:StreamflowLSTM",
@@ -22,6 +22,11 @@ def register_components(register: Register) -> None:
         "streamflow-hbv",
         "terrahydro_streamflow.hbv:StreamflowHBV",
         summary="Differentiable HBV, its parameters learned from basin attributes; closes the water balance",
+    )
+    register(
+        "streamflow-lstm-camels",
+        "terrahydro_streamflow.shipped:streamflow_lstm_camels",
+        summary="The LSTM with weights, trained on 450 basins of the contiguous USA, 1999-2008",
     )
 
 
