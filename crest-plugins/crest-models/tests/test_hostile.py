@@ -36,6 +36,17 @@ def test_a_pickle_is_not_opened(put_weights, tmp_path):
     assert not (tmp_path / "gone").exists()
 
 
+@pytest.mark.parametrize("size", [128, 384])
+def test_a_header_whose_length_begins_as_a_pickle_does_is_read(folder, put_weights, size):
+    old = (folder / "weights.safetensors").read_bytes()
+    taken = 8 + int.from_bytes(old[:8], "little")
+    header = {name: about for name, about in json.loads(old[8:taken]).items() if name != "__metadata__"}
+    full = (len(json.dumps(header)) // 256 + 1) * 256 + size
+    content = safetensors(json.dumps(header).encode().ljust(full), old[taken:])
+    assert content[0] == 0x80
+    load_model(put_weights(content))
+
+
 def test_a_symbolic_link_is_not_followed(folder, tmp_path):
     weights = folder / "weights.safetensors"
     weights.rename(tmp_path / "secret")

@@ -17,11 +17,6 @@ _PICKLES = (b"PK", b"\x80")  # torch.save writes zip archives of pickles, older 
 
 def count_numbers(content: bytes) -> int:
     """Return how many numbers the tensors of a file hold; ModelError if header and size contradict each other."""
-    if content.startswith(_PICKLES):
-        raise ModelError(
-            "this looks like a pickle of torch.save, which can run code and is never opened; its author can write "
-            "safetensors.torch.save_file(module.state_dict(), path)"
-        )
     tensors, room = _header(content)
     counts = {name: _numbers(name, about, room) for name, about in tensors.items()}
     taken = sum(about["data_offsets"][1] - about["data_offsets"][0] for about in tensors.values())
@@ -38,6 +33,11 @@ def tensor_kinds(content: bytes) -> dict[str, tuple[str, tuple[int, ...]]]:
 def _header(content: bytes) -> tuple[dict[str, Any], int]:
     """Return the tensors of the header and the bytes that follow it."""
     length = int.from_bytes(content[:8], "little")
+    if content.startswith(_PICKLES) and content[8:9] != b"{":  # a header of 128 bytes begins as a pickle does, too
+        raise ModelError(
+            "this looks like a pickle of torch.save, which can run code and is never opened; its author can write "
+            "safetensors.torch.save_file(module.state_dict(), path)"
+        )
     if len(content) < 8 or length > min(len(content) - 8, _LARGEST_HEADER):
         raise ModelError(f"no safetensors file, or cut off: a header of {length} bytes in a file of {len(content)}")
     try:
