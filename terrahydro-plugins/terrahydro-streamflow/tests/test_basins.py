@@ -52,20 +52,6 @@ def test_a_lag_of_no_day_is_refused():
 
 
 @needs_data
-def test_a_list_of_basins_is_cut_to_what_the_file_holds(tmp_path):
-    (tmp_path / "listed.txt").write_text("00000000\n06614800\n01013500\n", encoding="utf-8")
-    (tmp_path / "none.txt").write_text("00000000\n", encoding="utf-8")
-    folder = Path(DATA) / "camels_us"
-    files = folder / "camels_us_maurer_1980_2008.nc", folder / "attributes.csv"
-    held = basin_data(*files, listed=tmp_path / "listed.txt")
-    assert held["cell_id"].values.tolist() == ["06614800", "01013500"]
-    with pytest.raises(FieldError, match=r"none.txt: .* holds none of these 1 basins"):
-        basin_data(*files, listed=tmp_path / "none.txt")
-    with pytest.raises(FieldError, match="ids and listed both choose basins"):
-        basin_data(*files, listed=tmp_path / "listed.txt", ids=BASINS)
-
-
-@needs_data
 def test_an_attribute_that_a_basin_lacks_is_refused_with_the_basin():
     with pytest.raises(FieldError, match="attribute root_depth_50: no value for the basins 01013500"):
         read(static={"root_depth_50": "m"})

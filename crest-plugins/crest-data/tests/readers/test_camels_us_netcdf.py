@@ -49,6 +49,19 @@ def test_a_chosen_basin_has_the_day_mean_of_radiation_if_asked_for(tmp_path):
     assert np.isnan(data["lat"].values).all() and "lat: the source tells none" in data.attrs["changes"]
 
 
+def test_a_list_of_basins_is_cut_to_what_the_file_holds(tmp_path):
+    file, listed, none = write(tmp_path / "camels.nc"), tmp_path / "listed.txt", tmp_path / "none.txt"
+    listed.write_text("00000000\n06614800\n", encoding="utf-8")
+    none.write_text("00000000\n", encoding="utf-8")
+    assert read_camels_us_netcdf(file, listed=listed)["cell_id"].values.tolist() == ["06614800"]
+    with pytest.raises(DataError, match=r"none.txt: .* holds none of these 1 basins; expected one id of 8 digits"):
+        read_camels_us_netcdf(file, listed=none)
+    with pytest.raises(DataError, match="ids and listed both choose basins; give one of them"):
+        read_camels_us_netcdf(file, listed=listed, ids=["06614800"])
+    with pytest.raises(DataError, match=r"absent.txt: no readable text file of ids"):
+        read_camels_us_netcdf(file, listed=tmp_path / "absent.txt")
+
+
 def test_a_bad_file_is_an_error_with_its_name(tmp_path):
     file = write(tmp_path / "camels.nc")
     with pytest.raises(DataError, match="no basin '01022501' among 2 .*did you mean '01022500'"):

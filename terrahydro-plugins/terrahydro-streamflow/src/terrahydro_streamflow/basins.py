@@ -39,9 +39,7 @@ def basin_data(
     is what was observed so many days before, nan where nothing was. Attributes that a basin lacks are an error.
     """
     read: Callable[..., xr.Dataset] = registry().load("data_sources", "camels-us-netcdf")
-    if listed is not None:
-        ids = _listed(path, listed, ids)
-    held = read(path, ids=ids, srad="24h", attributes=attributes)
+    held = read(path, ids=ids, listed=listed, srad="24h", attributes=attributes)
     wanted = (*forcing_ports(forcing), *attribute_ports(static), RUNOFF)
     fields = {spec.name: _in_units(held, spec) for spec in wanted}
     for name in static:
@@ -52,19 +50,6 @@ def basin_data(
         fields[LAGGED] = _lagged(fields[RUNOFF.name], lag)
     bounds: dict[str, Any] = {"time_bnds": held["time_bnds"]} if "time_bnds" in held.variables else {}
     return xr.Dataset(fields, attrs=held.attrs).assign_coords(bounds)
-
-
-def _listed(path: str | Path, listed: str | Path, ids: Sequence[str] | None) -> list[str]:
-    if ids is not None:
-        raise FieldError("basin_data: ids and listed both choose basins; give one of them")
-    names = Path(listed).read_text(encoding="utf-8").split()
-    with xr.open_dataset(path, engine="h5netcdf") as file:
-        known = {str(one) for one in file["basin"].values}
-    if not (found := [one for one in names if one in known]):
-        raise FieldError(
-            f"{listed}: {path} holds none of these {len(names)} basins; expected one id of 8 digits a line"
-        )
-    return found
 
 
 def _in_units(held: xr.Dataset, spec: FieldSpec) -> xr.DataArray:
