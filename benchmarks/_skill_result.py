@@ -121,17 +121,23 @@ def finish(
     period: Period,
     training: Period,
     anchors: Sequence[Anchor],
-    least: float,
+    least: float | None,
     settings: dict[str, Any],
     note: str = "",
 ) -> None:
-    """Write the JSON file and the report of a run, and print a line: median NSE beside climatology."""
+    """Write the JSON file and the report of a run, and print a line: median NSE beside climatology.
+
+    `least` is the median NSE to reach, None for a model that is only there to be compared with.
+    """
     scores = score(comparison, METRICS)
     rows = summarise(scores)
     median = {row.source: row.median for row in rows if row.metric == "nse"}
     seeds = list(asked.ensemble) or [asked.seed]
-    gate = f"median NSE >= {least:g}"
-    verdict = "undecided" if asked.quick or asked.phase != "test" else "met" if median["model"] >= least else "missed"
+    gate, verdict = "", ""
+    if least is not None:
+        decided = not asked.quick and asked.phase == "test"
+        gate = f"median NSE >= {least:g}"
+        verdict = "undecided" if not decided else "met" if median["model"] >= least else "missed"
     full = f"skill.{name}.{asked.model}" + (".ensemble" if asked.ensemble else "")
     record = {
         "name": full, "value": _round(median["model"]), "unit": "1", "ratio": None, "interval": None,

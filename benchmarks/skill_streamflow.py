@@ -52,6 +52,7 @@ def main() -> None:
     how = recipe(asked)
     settings = how.facts() | {"hidden": asked.hidden}
     many = bool(asked.ensemble)
+    least = LEAST[many] if asked.model == "lstm" else None
     if many:
         simulated = kept([asked.place(NAME, seed) for seed in asked.ensemble])
         comparison = compared(simulated, basins, period, training)
@@ -65,7 +66,7 @@ def main() -> None:
         settings |= {"seconds": round(record.seconds), "notes": "; ".join(record.notes)}
         comparison = compared([model], basins, period, training)
         keep(asked.place(NAME), comparison)
-    finish(NAME, asked, basins, comparison, period=period, training=training, anchors=ANCHORS[many], least=LEAST[many],
+    finish(NAME, asked, basins, comparison, period=period, training=training, anchors=ANCHORS[many], least=least,
            settings=settings)  # fmt: skip
 
 
