@@ -43,6 +43,7 @@ class Options:
     hidden: int
     rate: float
     segment: int
+    noise: float
     fold: int | None
     threads: int
     quick: bool
@@ -59,6 +60,7 @@ def options(
     epochs: int,
     every: int,
     folds: int = 0,
+    noise: float = 0.0,
     arguments: Sequence[str] | None = None,
 ) -> Options:
     """Return the options of the command line; `doc` is the help."""
@@ -81,6 +83,8 @@ def options(
     if folds:
         add("--fold", type=int, choices=range(folds), default=None, help="train this one and stop; several can be "
             "trained side by side (default: all that are not there, and the score)")  # fmt: skip
+        add("--noise", type=float, default=noise, metavar="STD", help="in the attributes while training, in their "
+            "standard deviations (default %(default)s)")  # fmt: skip
     add("--threads", type=int, default=2, help="of torch (default %(default)s)")
     add(
         "--quick",
@@ -93,7 +97,7 @@ def options(
         given.folder = Path(tempfile.mkdtemp(prefix="skill-"))
         atexit.register(shutil.rmtree, given.folder, ignore_errors=True)
         given.epochs, given.every, given.hidden, given.batch = 1, 60, 8, 8
-    return Options(**{"fold": None} | vars(given) | {"ensemble": tuple(given.ensemble)})
+    return Options(**{"fold": None, "noise": 0.0} | vars(given) | {"ensemble": tuple(given.ensemble)})
 
 
 def keep(path: Path, comparison: Comparison) -> None:

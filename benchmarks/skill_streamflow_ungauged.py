@@ -32,7 +32,9 @@ def recipe(asked: Options) -> Recipe:
 
     def build(generator: torch.Generator) -> Component:
         make = registry().load("components", f"streamflow-{asked.model}")
-        return make(generator=generator) if asked.model == "hbv" else make(hidden=asked.hidden, generator=generator)
+        if asked.model == "hbv":
+            return make(generator=generator)
+        return make(hidden=asked.hidden, attribute_noise=asked.noise, generator=generator)
 
     return Recipe(build, asked.epochs, asked.every, asked.batch, asked.rate, segment=asked.segment,
                   precision="float32" if asked.model == "hbv" or asked.quick else "bf16")  # fmt: skip
@@ -40,7 +42,7 @@ def recipe(asked: Options) -> Recipe:
 
 def main() -> None:
     """Train and score a model for each fold."""
-    asked = options(__doc__ or "", ("lstm", "ea-lstm", "hbv"), epochs=5, every=30, folds=FOLDS)
+    asked = options(__doc__ or "", ("lstm", "ea-lstm", "hbv"), epochs=5, every=30, folds=FOLDS, noise=0.5)
     basins = invented() if asked.quick else camels()
     split = basins.split
     training, period = (split.train, split.test) if asked.phase == "test" else (split.fit, split.validate)
@@ -61,8 +63,9 @@ def main() -> None:
     where = [joined["cell_id"].values.tolist().index(one) for one in basins.ids]
     comparison = compared(joined.isel(cell=where), basins, period, training)
     assert np.array_equal(comparison.observed["cell_id"], basins.data["cell_id"]) and comparison.output == TARGET
+    settings = {"hidden": asked.hidden, "attribute_noise": asked.noise, "folds": len(parts)}
     finish(NAME, asked, basins, comparison, period=period, training=training, anchors=ANCHORS, least=LEAST,
-           settings=how.facts() | {"hidden": asked.hidden, "folds": len(parts), "seconds_of_folds": seconds},
+           settings=how.facts() | settings | {"seconds_of_folds": seconds},
            note="the baselines know the gauge, the model does not")  # fmt: skip
 
 

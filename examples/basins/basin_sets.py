@@ -45,13 +45,11 @@ def camels(folder: Path, count: int, *, phase: str) -> BasinSet:
     train, test = (whole, ("1989-10-01", "1999-10-01"))
     if phase == "validate":
         train, test = ("1999-10-01", "2006-10-01"), ("2006-10-01", "2008-10-01")
-    with xr.open_dataset(files[0]) as held:
-        known = {str(one) for one in held["basin"].values}
-    ids = [one for one in files[2].read_text(encoding="utf-8").split() if one in known]
-    data = basin_data(files[0], files[1], ids=ids, forcing=("precipitation_flux", *WEATHER, SNOW))
+    data = basin_data(files[0], files[1], listed=files[2], forcing=("precipitation_flux", *WEATHER, SNOW))
     data = data.sel(time=slice("1988-10-01", None)).load().astype(np.float32, keep_attrs=True)
     snowy = where_it_snows(data, train)
-    order = sorted(snowy, key=lambda cell: hashlib.sha256(ids[cell].encode()).hexdigest())
+    ids = data["cell_id"].values
+    order = sorted(snowy, key=lambda cell: hashlib.sha256(str(ids[cell]).encode()).hexdigest())
     data = data.isel(cell=sorted(order[:count]))
     hashes = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
     return BasinSet(data, train, test, 365, "CAMELS-US, Maurer forcing, SWE of UAZ", hashes)

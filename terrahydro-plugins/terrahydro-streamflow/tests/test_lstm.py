@@ -209,3 +209,37 @@ def test_an_entity_aware_lstm_without_attributes_is_refused():
 def test_a_head_that_is_not_known_is_refused():
     with pytest.raises(FieldError, match="head 'normal'; expected 'point', 'gaussian-mixture' or 'cmal'"):
         made(head="normal")
+
+
+@BOTH
+def test_noise_in_attributes_is_of_training_alone(kind):
+    model, plain = made(kind, attribute_noise=0.5), made(kind)
+    state, inputs = case(plain)
+    told = plain(state, inputs, range(20))[0]["runoff_flux"]
+    assert torch.equal(model(state, inputs, range(20))[0]["runoff_flux"], told)
+    assert repr(model) == repr(plain)  # and so is the hash of a graph
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        first, second = (model.train()(state, inputs, range(20))[0]["runoff_flux"] for _ in range(2))
+    assert not torch.equal(first, second)
+
+
+@BOTH
+def test_noise_in_attributes_has_the_spread_that_was_asked_for(kind, monkeypatch):
+    model = made(kind, attribute_noise=0.5, dropout=0.0).train()
+    state, inputs = case(model, steps=1, cells=20000)
+    given = torch.stack([inputs[name] for name in ATTRIBUTES], dim=-1)
+    model.standardise({name: 3.0 for name in ATTRIBUTES}, {name: 10.0 for name in ATTRIBUTES})
+    taken, layer = [], model.run_layer
+    monkeypatch.setattr(
+        model, "run_layer", lambda moving, static, *more: taken.append(static) or layer(moving, static, *more)
+    )
+    model(state, inputs, range(1))
+    noise = taken[0] - (given - 3.0) / 10.0
+    assert abs(float(noise.std()) - 0.5) < 0.01 and abs(float(noise.mean())) < 0.01
+
+
+@pytest.mark.parametrize("noise", [-0.1, float("nan"), float("inf")])
+def test_noise_below_zero_is_refused(noise):
+    with pytest.raises(FieldError, match=r"attribute_noise .*: expected 0 or more"):
+        made(attribute_noise=noise)

@@ -36,11 +36,12 @@ class StreamflowEALSTM(RecurrentStreamflow):
         lagged: bool = False,
         hold_out: float = 0.0,
         hold_out_length: float | None = None,
+        attribute_noise: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> None:
         network = Network(
             hidden=hidden, dropout=dropout, forcing=tuple(forcing), attributes=attributes, head=head, mixture=mixture,
-            lagged=lagged, hold_out=hold_out, hold_out_length=hold_out_length,
+            lagged=lagged, hold_out=hold_out, hold_out_length=hold_out_length, attribute_noise=attribute_noise,
         )  # fmt: skip
         super().__init__(network, generator)
         if not self.static:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from crest_core import FieldSpec, SequenceComponent, Sizes, Tensors
+from crest_core import FieldError, FieldSpec, SequenceComponent, Sizes, Tensors
 from terrahydro_streamflow.heads import make_head
 from terrahydro_streamflow.lagged import check_gaps, filled_and_flagged, gaps
 from terrahydro_streamflow.ports import (
@@ -52,6 +52,10 @@ class Network:
     `lagged` adds the input runoff_flux_lagged, discharge observed before the step, nan where it is missing. While
     training, the share `hold_out` of it is taken away at random, in gaps of `hold_out_length` steps on average (None:
     each step for itself): drawn from torch's own stream, or see `hold_out_with`.
+
+    `attribute_noise` is the standard deviation, in those of the attributes by `standardise`, of normal noise that is
+    added to them while training, anew for each sample and call: a network that knows its basins by their attributes
+    learns them by heart, and fails at others. Bishop (1995), doi:10.1162/neco.1995.7.1.108.
     """
 
     hidden: int = 256
@@ -63,6 +67,7 @@ class Network:
     lagged: bool = False
     hold_out: float = 0.0
     hold_out_length: float | None = None
+    attribute_noise: float = field(default=0.0, repr=False)  # changes no answer, so it is no part of the graph hash
 
 
 class RecurrentStreamflow(SequenceComponent):
@@ -75,6 +80,10 @@ class RecurrentStreamflow(SequenceComponent):
     def __init__(self, network: Network, generator: torch.Generator | None = None) -> None:
         super().__init__()
         check_gaps(network.hold_out, network.hold_out_length)
+        if not 0.0 <= network.attribute_noise < float("inf"):
+            raise FieldError(
+                f"attribute_noise {network.attribute_noise!r}: expected 0 or more, in standard deviations of attributes"
+            )
         attributes = KRATZERT_ATTRIBUTES if network.attributes is None else network.attributes
         self.network = network
         self.draws: torch.Generator | None = None
@@ -152,6 +161,8 @@ class RecurrentStreamflow(SequenceComponent):
             return scaled, scaled.new_zeros(prod(columns), 0), columns
         fixed = {name: inputs[name].expand(columns) for name in self.static}
         static = self.scaling.stacked(fixed, self.static).reshape(prod(columns), len(self.static))
+        if self.training and self.network.attribute_noise:
+            static = static + self.network.attribute_noise * torch.randn_like(static)
         return scaled, static, columns
 
     def _held_out(self, scaled: Tensor) -> Tensor:
