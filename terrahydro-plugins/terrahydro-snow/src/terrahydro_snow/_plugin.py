@@ -7,7 +7,7 @@ CREST_API = "1"
 
 @hookimpl
 def register_components(register: Register) -> None:
-    """Register two snow models that share ports, so that one can replace the other."""
+    """Register two snow models that share ports, so that one can replace the other, and one with weights."""
     register(
         "snow-degree-day",
         "terrahydro_snow.degree_day:DegreeDaySnow",
@@ -17,4 +17,9 @@ def register_components(register: Register) -> None:
         "snow-lstm",
         "terrahydro_snow.lstm:SnowLSTM",
         summary="LSTM of snowfall, melt and cover around a store that closes the water balance",
+    )
+    register(
+        "snow-lstm-camels",
+        "terrahydro_snow.shipped:snow_lstm_camels",
+        summary="The LSTM with weights, trained on 242 snowy basins of the contiguous USA, 1982-1999",
     )
