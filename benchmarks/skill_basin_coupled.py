@@ -25,7 +25,8 @@ from typing import Any
 
 import numpy as np
 from _report import commit, machine
-from _skill_result import RESULTS, _versions
+from _skill_result import _versions
+from _skill_snow import put_down
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "examples" / "basins"))
 from basin_models import DISCHARGE
@@ -85,14 +86,11 @@ def main() -> None:
         "seconds": found.seconds, "commit": commit(), "versions": _versions(), "machine": machine(),
         "threads": given.threads, "quick": given.quick, "date": datetime.now(UTC).date().isoformat(),
     }  # fmt: skip
-    lines = [json.dumps(one) for one in records(found, facts, kinds.name)]
-    print("\n".join(lines))
-    if not given.quick and given.phase == "test":
-        RESULTS.mkdir(parents=True, exist_ok=True)
-        seeds = "-".join(map(str, given.seed))
-        (RESULTS / f"basin-coupled.{kinds.name}.seed-{seeds}.jsonl").write_text(
-            "\n".join([*lines, ""]), encoding="utf-8"
-        )
+    for one in records(found, facts, kinds.name):
+        line = json.dumps(one)
+        print(line)
+        if not given.quick and given.phase == "test":
+            put_down(line)
 
 
 if __name__ == "__main__":
