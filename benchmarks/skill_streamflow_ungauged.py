@@ -42,7 +42,7 @@ def recipe(asked: Options) -> Recipe:
 
 def main() -> None:
     """Train and score a model for each fold."""
-    asked = options(__doc__ or "", ("lstm", "ea-lstm", "hbv"), epochs=5, every=30, folds=FOLDS, noise=0.5)
+    asked = options(__doc__ or "", ("lstm", "ea-lstm", "hbv"), epochs=2, every=30, folds=FOLDS, noise=0.5)
     basins = invented() if asked.quick else camels()
     split = basins.split
     training, period = (split.train, split.test) if asked.phase == "test" else (split.fit, split.validate)
