@@ -10,13 +10,15 @@ To choose settings, --phase validate takes the years that skill_streamflow.py ke
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import torch
 import xarray as xr
 from _skill_data import TARGET, camels, folds, invented
 from _skill_result import Options, finish, keep, kept, options
 from _skill_training import Recipe, compared, trained
-from crest_training import Anchor
+from crest_training import Anchor, score, summarise
 
 from crest_core import Component, registry
 
@@ -47,7 +49,8 @@ def main() -> None:
     split = basins.split
     training, period = (split.train, split.test) if asked.phase == "test" else (split.fit, split.validate)
     how, parts, seconds = recipe(asked), [], []
-    for number, (seen, tested) in enumerate(folds(basins.ids, 2 if asked.quick else FOLDS)):
+    dealt = folds(basins.ids, FOLDS)
+    for number, (seen, tested) in enumerate(dealt):
         if asked.fold not in (None, number):
             continue
         place = asked.place(NAME) / f"fold-{number}"
@@ -58,6 +61,9 @@ def main() -> None:
         seconds.append(int((place / "seconds.txt").read_text(encoding="utf-8")))
         parts.append(kept([place]).isel(member=0, drop=True))
     if asked.fold is not None:
+        held = compared(parts[0], basins.of(dealt[asked.fold][1]), period, training)
+        found = [row.median for row in summarise(score(held, ("nse",))) if row.source == "model"]
+        print(f"fold {asked.fold}, {asked.phase}: median NSE {found[0]:.3f}", file=sys.stderr)
         return
     joined = xr.concat(parts, "cell", join="exact")
     where = [joined["cell_id"].values.tolist().index(one) for one in basins.ids]
