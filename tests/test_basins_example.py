@@ -178,9 +178,12 @@ def test_the_flood_is_chosen_by_observations_of_the_scored_years(modules):
     data["surface_snow_amount"][day - 50 : day, 1] = 80.0
     data["runoff_flux"][day, 1] = 9.0
     data["runoff_flux"][day + 100, 2] = 50.0  # without snow
+    data["surface_snow_amount"][day + 190 : day + 200, 0] = 80.0
+    data["runoff_flux"][day + 200, 0] = 8.0  # with snow, and lower
     data["runoff_flux"][days >= np.datetime64("2004-01-01"), 1] = 3.0  # years of training: the yearly flood
     found = flood.choose(modules["compare"].replace(basins, data=data))
     assert (found.cell, str(found.day.date()), found.kind) == (1, "2002-02-10", "snowmelt")
+    assert found.discharge == 9.0
     assert found.height == pytest.approx(9.0 / (3.0 - 2.0 / 3.0), rel=0.3) and found.loss == pytest.approx(80.0)
     data["precipitation_flux"][day, 1] = 30.0
     assert flood.choose(modules["compare"].replace(basins, data=data)).kind == "rain on snow"

@@ -23,7 +23,7 @@ DAYS = 5  # up to the flood, over which water is counted
 LEAST_LOSS = 30.0  # kg m-2 of SWE lost in these days
 LEAST_SHARE = 1 / 3  # of snow in the water of these days
 RAINY = 20.0  # kg m-2 of precipitation in these days, from which on it is rain on snow
-LEAD, LAG = 60, 30  # days before and after the peak that are drawn
+LEAD, LAG = 40, 20  # days before and after the peak that are drawn
 COLOURS = {SNOW_ALONE: "#009e73", ALONE: "#e69f00", COUPLED: "#56b4e9", JOINT: "#0072b2"}
 
 
@@ -35,6 +35,8 @@ class Flood:
     basin: str
     day: pd.Timestamp
     kind: str
+    discharge: float
+    """Observed, kg m-2 day-1."""
     height: float
     """Discharge over the mean yearly largest discharge of the training years."""
     loss: float
@@ -43,9 +45,9 @@ class Flood:
     def describe(self) -> str:
         """Return the event in words."""
         return (
-            f"{self.kind} in basin {self.basin}, {self.day.date().isoformat()}: {self.height:.1f} times the mean "
-            f"annual flood, observed; in {DAYS} days {self.loss:.0f} mm of snow went and {self.rain:.0f} mm of "
-            f"precipitation fell"
+            f"{self.kind} in basin {self.basin}, {self.day.date().isoformat()}: {self.discharge:.0f} mm in a day, "
+            f"{self.height:.1f} times the mean annual flood, observed; in {DAYS} days {self.loss:.0f} mm of snow went "
+            f"and {self.rain:.0f} mm of precipitation fell"
         )
 
 
@@ -53,8 +55,8 @@ def choose(basins: BasinSet) -> Flood:
     """Return the flood of the scored period by this rule, which knows no model.
 
     Of all basins and days with observed discharge whose last DAYS days lost at least LEAST_LOSS of observed SWE, and
-    where that is at least LEAST_SHARE of SWE lost + precipitation: the day with the largest discharge over the mean
-    yearly largest discharge of the training years of the same basin. From RAINY of precipitation on it is rain on snow.
+    where that is at least LEAST_SHARE of SWE lost + precipitation: the day with the largest discharge per area of the
+    basin. From RAINY of precipitation on it is rain on snow.
     """
     test = {name: within(basins.data[name], basins.test).transpose("time", "cell")
             for name in (DISCHARGE, SNOW, "precipitation_flux")}  # fmt: skip
@@ -66,17 +68,18 @@ def choose(basins: BasinSet) -> Flood:
     water = np.where(lost > 0, lost + fallen, np.nan)
     with np.errstate(invalid="ignore"):
         counts = (lost >= LEAST_LOSS) & (lost / water >= LEAST_SHARE)
-    height = test[DISCHARGE].values / annual_flood(basins)
-    height = np.where(counts & np.isfinite(height), height, -np.inf)
-    day, cell = np.unravel_index(int(height.argmax()), height.shape)
-    if not np.isfinite(height[day, cell]):
+    flow = test[DISCHARGE].values
+    flow = np.where(counts & np.isfinite(flow), flow, -np.inf)
+    day, cell = np.unravel_index(int(flow.argmax()), flow.shape)
+    if not np.isfinite(flow[day, cell]):
         raise CrestError(
             f"flood: no day of {basins.test} lost {LEAST_LOSS} mm of snow in {DAYS} days; take more basins"
         )
     kind = "rain on snow" if fallen[day, cell] >= RAINY else "snowmelt"
     when = pd.Timestamp(str(test[SNOW]["time"].values[day])[:10])
-    return Flood(int(cell), basins.ids[cell], when, kind, float(height[day, cell]), float(lost[day, cell]),
-                 float(fallen[day, cell]))  # fmt: skip
+    most = float(flow[day, cell])
+    return Flood(int(cell), basins.ids[cell], when, kind, most, most / float(annual_flood(basins)[cell]),
+                 float(lost[day, cell]), float(fallen[day, cell]))  # fmt: skip
 
 
 def annual_flood(basins: BasinSet) -> np.ndarray:
@@ -105,7 +108,7 @@ def draw_flood(flood: Flood, basins: BasinSet, made: Mapping[str, xr.Dataset], p
             axis.plot(days, here[name].values, color="black", linewidth=1.4, label="observed", zorder=4)
         axis.set_ylabel(label)
         axis.set_ylim(bottom=0)
-        axis.legend(frameon=False, fontsize=8, loc="upper left")
+        axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     for axis in axes:
         axis.axvline(flood.day, color="#999999", linewidth=0.8, linestyle=":")
         axis.margins(x=0)
