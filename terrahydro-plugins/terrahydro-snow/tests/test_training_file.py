@@ -20,13 +20,14 @@ def test_its_periods_follow_each_other():
 @pytest.mark.parametrize("model", ["snow-lstm", "snow-degree-day"])
 def test_a_model_is_trained_and_leaves_a_model_folder(tmp_path, model):
     basins = Path(DATA) / "camels_us"
+    (tmp_path / "two.txt").write_text("06614800\n12115000\n", encoding="utf-8")
     changes = {
         "graph.components.snow.use": model,
         "graph.components.snow.with.hidden": 8,
         "graph.components.snow.with.bands": 1,
         "forcing.with.path": str(basins / "camels_us_maurer_1980_2008.nc"),
         "forcing.with.attributes": str(basins / "attributes.csv"),
-        "forcing.with.ids": ["06614800", "12115000"],
+        "forcing.with.listed": str(tmp_path / "two.txt"),
         "training.end": "1990-09-01",
         "validation.end": "2001-09-01",
         "samples.batch": 8,
