@@ -92,6 +92,11 @@ def options(
         help="invented basins, a few seconds: checks that it runs, says nothing of skill",
     )
     given = parser.parse_args(arguments)
+    for name in ("epochs", "every", "batch", "hidden", "threads", "segment", "rate"):
+        if not 0 < getattr(given, name) < float("inf"):
+            parser.error(f"--{name} {getattr(given, name)}: expected more than 0")
+    if not 0 <= getattr(given, "noise", 0.0) < float("inf"):
+        parser.error(f"--noise {given.noise}: expected 0 or more")
     torch.set_num_threads(given.threads)
     if given.quick:
         given.folder = Path(tempfile.mkdtemp(prefix="skill-"))

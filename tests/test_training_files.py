@@ -169,6 +169,11 @@ def test_tuning_goes_on_where_it_ended_and_names_the_best(tmp_path):
     assert (first.trials, second.trials) == (2, 3)
     assert [first.loss, second.loss] == losses
     assert set(second.values) == set(search)
+    with pytest.raises(CrestError, match="tuning holds another search: optimiser.network_rate=.*; go on with that"):
+        tune(path, {"network.hidden": {"choices": [3, 5]}}, trials=4, seed=1)
+    path.write_text(path.read_text(encoding="utf-8").replace("loss: nse", "loss: mae"), encoding="utf-8")
+    with pytest.raises(CrestError, match="tuning was begun with other keys: objectives"):
+        tune(path, search, trials=4, seed=1)
 
 
 def test_ranges_that_make_no_sense_are_told(tmp_path):
@@ -176,6 +181,14 @@ def test_ranges_that_make_no_sense_are_told(tmp_path):
         tune(EXAMPLE, {"network.hidden": {"low": 4, "high": 2}}, trials=1, seed=1)
     with pytest.raises(CrestError, match="search: expected one key or more with its range"):
         tune(EXAMPLE, {}, trials=1, seed=1)
+    with pytest.raises(CrestError, match="expected low above 0 with log"):
+        tune(EXAMPLE, {"optimiser.network_rate": {"low": 0, "high": 0.1, "log": True}}, trials=1, seed=1)
+    with pytest.raises(CrestError, match=r"search optimiser.network_rat, value 0.1: .*did you mean 'network_rate'"):
+        tune(EXAMPLE, {"optimiser.network_rat": {"low": 0.1, "high": 0.2}}, trials=1, seed=1)
+    with pytest.raises(CrestError, match="search samples.batch, value 0: "):
+        tune(EXAMPLE, {"samples.batch": {"low": 0, "high": 4}}, trials=1, seed=1)
+    with pytest.raises(CrestError, match="search seeds: tuning sets it itself"):
+        tune(EXAMPLE, {"seeds": {"choices": [1, 2]}}, trials=1, seed=1)
     path = tmp_path / "blind.yaml"
     lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
     path.write_text("\n".join(line for line in lines if not line.startswith("validation")), encoding="utf-8")

@@ -133,6 +133,13 @@ def cell(one: Scores | None) -> str:
     return f"{one.mean:.3f}" if one.spread is None or one.arm in BASELINES else f"{one.mean:.3f} ± {one.spread:.3f}"
 
 
+def whole(text: str) -> int:
+    """Return a whole number of 1 or more, for argparse."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number, 1 or more, got {text!r}")
+    return int(text)
+
+
 def arguments(given: Sequence[str] | None = None, *, doc: str | None = __doc__) -> argparse.Namespace:
     """Return the options of the command line; `doc` is the help."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -141,20 +148,23 @@ def arguments(given: Sequence[str] | None = None, *, doc: str | None = __doc__) 
     add("--snow", choices=["degree-day", "lstm"], default="degree-day")
     add("--streamflow", choices=["hbv", "lstm"], default="hbv")
     add("--phase", choices=["test", "validate"], default="test")
-    add("--basins", type=int, default=120, help="so many of those where it snows (default %(default)s)")
+    add("--basins", type=whole, default=120, help="so many of those where it snows (default %(default)s)")
     add(
         "--epochs",
-        type=int,
+        type=whole,
         nargs=3,
         metavar=("SNOW", "FIRST", "FURTHER"),
         default=[plan.snow, plan.first, plan.further],
     )
-    add("--every", type=int, default=plan.every, metavar="DAYS", help="between the starts of two samples of a basin")
-    add("--threads", type=int, default=2)
+    add("--every", type=whole, default=plan.every, metavar="DAYS", help="between the starts of two samples of a basin")
+    add("--threads", type=whole, default=2)
     add("--data", type=Path, help="folder of CAMELS-US")
     add("--folder", type=Path, default=Path("output/basins"), help="results and checkpoints (default %(default)s)")
     add("--quick", action="store_true", help="made-up basins, one epoch: checks that it runs, says nothing of skill")
-    return parser.parse_args(given)
+    found = parser.parse_args(given)
+    if len(set(found.seed)) != len(found.seed):
+        parser.error(f"--seed {' '.join(map(str, found.seed))}: expected each seed once")
+    return found
 
 
 def experiment(given: argparse.Namespace) -> tuple[Experiment, BasinSet, Kinds, Plan]:

@@ -239,7 +239,12 @@ def test_noise_in_attributes_has_the_spread_that_was_asked_for(kind, monkeypatch
     assert abs(float(noise.std()) - 0.5) < 0.01 and abs(float(noise.mean())) < 0.01
 
 
-@pytest.mark.parametrize("noise", [-0.1, float("nan"), float("inf")])
-def test_noise_below_zero_is_refused(noise):
-    with pytest.raises(FieldError, match=r"attribute_noise .*: expected 0 or more"):
-        made(attribute_noise=noise)
+@pytest.mark.parametrize(
+    "settings",
+    [{"attribute_noise": -0.1}, {"attribute_noise": float("nan")}, {"attribute_noise": True}, {"dropout": 1.0},
+     {"hidden": 0}, {"hidden": 2.5}],
+    ids=str,
+)  # fmt: skip
+def test_settings_that_make_no_sense_are_refused_by_name(settings):
+    with pytest.raises(FieldError, match=rf"{next(iter(settings))} .*: expected "):
+        made(**settings)

@@ -53,6 +53,17 @@ def test_a_list_of_basins_is_cut_to_what_the_file_holds(tmp_path):
     file, listed, none = write(tmp_path / "camels.nc"), tmp_path / "listed.txt", tmp_path / "none.txt"
     listed.write_text("00000000\n06614800\n", encoding="utf-8")
     none.write_text("00000000\n", encoding="utf-8")
+    for text in ("\ufeff06614800\n", "06614800\r\n00000000\r\n"):
+        (tmp_path / "other.txt").write_text(text, encoding="utf-8")
+        told = read_camels_us_netcdf(file, listed=tmp_path / "other.txt").attrs["changes"]
+        assert "1 of the basins listed in other.txt are held" in told
+    for text, words in (
+        ("1022500\n", "'1022500' is no id .*did you mean '01022500'"),
+        ("06614800,01022500", "is no id"),
+    ):
+        (tmp_path / "other.txt").write_text(text, encoding="utf-8")
+        with pytest.raises(DataError, match=words):
+            read_camels_us_netcdf(file, listed=tmp_path / "other.txt")
     assert read_camels_us_netcdf(file, listed=listed)["cell_id"].values.tolist() == ["06614800"]
     with pytest.raises(DataError, match=r"none.txt: .* holds none of these 1 basins; expected one id of 8 digits"):
         read_camels_us_netcdf(file, listed=none)

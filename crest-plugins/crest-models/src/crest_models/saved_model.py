@@ -36,6 +36,11 @@ class SavedModel:
         """Return its `model.yaml`, checked."""
         return read_folder(self.path)
 
+    def trained_on(self) -> tuple[str, str] | None:
+        """Return start and end of the period that its card says it was trained on."""
+        training = self.folder().keys.training
+        return None if training is None else (training.period[0], training.period[1])
+
     def _card(self) -> str:
         try:
             return card_of(self.folder())

@@ -130,6 +130,7 @@ def _of_data(
     """Return the comparison of a component on the data of a file."""
     model = _component(what).eval()
     begin, finish = _period(model, start, end)
+    _warn_of_training(what, begin, finish)
     specs = {spec.name: spec for spec in model.outputs}
     spec = specs.get(output or variable) or (next(iter(specs.values())) if len(specs) == 1 else None)
     if spec is None or (output and output not in specs):
@@ -161,6 +162,8 @@ def _of_run(
         raise CrestError(f"--observed {observed}: no variable {variable!r}; it holds {', '.join(map(str, known))}")
     model, weather = _model(what, forcing)
     begin, finish = _period(model, start, end)
+    if isinstance(model, Component):
+        _warn_of_training(what, begin, finish)
     return compare(
         model, weather, Observation(output or variable, known[variable]), start=begin, end=finish, spin_up=spin_up,
         units=units, training=_training(training),
@@ -190,6 +193,21 @@ def _component(what: str) -> Component:
             f"component {what!r} needs arguments ({error}); run it by a run file, and evaluate that"
         ) from error
     return model
+
+
+def _warn_of_training(what: str, start: str, end: str) -> None:
+    """Say it where a model folder is scored in the period that its card says it was trained on."""
+    kind = registry().load("parts", "saved-model")
+    is_folder = (Path(what) / _MODEL_FILE).exists()
+    found = kind(what) if is_folder else registry().load("components", what)
+    period = found.trained_on() if isinstance(found, kind) else None
+    if period and start < period[1] and period[0] < end:
+        typer.secho(
+            f"crest: warning: {what} was trained on {period[0]} to {period[1]}, and the period overlaps that: this is "
+            f"no test of its skill",
+            fg="yellow",
+            err=True,
+        )
 
 
 def _training(period: str) -> tuple[str, str] | None:

@@ -33,9 +33,11 @@ def leave(
     """Write the model of each component, and training.json with settings, statistics, losses, versions and hashes.
 
     A network of the backend torch-lstm becomes a model folder (model.yaml, with card and hash). Other components leave
-    their parameters, which the key `weights` of a run file reads.
+    their parameters, which the key `weights` of a run file reads. What is there already is left as it is.
     """
     children = model.components if isinstance(model, Graph) else {file.model.name: model}
+    if _is_left(folder, file, children, len(record.training)):
+        return
     skill = {"loss": record.measure, "best_epoch": record.best_epoch, "training_loss": record.training[-1]}
     looked = [loss for loss in record.validation if not isnan(loss)]
     skill |= {"validation_loss": min(looked)} if looked else {}
@@ -62,6 +64,21 @@ def leave(
         "versions": {name: version(name) for name in ("crest-core", "crest-training", "torch", "numpy", "xarray")},
     }
     write_atomically(folder / RECORD, json.dumps(facts, indent=1).encode())
+
+
+def _is_left(folder: Path, file: TrainFile, children: Mapping[str, Component], epochs: int) -> bool:
+    """Whether the record of a folder is of just these parameters, keys and epochs."""
+    try:
+        facts = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        hashes = {name: one["parameters_sha256"] for name, one in facts["models"].items()}
+        told = facts["keys"], facts["epochs"], hashes
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+    return told == (
+        file.model_dump(mode="json"),
+        epochs,
+        {name: parameter_hash(child) for name, child in children.items()},
+    )
 
 
 def _write(child: Component, target: Path, name: str, file: TrainFile, skill: dict[str, Any], seed: int) -> str:

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 import xarray as xr
 
 from crest_core import Component, CrestError, FieldSpec, ForcingError, Graph, conversion
+from crest_core.plugins import near
 
 
 @runtime_checkable
@@ -24,6 +25,12 @@ def as_fields(data: xr.Dataset, specs: Sequence[FieldSpec], names: Mapping[str, 
     A variable is the one of `names`, else that of the field's name, else the only one of its standard name and
     statistic. Units are converted where a factor and an offset can do it; all else is an error.
     """
+    known = [spec.name for spec in specs]
+    if unknown := [name for name in names if name not in known]:
+        raise ForcingError(
+            f"no {who} {unknown[0]!r} for which a variable could be named; there are {', '.join(known)}"
+            f"{near(unknown[0], known)}"
+        )
     found = {}
     for spec in specs:
         variable = data[_variable(data, spec, names, who)]
@@ -38,6 +45,16 @@ def as_fields(data: xr.Dataset, specs: Sequence[FieldSpec], names: Mapping[str, 
         found[spec.name] = values.assign_attrs({**variable.attrs, "units": spec.units}).rename(spec.name)
     coordinates = {name: data[name] for name in ("cell_id", "lat", "lon") if name in data.variables}
     return xr.Dataset(found).assign_coords(coordinates).assign_attrs(data.attrs)
+
+
+def check_within(data: xr.Dataset, period: tuple[str, str]) -> None:
+    """Raise ForcingError where a period, without its end, begins before or ends after the data."""
+    times = data["time"].values
+    first, end = (str(one)[:10] for one in (times[0], times[-1] + (times[-1] - times[-2])))
+    if period[0][:10] < first or period[1][:10] > end:
+        raise ForcingError(
+            f"{period[0]} to {period[1]} is not within the forcing, which holds {first} to {end}; take a shorter period"
+        )
 
 
 def standardise(

@@ -92,6 +92,8 @@ class TrainFile(Section):
     def _one(self) -> TrainFile:
         if (self.graph is None) == (self.network is None):
             raise PydanticCustomError("choice", "expected one of the keys graph and network")
+        if len(set(self.seeds)) != len(self.seeds):
+            raise PydanticCustomError("choice", "seeds: expected each seed once")
         return self
 
     @property
@@ -149,6 +151,8 @@ def load_train_file(path: str | Path, changes: dict[str, Any] | None = None) -> 
         expected="the keys network or graph, forcing, samples, training, objectives, epochs, seeds, folder, model",
     )
     for key, value in (changes or {}).items():
+        if not isinstance(data, dict):
+            raise TrainFileError(f"{path}: expected keys, got a list")
         _change(data, key.split("."), value, key)
     try:
         found = TrainFile.model_validate(data)

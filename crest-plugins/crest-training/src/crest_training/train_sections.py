@@ -64,6 +64,12 @@ class PeriodSection(Section):
     end: str
     """The end, itself excluded."""
 
+    @model_validator(mode="after")
+    def _order(self) -> PeriodSection:
+        if self.start >= self.end:  # ISO dates sort as text
+            raise PydanticCustomError("choice", "expected a start before the end, which is itself excluded")
+        return self
+
     @property
     def dates(self) -> tuple[str, str]:
         """Start and end."""
@@ -156,7 +162,7 @@ class StageSection(Section):
 class ModelSection(Section):
     """What the card of the model says."""
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
     """[a-z][a-z0-9-]*, the name of its folder."""
     version: str = "0.1"
     """Of the model."""

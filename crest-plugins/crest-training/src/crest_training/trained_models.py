@@ -12,10 +12,9 @@ from safetensors.torch import load_file
 from crest_core import Component, FieldSpec, Graph, StateError, parameter_hash
 from crest_training.leaving import RECORD, WEIGHTS
 from crest_training.losses import LIKELIHOODS
+from crest_training.members import changed_keys
 from crest_training.train_file import TrainFile, TrainFileError
 from crest_training.workflow import untrained
-
-_FREE = ("epochs", "patience", "seeds", "folder", "checkpoint_every", "events", "model", "forcing", "observations")
 
 
 def trained_models(file: TrainFile, seeds: Sequence[int] = ()) -> list[Component]:
@@ -47,10 +46,9 @@ def _opened(file: TrainFile, seed: int) -> Component:
         statistics, kept, left = facts["statistics"], facts["keys"], facts["models"]
     except OSError as error:
         raise StateError(f"{folder}: there is no complete training of seed {seed}; run crest train first") from error
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise StateError(f"{folder / RECORD} is no record of a training ({error!r}); train again") from error
-    now = file.model_dump(mode="json")
-    if changed := sorted(key for key in now if key not in _FREE and now[key] != kept.get(key)):
+    if changed := changed_keys(file, kept):
         raise StateError(
             f"{folder} was trained with other keys than {file.file} has now: {', '.join(changed)}; train again, or "
             f"evaluate with the file that it was trained with"

@@ -12,7 +12,8 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from crest_core import GradientError
-from crest_training.train_file import TrainFileError, load_train_file
+from crest_training.members import changed_keys
+from crest_training.train_file import TrainFile, TrainFileError, load_train_file
 from crest_training.train_sections import Section
 from crest_training.workflow import run_training
 
@@ -37,6 +38,8 @@ class RangeSection(Section):
     @model_validator(mode="after")
     def _one(self) -> RangeSection:
         numbers = self.low is not None and self.high is not None and self.low < self.high
+        if self.log and not (self.low or 0) > 0:
+            raise PydanticCustomError("choice", "expected low above 0 with log")
         if numbers == bool(self.choices) or (self.choices and (self.low is not None or self.high is not None)):
             raise PydanticCustomError("choice", "expected low below high, or choices")
         return self
@@ -47,7 +50,7 @@ Search = dict[str, Annotated[RangeSection, Field()]]
 
 @dataclass(frozen=True)
 class Tuned:
-    """The best values, their validation loss, and how many trainings were compared."""
+    """The best values, their validation loss, and how many complete trainings were compared."""
 
     values: Mapping[str, Any]
     loss: float
@@ -66,9 +69,11 @@ def tune(path: str | Path, search: Mapping[str, Any], *, trials: int, seed: int,
     file = load_train_file(path)
     if file.validation is None:
         raise TrainFileError(f"{path}: tuning needs the key validation: it compares the loss on that period")
+    _check_values(path, ranges)
     folder = file.target / "tuning"
     folder.mkdir(parents=True, exist_ok=True)
     study = _study(folder, seed)
+    _check_same(study, file, ranges, folder)
 
     def loss_of(trial: optuna.Trial) -> float:
         values = {key: _suggest(trial, key, one) for key, one in ranges.items()}
@@ -86,7 +91,8 @@ def tune(path: str | Path, search: Mapping[str, Any], *, trials: int, seed: int,
         study.optimize(loss_of, n_trials=trials - complete, catch=(GradientError,))
     if not any(trial.state.name == "COMPLETE" for trial in study.trials):
         raise GradientError(f"tune: none of {len(study.trials)} trainings had a finite loss; search smaller rates")
-    return Tuned(study.best_params, study.best_value, len(study.trials))
+    complete = sum(trial.state.name == "COMPLETE" for trial in study.trials)
+    return Tuned(study.best_params, study.best_value, complete)
 
 
 def _ranges(search: Mapping[str, Any]) -> Search:
@@ -99,6 +105,35 @@ def _ranges(search: Mapping[str, Any]) -> Search:
     if not found:
         raise TrainFileError("search: expected one key or more with its range, such as optimiser.network_rate")
     return found
+
+
+def _check_values(path: str | Path, ranges: Search) -> None:
+    """Refuse a key or a value that the file could not have, before anything is trained."""
+    for key, one in ranges.items():
+        if key.split(".")[0] in ("seeds", "folder"):
+            raise TrainFileError(f"search {key}: tuning sets it itself; search other keys")
+        for value in one.choices or (one.low, one.high):
+            try:
+                load_train_file(path, {key: value})
+            except TrainFileError as error:
+                raise TrainFileError(f"search {key}, value {value!r}: {error}") from error
+
+
+def _check_same(study: optuna.Study, file: TrainFile, ranges: Search, folder: Path) -> None:
+    """Keep what the study searches, or refuse to go on with another search or another file."""
+    now = {key: one.model_dump(mode="json") for key, one in ranges.items()}
+    before, keys = (study.user_attrs.get(name) for name in ("search", "keys"))
+    if before is None:
+        study.set_user_attr("search", now)
+        study.set_user_attr("keys", file.model_dump(mode="json"))
+        return
+    if before != now:
+        told = ", ".join(f"{key}={one}" for key, one in before.items())
+        raise TrainFileError(f"{folder} holds another search: {told}; go on with that, or take another folder")
+    if changed := changed_keys(file, keys or {}):
+        raise TrainFileError(
+            f"{folder} was begun with other keys: {', '.join(changed)}; go on with the same, or take another folder"
+        )
 
 
 def _study(folder: Path, seed: int) -> optuna.Study:

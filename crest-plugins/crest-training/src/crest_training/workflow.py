@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,15 @@ from crest_core import Component, FieldSpec, ForcingError, Standardize, registry
 from crest_training.datasets import Datasets
 from crest_training.descent import Optimiser
 from crest_training.leaving import leave
+from crest_training.members import begin, locked
 from crest_training.model_folders import write_model_folders
-from crest_training.ports import as_fields, standardise
+from crest_training.ports import as_fields, check_within, standardise
 from crest_training.processes import joined_processes, present_processes
 from crest_training.record import TrainingRecord
 from crest_training.schedule import Schedule
 from crest_training.stages import stage_moments, stages_of
 from crest_training.task import Task, make_task, moments_of, targets_of
-from crest_training.train_file import TrainFile
+from crest_training.train_file import TrainFile, TrainFileError
 from crest_training.train_sections import OptimiserSection
 from crest_training.training import train
 
@@ -48,22 +50,37 @@ def run_training(
     With `resume` complete members are left as they are, and the others go on from their checkpoints. Processes that
     torchrun started train together: each has batches of the file's size, and the first writes and returns the members.
     """
+    wanted = seeds or file.seeds
+    if len(set(wanted)) != len(wanted):
+        raise TrainFileError(f"seeds {', '.join(map(str, wanted))}: expected each seed once")
     with joined_processes() as processes:
         data = Datasets(file.file, file.data, file.lines)
-        trained = [_member(file, data, seed, resume, progress) for seed in seeds or file.seeds]
+        trained = [_member(file, data, seed, resume, progress) for seed in wanted]
     return trained if processes.is_first else []
 
 
 def _member(file: TrainFile, data: Datasets, seed: int, resume: bool, progress: bool | None) -> Trained:
+    folder = file.target / f"seed-{seed}"
+    with locked(folder) if present_processes().is_first else nullcontext():
+        return _held(file, data, seed, folder, resume, progress)
+
+
+def _held(file: TrainFile, data: Datasets, seed: int, folder: Path, resume: bool, progress: bool | None) -> Trained:
     model, skipped = _model(file, seed)
     with file.at("samples"):
         inputs = as_fields(data.forcing, model.inputs, file.samples.inputs, "input")
+    for key in ("training", "validation"):
+        if (part := getattr(file, key)) is not None:
+            with file.at(key):
+                check_within(inputs, part.dates)
     task = make_task(file, model, file.objectives, inputs, data.observations)
     stages = stages_of(file, model, data)
     more = stage_moments(stages)
     mean, std = ({**own, **{n: both[i] for n, both in more.items()}} for i, own in enumerate((task.mean, task.std)))
     scaled = _scale(file, model, mean, std, skipped)
-    folder = file.target / f"seed-{seed}"
+    statistics = {"mean": mean, "std": std}
+    if present_processes().is_first:
+        begin(folder, file, statistics, resume=resume)
     for stage in stages:
         chosen = stage.section.optimiser or file.optimiser
         _trained(file, stage.component, stage.task, chosen, seed, folder / stage.name, f" {stage.name}",
@@ -71,7 +88,7 @@ def _member(file: TrainFile, data: Datasets, seed: int, resume: bool, progress: 
     record = _trained(file, model, task, file.optimiser, seed, folder, "", epochs=file.epochs, resume=resume,
                       progress=progress, frozen=file.frozen)  # fmt: skip
     if present_processes().is_first:
-        leave(folder, file, model, record, seed=seed, statistics={"mean": mean, "std": std}, scaled=scaled)
+        leave(folder, file, model, record, seed=seed, statistics=statistics, scaled=scaled)
         write_model_folders(folder, file, model)
     return Trained(seed, folder, record, model)
 

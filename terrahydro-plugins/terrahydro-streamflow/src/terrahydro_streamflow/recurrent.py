@@ -80,10 +80,7 @@ class RecurrentStreamflow(SequenceComponent):
     def __init__(self, network: Network, generator: torch.Generator | None = None) -> None:
         super().__init__()
         check_gaps(network.hold_out, network.hold_out_length)
-        if not 0.0 <= network.attribute_noise < float("inf"):
-            raise FieldError(
-                f"attribute_noise {network.attribute_noise!r}: expected 0 or more, in standard deviations of attributes"
-            )
+        _check_numbers(network)
         attributes = KRATZERT_ATTRIBUTES if network.attributes is None else network.attributes
         self.network = network
         self.draws: torch.Generator | None = None
@@ -221,3 +218,13 @@ def _to_columns(value: Tensor) -> Tensor:
 def _from_columns(value: Tensor, columns: Sequence[int]) -> Tensor:
     """Return (lead * cell, unit) as (*lead, unit, cell)."""
     return value.reshape(*columns, value.shape[-1]).movedim(-1, -2).contiguous()
+
+
+def _check_numbers(network: Network) -> None:
+    noise, share = network.attribute_noise, network.dropout
+    if type(network.hidden) is not int or network.hidden < 1:
+        raise FieldError(f"hidden {network.hidden!r}: expected a whole number of units, 1 or more")
+    if type(share) not in (int, float) or not 0.0 <= share < 1.0:
+        raise FieldError(f"dropout {share!r}: expected a share from 0 to below 1")
+    if type(noise) not in (int, float) or not 0.0 <= noise < float("inf"):
+        raise FieldError(f"attribute_noise {noise!r}: expected 0 or more, in standard deviations of attributes")

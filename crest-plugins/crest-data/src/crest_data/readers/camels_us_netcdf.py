@@ -11,7 +11,7 @@ from crest_data.convention import conform
 from crest_data.errors import DataError
 from crest_data.readers import camels_us_variables as camels
 from crest_data.readers.camels_us_attributes import with_attributes
-from crest_data.readers.choice import chosen
+from crest_data.readers.choice import chosen, near
 from crest_data.readers.local_file import as_path
 from crest_data.readers.netcdf_file import opened
 from crest_data.readers.site_series import with_history
@@ -51,6 +51,8 @@ def read_camels_us_netcdf(
         raw, variables, step="1D", time_zone=camels.TIME_ZONE, licence=camels.LICENCE, citation=camels.CITATION,
         source=f"{file.name}: {told}" if told else file.name,
     )  # fmt: skip
+    if listed is not None:
+        changes = [*changes, f"{len(basins)} of the basins listed in {Path(listed).name} are held"]
     return with_history(dataset, changes)
 
 
@@ -58,9 +60,12 @@ def _listed(listed: str | Path, held: Sequence[str], ids: Sequence[str] | None, 
     if ids is not None:
         raise DataError("ids and listed both choose basins; give one of them")
     try:
-        names = as_path(listed).read_text(encoding="utf-8").split()
+        names = as_path(listed).read_text(encoding="utf-8-sig").split()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"listed: {listed}: no readable text file of ids ({error})") from error
+    if wrong := [one for one in names if not (len(one) == 8 and one.isdigit())]:
+        hint = near(wrong[0].zfill(8), held)
+        raise DataError(f"{listed}: {wrong[0]!r} is no id of a basin: expected 8 digits, one id a line{hint}")
     if not (found := [one for one in names if one in held]):
         raise DataError(f"{listed}: {file} holds none of these {len(names)} basins; expected one id of 8 digits a line")
     return found
