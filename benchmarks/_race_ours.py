@@ -32,7 +32,7 @@ class Plan:
     hidden: int = 64
     sequence: int = 365  # of NeuralHydrology
     steps: int = 365  # scored of ours, after as many of spin-up
-    epochs: int = 30  # of ours, at the end of which its learning rate is low
+    epochs: int = 60  # of ours, at the end of which its learning rate is low
     every: int = 30  # days between the starts of our windows
     batch: int = 64  # ours
     rate: float = 5e-3  # ours
