@@ -64,6 +64,13 @@ def test_a_complete_member_is_left_as_it_is_and_a_new_card_is_written(file, tmp_
     assert "Another line" in (tmp_path / "seed-1" / "model" / "model.yaml").read_text(encoding="utf-8")
 
 
+def test_what_a_killed_training_left_half_written_is_removed(file, tmp_path):
+    (tmp_path / "seed-1").mkdir()
+    (tmp_path / "seed-1" / ".checkpoint.safetensors.1.2.tmp").write_bytes(b"half")
+    run_training(file(), progress=False)
+    assert not list((tmp_path / "seed-1").glob(".*.tmp"))
+
+
 def test_two_trainings_do_not_share_a_folder(file, tmp_path):
     (tmp_path / "seed-1").mkdir()
     with open(tmp_path / "seed-1" / ".lock", "w", encoding="utf-8") as held:

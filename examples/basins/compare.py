@@ -27,6 +27,8 @@ from crest_training import Observation, score
 from crest_training import compare as beside
 from flood import choose, draw_flood
 
+from crest_core import CrestError
+
 METRICS = ("nse", "kge")
 BASELINES = ("climatology", "persistence")
 NAMES = {DISCHARGE: "discharge", SNOW: "SWE"}
@@ -187,5 +189,8 @@ def experiment(given: argparse.Namespace) -> tuple[Experiment, BasinSet, Kinds, 
 
 if __name__ == "__main__":
     asked = arguments()
-    results, used, named, _ = experiment(asked)
+    try:
+        results, used, named, _ = experiment(asked)
+    except CrestError as error:
+        raise SystemExit(f"compare: {error}") from error
     print(table(results, used, named, asked.seed))

@@ -71,7 +71,9 @@ def test_a_report_without_coordinates_members_or_efficiencies_has_what_is_left(t
     bare = {name: one.drop_vars(["lat", "lon", "cell_id"]) for name, one in compared.simulated.items()}
     compared = Comparison("runoff", compared.observed.drop_vars(["lat", "lon", "cell_id"]), bare)
     scores = score(compared, {"error": lambda simulated, observed: np.abs(simulated - observed).mean(axis=0)})
-    page = write_report(tmp_path, compared, scores, places=("2", "nowhere"))
+    with pytest.raises(ForcingError, match="place 'nowhere': there is none among 5"):
+        write_report(tmp_path, compared, scores, places=("nowhere",))
+    page = write_report(tmp_path, compared, scores, places=("2",))
     assert sorted(file.name for file in page.parent.glob("*.png")) == [
         "distribution.png", *(f"hydrograph_{n}.png" for n in (0, 3, 4)),
     ]  # fmt: skip

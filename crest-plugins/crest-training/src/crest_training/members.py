@@ -69,4 +69,6 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise StoreError(f"{folder}: another process trains in it; wait, or take another folder") from error
+        for left in folder.rglob(".*.tmp"):  # of a training that was killed while it wrote
+            left.unlink()
         yield

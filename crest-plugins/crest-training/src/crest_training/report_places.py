@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from crest_core import ForcingError
+from crest_core.plugins import near
 from crest_training.comparison import MODEL, Comparison
 from crest_training.pairs import Floats
 from crest_training.summary import perfect
@@ -38,7 +40,9 @@ def chosen(comparison: Comparison, scores: xr.Dataset, metric: str, more: tuple[
         if np.isfinite(flood).any():
             found.setdefault(int(order[np.nanargmax(flood)]), "largest flood over its mean")
     for name in more:
-        if name in names and np.isfinite(flat(comparison.observed)[:, names.index(name)]).any():
+        if name not in names:
+            raise ForcingError(f"place {name!r}: there is none among {len(names)}{near(name, names)}")
+        if np.isfinite(flat(comparison.observed)[:, names.index(name)]).any():
             found.setdefault(names.index(name), "chosen")
     return tuple(Place(names[number], why, number) for number, why in found.items())
 
