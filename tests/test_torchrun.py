@@ -42,7 +42,7 @@ def test_a_file_is_trained_by_two_processes_as_by_one(tmp_path):
     np.testing.assert_allclose(two, one, rtol=1e-4)
     assert told.count("two/seed-1: validation loss") == 1
     written = sorted(path.name for path in (tmp_path / "two" / "seed-1").iterdir())
-    assert written == ["checkpoint.safetensors", "losses.csv", "model", "training.json"]
+    assert written == [".lock", "begun.json", "checkpoint.safetensors", "losses.csv", "model", "training.json"]
 
     crest_train(file, "samples.batch=8", "folder=two", processes=2, resume=True)
     assert losses(tmp_path / "two" / "seed-1").tolist() == two.tolist()
