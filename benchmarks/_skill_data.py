@@ -15,6 +15,7 @@ from terrahydro_streamflow import KRATZERT_ATTRIBUTES, basin_data
 from crest_core import CrestError
 
 TARGET, LAGGED = "runoff_flux", "runoff_flux_lagged"
+LAG = 1  # days
 Period = tuple[str, str]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
-from _skill_data import LAGGED, TARGET, Basins, Period
+from _skill_data import LAG, LAGGED, TARGET, Basins, Period
 from crest_samples import Loader, Shuffled, Source, Window, make_samples
 from crest_training import Comparison, Objective, Observation, Optimiser, Schedule, TrainingRecord, compare, train
 from crest_training.losses import Standardised, nse
@@ -49,7 +49,7 @@ def trained(
 ) -> tuple[Component, TrainingRecord]:
     """Return a model trained on all basins given, in a period; goes on from the checkpoint in the folder."""
     model = recipe.build(generator(seed, "weights"))
-    mean, std = statistics(model, basins.data, period)
+    mean, std = statistics(model, known_in(basins.data, period), period)
     model.standardise(mean, std)  # type: ignore[operator]
     loader = loader_of(recipe, model, basins.data, period, seed)
     space = Standardised(mean[TARGET], std[TARGET])
@@ -65,6 +65,14 @@ def trained(
     return model.eval(), record
 
 
+def known_in(data: xr.Dataset, period: Period) -> xr.Dataset:
+    """Return the data without lagged runoff that was observed before a period: it stays unknown, in the spin-up, too."""
+    if LAGGED not in data:
+        return data
+    first = np.datetime64(period[0]) + np.timedelta64(LAG, "D")
+    return data.assign({LAGGED: data[LAGGED].where(data["time"] >= first)})
+
+
 def statistics(model: Component, data: xr.Dataset, period: Period) -> tuple[dict[str, float], dict[str, float]]:
     """Return mean and standard deviation of inputs and target over the basins given, in a period."""
     mean, std = {}, {}
@@ -77,10 +85,9 @@ def statistics(model: Component, data: xr.Dataset, period: Period) -> tuple[dict
 
 def loader_of(recipe: Recipe, model: Component, data: xr.Dataset, period: Period, seed: int) -> Loader:
     """Return batches whose scored days lie in the period; the spin-up sees forcing before it, and no target."""
-    names = [spec.name for spec in model.inputs]
+    data, names = known_in(data, period), [spec.name for spec in model.inputs]
     sources = [Source(data, tuple(name for name in names if name != LAGGED), name="forcing and attributes")]
-    if LAGGED in names:  # what was observed before the period stays unknown
-        data = data.assign({LAGGED: data[LAGGED].where(data["time"] >= np.datetime64(period[0]))})
+    if LAGGED in names:
         sources.append(Source(data, (LAGGED,), optional=True, name="lagged"))
     first = (pd.Timestamp(period[0]) - pd.Timedelta(days=SPIN_UP)).date().isoformat()
     samples = make_samples(

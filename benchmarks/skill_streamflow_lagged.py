@@ -11,14 +11,14 @@ persistence, which knows as much of the river.
 from __future__ import annotations
 
 import torch
-from _skill_data import camels, invented
+from _skill_data import LAG, camels, invented
 from _skill_result import Options, finish, keep, kept, options
 from _skill_training import Recipe, compared, trained
 from crest_training import Anchor
 
 from crest_core import Component, registry
 
-NAME, LEAST, LAG, HOLD_OUT, GAP = "streamflow-lagged", 0.84, 1, 0.1, 10.0
+NAME, LEAST, HOLD_OUT, GAP = "streamflow-lagged", 0.84, 0.1, 10.0
 _FENG = "CAMELS, other split, Feng et al. (2020), doi:10.1029/2019WR026793"
 _NEARING = "CAMELS, other split, Nearing et al. (2022), doi:10.5194/hess-26-5493-2022"
 ANCHORS = (

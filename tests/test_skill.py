@@ -55,7 +55,7 @@ def test_scored_days_and_lagged_runoff_of_training_lie_in_its_period(modules):
         scored = batch.times[-len(batch.targets["runoff_flux"]) :]
         dates = [one.isoformat()[:10] for one in scored.flat]
         assert min(dates) >= first and max(dates) < stop
-        before = np.array([one.isoformat()[:10] < first for one in batch.times.flat]).reshape(batch.times.shape)
+        before = np.array([one.isoformat()[:10] <= first for one in batch.times.flat]).reshape(batch.times.shape)
         assert before.any() and bool(torch.isnan(batch.inputs["runoff_flux_lagged"][torch.from_numpy(before)]).all())
 
 
