@@ -24,8 +24,8 @@ from crest_training import Anchor, Comparison, score, summarise, write_report
 
 RESULTS = Path(__file__).parent / "results" / "skill"
 METRICS = ("nse", "kge", "pearson-r", "kge-alpha", "kge-beta", "fhv", "fms", "flv", "peak-timing")
-DISTRIBUTIONS = ("crest-core", "crest-training", "crest-samples", "crest-data", "terrahydro-streamflow", "torch",
-                 "numpy", "scikit-learn")  # fmt: skip
+DISTRIBUTIONS = ("crest-core", "crest-training", "crest-samples", "crest-data", "terrahydro-snow",
+                 "terrahydro-streamflow", "torch", "numpy", "scikit-learn")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,16 @@ def options(
         atexit.register(shutil.rmtree, given.folder, ignore_errors=True)
         given.epochs, given.every, given.hidden, given.batch = 1, 60, 8, 8
     return Options(**{"fold": None, "noise": 0.0} | vars(given) | {"ensemble": tuple(given.ensemble)})
+
+
+def hold(path: Path, settings: dict[str, Any]) -> None:
+    """Keep the settings of a run beside its predictions; end where the folder has those of other settings."""
+    file, now = path / "settings.json", json.loads(json.dumps(settings))
+    if file.exists() and (before := json.loads(file.read_text(encoding="utf-8"))) != now:
+        other = ", ".join(f"{name} {before.get(name)!r}" for name in now if before.get(name) != now[name])
+        sys.exit(f"{path} was made with {other}; give the same, or another --folder")
+    path.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(now), encoding="utf-8")
 
 
 def keep(path: Path, comparison: Comparison) -> None:

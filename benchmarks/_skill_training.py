@@ -66,7 +66,7 @@ def trained(
 
 
 def known_in(data: xr.Dataset, period: Period) -> xr.Dataset:
-    """Return the data without lagged runoff that was observed before a period: it stays unknown, in the spin-up, too."""
+    """Return the data without lagged runoff observed before a period: it stays unknown, in the spin-up, too."""
     if LAGGED not in data:
         return data
     first = np.datetime64(period[0]) + np.timedelta64(LAG, "D")

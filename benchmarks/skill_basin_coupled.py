@@ -82,7 +82,7 @@ def main() -> None:
     facts = {
         "phase": "quick" if given.quick else given.phase, "seeds": given.seed, "basins": basins.ids,
         "period": basins.test, "training": basins.train, "data": basins.source, "data_hash": basins.hashes,
-        "settings": asdict(plan) | {"snow": kinds.snow, "streamflow": kinds.streamflow}, "flood": found.flood,
+        "settings": {"plan": asdict(plan), "models": asdict(kinds)}, "flood": found.flood,
         "seconds": found.seconds, "commit": commit(), "versions": _versions(), "machine": machine(),
         "threads": given.threads, "quick": given.quick, "date": datetime.now(UTC).date().isoformat(),
     }  # fmt: skip

@@ -50,7 +50,7 @@ def main() -> None:
     split = basins.split
     training, period = (split.train, split.test) if asked.phase == "test" else (split.fit, split.validate)
     how = recipe(asked)
-    settings = how.facts() | {"hidden": asked.hidden}
+    settings = how.facts() | ({} if asked.model == "hbv" else {"hidden": asked.hidden})
     many = bool(asked.ensemble)
     least = LEAST[many] if asked.model == "lstm" else None
     if many:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 import xarray as xr
 from _skill_data import TARGET, camels, folds, invented
-from _skill_result import Options, finish, keep, kept, options
+from _skill_result import Options, finish, hold, keep, kept, options
 from _skill_training import Recipe, compared, trained
 from crest_training import Anchor, score, summarise
 
@@ -49,11 +49,13 @@ def main() -> None:
     split = basins.split
     training, period = (split.train, split.test) if asked.phase == "test" else (split.fit, split.validate)
     how, parts, seconds = recipe(asked), [], []
+    settings = how.facts() | ({} if asked.model == "hbv" else {"hidden": asked.hidden, "attribute_noise": asked.noise})
     dealt = folds(basins.ids, FOLDS)
     for number, (seen, tested) in enumerate(dealt):
         if asked.fold not in (None, number):
             continue
         place = asked.place(NAME) / f"fold-{number}"
+        hold(place, settings)
         if not (place / "predictions.nc").exists():
             model, record = trained(how, basins.of(seen), training, seed=asked.seed, folder=place)
             keep(place, compared([model], basins.of(tested), period, training))
@@ -69,9 +71,8 @@ def main() -> None:
     where = [joined["cell_id"].values.tolist().index(one) for one in basins.ids]
     comparison = compared(joined.isel(cell=where), basins, period, training)
     assert np.array_equal(comparison.observed["cell_id"], basins.data["cell_id"]) and comparison.output == TARGET
-    settings = {"hidden": asked.hidden, "attribute_noise": asked.noise, "folds": len(parts)}
     finish(NAME, asked, basins, comparison, period=period, training=training, anchors=ANCHORS, least=LEAST,
-           settings=how.facts() | settings | {"seconds_of_folds": seconds},
+           settings=settings | {"folds": len(parts), "seconds_of_folds": seconds},
            note="the baselines know the gauge, the model does not")  # fmt: skip
 
 

@@ -64,6 +64,19 @@ def test_a_complete_member_is_left_as_it_is_and_a_new_card_is_written(file, tmp_
     assert "Another line" in (tmp_path / "seed-1" / "model" / "model.yaml").read_text(encoding="utf-8")
 
 
+def test_a_training_that_is_refused_does_not_change_what_was_begun(file, tmp_path):
+    run_training(file(), progress=False)
+    with pytest.raises(StoreError, match="checkpoint.safetensors is of an earlier training; go on with resume=True"):
+        run_training(file(**{"objectives": [{"output": "discharge", "loss": "mae"}]}), progress=False)
+    run_training(file(), resume=True, progress=False)
+
+
+def test_the_card_tells_the_training_loss_of_the_epoch_whose_parameters_it_has(file, tmp_path):
+    (trained,) = run_training(file(**{"epochs": 3, "optimiser.network_rate": 0.5}), progress=False)
+    skill = json.loads((tmp_path / "seed-1" / "training.json").read_text(encoding="utf-8"))["skill"]
+    assert skill["training_loss"] == trained.record.training[skill["best_epoch"] - 1]
+
+
 def test_what_a_killed_training_left_half_written_is_removed(file, tmp_path):
     (tmp_path / "seed-1").mkdir()
     (tmp_path / "seed-1" / ".checkpoint.safetensors.1.2.tmp").write_bytes(b"half")

@@ -38,7 +38,11 @@ def leave(
     children = model.components if isinstance(model, Graph) else {file.model.name: model}
     if _is_left(folder, file, children, len(record.training)):
         return
-    skill = {"loss": record.measure, "best_epoch": record.best_epoch, "training_loss": record.training[-1]}
+    skill = {
+        "loss": record.measure,
+        "best_epoch": record.best_epoch,
+        "training_loss": record.training[record.best_epoch - 1],
+    }
     looked = [loss for loss in record.validation if not isnan(loss)]
     skill |= {"validation_loss": min(looked)} if looked else {}
     left = {}

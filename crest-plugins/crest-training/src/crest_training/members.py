@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from crest_core import StoreError, write_atomically
+from crest_training.checkpoint import FILE as CHECKPOINT
 from crest_training.train_file import TrainFile
 
 BEGUN = "begun.json"
@@ -28,6 +29,11 @@ def changed_keys(file: TrainFile, kept: Mapping[str, Any]) -> list[str]:
 def begin(folder: Path, file: TrainFile, statistics: Statistics, *, resume: bool) -> None:
     """Keep what a training begins with; with `resume` StoreError where it was begun with something else."""
     path = folder / BEGUN
+    if not resume and (there := [*folder.glob(CHECKPOINT), *folder.glob(f"*/{CHECKPOINT}")]):
+        raise StoreError(
+            f"train: {there[0]} is of an earlier training; go on with resume=True, or --resume of `crest train`, or "
+            f"take another folder"
+        )
     if resume and path.exists():
         try:
             facts = json.loads(path.read_text(encoding="utf-8"))

@@ -32,8 +32,10 @@ class Mixture:
         return mixture_cdf(observed, **self.parts)
 
     def reliability(self, observed: Floats) -> Floats:
-        """Return how even these are at each place: 1 is reliable, 0 the worst."""
-        return pit_reliability(self.pit(observed))
+        """Return how even these are at each place: 1 is reliable, 0 the worst; nan where an observed time lacks one."""
+        pit = self.pit(observed)
+        unanswered = (np.isnan(pit) & ~np.isnan(observed)).any(axis=0)
+        return np.where(unanswered, np.nan, pit_reliability(pit))
 
 
 def part_names(known: Sequence[str], prefix: str) -> dict[str, str]:

@@ -97,7 +97,7 @@ class Passes:
         observed: Tensors = {}
         for one in self.objectives:
             begin = steps - scored[one.observed]
-            observed[one.observed] = batch.targets[one.observed][max(first - begin, 0) : stop - begin]
+            observed[one.observed] = batch.targets[one.observed][max(first - begin, 0) : max(stop - begin, 0)]
             kept |= {name: outputs[name][max(begin - first, 0) :] for name in one.outputs}
         return kept, observed
 

@@ -58,7 +58,7 @@ class Tuned:
 
 
 def tune(path: str | Path, search: Mapping[str, Any], *, trials: int, seed: int, progress: bool | None = None) -> Tuned:
-    """Train with other values of some keys ("optimiser.network_rate") until `trials` of them are complete.
+    """Train with other values of some keys ("optimiser.network_rate"), until `trials` trainings are complete or failed.
 
     `search` gives the range of each key: {"low": ..., "high": ..., "log": True} or {"choices": [...]}. The first seed
     of the file is trained, in the folders `tuning/trial-<n>` beneath that of the file; the journal there lets a later
