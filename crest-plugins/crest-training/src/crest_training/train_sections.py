@@ -49,7 +49,7 @@ class SamplesSection(Section):
     spin_up: Annotated[int, Field(ge=0)] = 0
     """Steps before them that are run and not scored; they may lie before the period."""
     every: Annotated[int, Field(ge=1)] = 1
-    """Every how many steps a window may begin."""
+    """Every how many steps a window may begin, counted from the first step of the data."""
     batch: Annotated[int, Field(ge=1)] = 64
     """Samples of a batch."""
     inputs: dict[str, str] = {}
