@@ -83,6 +83,13 @@ def test_measured_sun_stays_below_the_sun_outside_the_atmosphere(daily):
     assert bool((daily.shortwave_down < daily.shortwave_toa).all())
 
 
+def test_extremes_of_the_day_are_those_of_its_hours(daily, hourly):
+    hours = hourly.air_temperature.values.reshape(-1, 24)
+    assert (daily.air_temperature_min.values[:, 0] == hours.min(axis=1)).all()
+    assert (daily.air_temperature_max.values[:, 0] == hours.max(axis=1)).all()
+    assert daily.air_temperature_max.attrs["cell_methods"] == "time: maximum"
+
+
 def test_solar_radiation_outside_the_atmosphere_agrees_with_fao_56():
     """FAO-56 example 8: 20 degrees south, 3 September: 32.2 MJ m-2 day-1."""
     hours = pd.date_range("2015-09-03", periods=24, freq="h")

@@ -118,6 +118,7 @@ def torch_bucket(state, inputs, p, days=1.0):
         "evapotranspiration_deficit": deficit / days,
         "surface_runoff": surface / days,
         "subsurface_runoff": deep / days,
+        "groundwater": g,
     }
     return outputs, {"soil_moisture": moisture, "groundwater": g}
 

@@ -37,6 +37,14 @@ class _Variable:
     cell_methods: str = "time: mean"
 
 
+_EXTREMES = (
+    _Variable(
+        "air_temperature_min", "air_temperature", "K", "lowest hourly air temperature of the interval", "time: minimum"
+    ),
+    _Variable(
+        "air_temperature_max", "air_temperature", "K", "highest hourly air temperature of the interval", "time: maximum"
+    ),
+)
 _WEATHER = (
     _Variable("precipitation_flux", "precipitation_flux", "kg m-2 s-1", "precipitation"),
     _Variable("air_temperature", "air_temperature", "K", "air temperature"),
@@ -104,6 +112,9 @@ def read_schwingbach(
     dataset = xr.Dataset(coords=_coordinates(starts, hours))
     for variable in _WEATHER:
         values = mean_over(series[variable.name], hours, min_valid_fraction)
+        dataset[variable.name] = _labelled(variable, ("time", "cell"), values[:, None])
+    celsius = series["air_temperature"].reshape(-1, hours)
+    for variable, values in zip(_EXTREMES, (celsius.min(axis=1), celsius.max(axis=1)), strict=True):
         dataset[variable.name] = _labelled(variable, ("time", "cell"), values[:, None])
     moisture = soil[list(SOIL_COLUMNS)].to_numpy()[hours - 1 :: hours]
     dataset["soil_moisture"] = _labelled(

@@ -9,7 +9,7 @@ module soil_bucket
   implicit none
   private
 
-  integer, parameter :: fields = 23
+  integer, parameter :: fields = 24
   integer, parameter :: IN = CREST_INPUT, OUT = CREST_OUTPUT, ST = CREST_STATE, PAR = CREST_PARAMETER
   character(len=*), parameter :: flux = "kg m-2 day-1"
 
@@ -58,42 +58,45 @@ contains
       call crest_set_field(f, OUT, "subsurface_runoff", flux, standard_name="subsurface_runoff_flux", &
         doc="Outflow of the groundwater store")
     case (11)
+      call crest_set_field(f, OUT, "groundwater", "kg m-2", lower=0.0_dp, upper=5000.0_dp, &
+        cell_methods="time: point", doc="Water of the groundwater store below the layers")
+    case (12)
       call crest_set_field(f, PAR, "porosity", "1", levels=n, level_dim="soil_layer", lower=0.25_dp, &
         upper=0.60_dp, initial=[0.42_dp, 0.45_dp, 0.44_dp], doc="Water content of a full layer")
-    case (12)
+    case (13)
       call crest_set_field(f, PAR, "wilting_point", "1", levels=n, level_dim="soil_layer", lower=0.02_dp, &
         upper=0.20_dp, initial=[0.08_dp, 0.10_dp, 0.12_dp], doc="Water content that plants and gravity leave")
-    case (13)
+    case (14)
       call crest_set_field(f, PAR, "log10_conductivity", "1", levels=n, level_dim="soil_layer", lower=-3.0_dp, &
         upper=1.0_dp, initial=[-1.0_dp, -1.3_dp, -1.3_dp], doc="log10 of the saturated conductivity in m day-1")
-    case (14)
+    case (15)
       call crest_set_field(f, PAR, "drainage_exponent", "1", levels=n, level_dim="soil_layer", lower=4.0_dp, &
         upper=25.0_dp, initial=[12.0_dp, 12.0_dp, 12.0_dp], doc="c = 2 b + 3 of Clapp and Hornberger")
-    case (15)
+    case (16)
       call crest_set_field(f, PAR, "root_depth", "m", lower=0.03_dp, upper=0.60_dp, initial=[0.15_dp], &
         doc="Depth at which the density of roots has fallen to 1/e")
-    case (16)
+    case (17)
       call crest_set_field(f, PAR, "bypass_middle", "1", lower=0.0_dp, upper=0.4_dp, initial=[0.05_dp], &
         doc="Share of the rain that macropores take to the second layer")
-    case (17)
+    case (18)
       call crest_set_field(f, PAR, "bypass_bottom", "1", lower=0.0_dp, upper=0.4_dp, initial=[0.05_dp], &
         doc="Share of the rain that macropores take to the third layer")
-    case (18)
+    case (19)
       call crest_set_field(f, PAR, "runoff_exponent", "1", lower=0.5_dp, upper=10.0_dp, initial=[4.0_dp], &
         doc="beta: the share 1 - S^beta of the rain infiltrates, S the saturation")
-    case (19)
+    case (20)
       call crest_set_field(f, PAR, "capillary_upper", flux, lower=0.0_dp, upper=20.0_dp, initial=[2.0_dp], &
         doc="Rise from the second to the first layer at the largest contrast")
-    case (20)
+    case (21)
       call crest_set_field(f, PAR, "capillary_lower", flux, lower=0.0_dp, upper=20.0_dp, initial=[4.0_dp], &
         doc="Rise from the third to the second layer at the largest contrast")
-    case (21)
+    case (22)
       call crest_set_field(f, PAR, "groundwater_capillary", flux, lower=0.0_dp, upper=20.0_dp, initial=[4.0_dp], &
         doc="Rise from full groundwater to a dry third layer")
-    case (22)
+    case (23)
       call crest_set_field(f, PAR, "groundwater_time", "day", lower=2.0_dp, upper=400.0_dp, initial=[60.0_dp], &
         doc="Time in which low groundwater drains to 1/e")
-    case (23)
+    case (24)
       call crest_set_field(f, PAR, "groundwater_capacity", "kg m-2", lower=50.0_dp, upper=600.0_dp, &
         initial=[250.0_dp], doc="Groundwater near which it overflows and drainage to it stops")
     case default
@@ -124,6 +127,7 @@ contains
       outputs(i, 1:n) = w / depth
       outputs(i, n + 1) = sum(w) / sum(depth)
       outputs(i, n + 2:n + 5) = totals * (day / dt)
+      outputs(i, n + 6) = g
     end do
     bucket_step = 0
   end function bucket_step
@@ -140,7 +144,7 @@ contains
     real(dp) :: d_w(n), d_g, d_p(parameters_of_a_column)
     do i = 1, columns
       d_w = (d_state_out(i, 1:n) + d_outputs(i, 1:n)) / depth + d_outputs(i, n + 1) / sum(depth)
-      d_g = d_state_out(i, n + 1)
+      d_g = d_state_out(i, n + 1) + d_outputs(i, n + 6)
       call pull_column(dt, parameters(i, 1:parameters_of_a_column), inputs(i, 1), inputs(i, 2), &
         depth * state_in(i, 1:n), state_in(i, n + 1), d_w, d_g, d_outputs(i, n + 2:n + 5) * (day / dt), &
         d_p, d_inputs(i, 1), d_inputs(i, 2))
