@@ -44,6 +44,8 @@ class Options:
     rate: float
     segment: int
     noise: float
+    dropout: float
+    hold_out: float
     fold: int | None
     threads: int
     quick: bool
@@ -61,9 +63,10 @@ def options(
     every: int,
     folds: int = 0,
     noise: float = 0.0,
+    lagged: tuple[float, float] | None = None,
     arguments: Sequence[str] | None = None,
 ) -> Options:
-    """Return the options of the command line; `doc` is the help."""
+    """Return the options of the command line; `doc` is the help, `lagged` the dropout and the share held out."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--seed", type=int, default=1, help="of weights, order and dropout (default %(default)s)")
@@ -85,6 +88,9 @@ def options(
             "trained side by side (default: all that are not there, and the score)")  # fmt: skip
         add("--noise", type=float, default=noise, metavar="STD", help="in the attributes while training, in their "
             "standard deviations (default %(default)s)")  # fmt: skip
+    if lagged:
+        add("--dropout", type=float, default=lagged[0], help="share of the units (default %(default)s)")
+        add("--hold-out", type=float, default=lagged[1], help="share of the lagged runoff (default %(default)s)")
     add("--threads", type=int, default=2, help="of torch (default %(default)s)")
     add(
         "--quick",
@@ -102,7 +108,8 @@ def options(
         given.folder = Path(tempfile.mkdtemp(prefix="skill-"))
         atexit.register(shutil.rmtree, given.folder, ignore_errors=True)
         given.epochs, given.every, given.hidden, given.batch = 1, 60, 8, 8
-    return Options(**{"fold": None, "noise": 0.0} | vars(given) | {"ensemble": tuple(given.ensemble)})
+    absent = {"fold": None, "noise": 0.0, "dropout": 0.4, "hold_out": 0.0}
+    return Options(**absent | vars(given) | {"ensemble": tuple(given.ensemble)})
 
 
 def hold(path: Path, settings: dict[str, Any]) -> None:

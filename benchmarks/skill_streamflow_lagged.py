@@ -18,7 +18,7 @@ from crest_training import Anchor
 
 from crest_core import Component, registry
 
-NAME, LEAST, HOLD_OUT, GAP = "streamflow-lagged", 0.84, 0.1, 10.0
+NAME, LEAST, DROPOUT, HOLD_OUT, GAP = "streamflow-lagged", 0.84, 0.4, 0.1, 10.0
 _FENG = "CAMELS, other split, Feng et al. (2020), doi:10.1029/2019WR026793"
 _NEARING = "CAMELS, other split, Nearing et al. (2022), doi:10.5194/hess-26-5493-2022"
 ANCHORS = (
@@ -32,7 +32,8 @@ def recipe(asked: Options) -> Recipe:
 
     def build(generator: torch.Generator) -> Component:
         make = registry().load("components", "streamflow-lstm")
-        return make(hidden=asked.hidden, lagged=True, hold_out=HOLD_OUT, hold_out_length=GAP, generator=generator)
+        return make(hidden=asked.hidden, dropout=asked.dropout, lagged=True, hold_out=asked.hold_out,
+                    hold_out_length=GAP, generator=generator)  # fmt: skip
 
     precision = "float32" if asked.quick else "bf16"
     return Recipe(build, asked.epochs, asked.every, asked.batch, asked.rate, segment=asked.segment,
@@ -41,12 +42,13 @@ def recipe(asked: Options) -> Recipe:
 
 def main() -> None:
     """Train and score a model, or score the mean of several."""
-    asked = options(__doc__ or "", ("lstm",), epochs=5, every=30)
+    asked = options(__doc__ or "", ("lstm",), epochs=5, every=30, lagged=(DROPOUT, HOLD_OUT))
     basins = invented(lag=LAG) if asked.quick else camels(lag=LAG)
     split = basins.split
     training, period = (split.train, split.test) if asked.phase == "test" else (split.fit, split.validate)
     how = recipe(asked)
-    settings = how.facts() | {"hidden": asked.hidden, "lag": LAG, "hold_out": HOLD_OUT, "gap": GAP}
+    settings = how.facts() | {"hidden": asked.hidden, "dropout": asked.dropout, "lag": LAG, "hold_out": asked.hold_out,
+                              "gap": GAP}  # fmt: skip
     if asked.ensemble:
         simulated = kept([asked.place(NAME, seed) for seed in asked.ensemble])
         comparison = compared(simulated, basins, period, training)
