@@ -7,6 +7,7 @@ _HOME = {
     "StreamflowLSTM": "lstm",
     "StreamflowEALSTM": "ea_lstm",
     "StreamflowHBV": "hbv",
+    "StreamflowRouting": "routing",
     "HBV_RANGES": "hbv_parameters",
     "KRATZERT_ATTRIBUTES": "ports",
     "basin_data": "basins",

@@ -7,7 +7,7 @@ CREST_API = "1"
 
 @hookimpl
 def register_components(register: Register) -> None:
-    """Register three rainfall-runoff models that share ports, and one of them with weights."""
+    """Register three rainfall-runoff models that share ports, a routing of runoff, and a model with weights."""
     register(
         "streamflow-lstm",
         "terrahydro_streamflow.lstm:StreamflowLSTM",
@@ -22,6 +22,11 @@ def register_components(register: Register) -> None:
         "streamflow-hbv",
         "terrahydro_streamflow.hbv:StreamflowHBV",
         summary="Differentiable HBV, its parameters learned from basin attributes; closes the water balance",
+    )
+    register(
+        "streamflow-routing",
+        "terrahydro_streamflow.routing:StreamflowRouting",
+        summary="Linear reservoir that routes the runoff of a soil component; closes the water balance",
     )
     register(
         "streamflow-lstm-camels",

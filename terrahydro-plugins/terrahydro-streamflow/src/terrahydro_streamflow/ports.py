@@ -42,6 +42,20 @@ _FORCING = {
             units=FLUX,
             doc="rain and melt that reach the soil, of a snow component; joined by a Connection",
         ),
+        FieldSpec(
+            name="root_zone_soil_moisture",
+            units="1",
+            standard_name="volume_fraction_of_condensed_water_in_soil",
+            cell_methods="time: point",
+            vertical=(0.0, 0.6),
+            doc="of a soil component",
+        ),
+        *(
+            FieldSpec(
+                name=f"{where}_runoff", units=FLUX, standard_name=f"{where}_runoff_flux", doc="of a soil component"
+            )
+            for where in ("surface", "subsurface")
+        ),
     )
 }
 MAURER_FORCING = tuple(_FORCING)[:5]
