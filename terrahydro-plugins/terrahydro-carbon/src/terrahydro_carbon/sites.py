@@ -1,0 +1,97 @@
+"""FLUXNET2015 as the fields that the carbon models take, for training samples and for runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from crest_core import FieldError, FieldSpec, conversion, registry
+from terrahydro_carbon.ports import CLIMATE, DRIVERS, GPP, NEE, OUTPUTS, RECO, ROOT_ZONE, driver_ports
+
+SOLAR_CONSTANT = 1366.7  # W m-2, 0.0820 MJ m-2 min-1; FAO-56 eq. 21
+_WEATHER = (*DRIVERS[:3], "air_temperature_min", "air_temperature_max")
+
+
+def site_data(
+    path: str | Path,
+    sites: str | Path,
+    *,
+    ids: Sequence[str] | None = None,
+    min_good_fraction: float = 0.5,
+    soil_moisture: bool = False,
+    fewest_days: int = 365,
+) -> xr.Dataset:
+    """Return weather, climate and observed fluxes of carbon (time, cell) by the names and in the units of the models.
+
+    `path` is a folder of daily tables or a netCDF file that the source "flux-towers" of crest-data reads, `sites` a
+    table with the columns site, lat, lon. Fluxes are nan on days with less than `min_good_fraction` of good half-hours;
+    sites with fewer than `fewest_days` other days are left out, unless `ids` names them. Photosynthesis is that of the
+    night-time partitioning, respiration = net exchange + photosynthesis. `shortwave_toa` comes from latitude and day.
+    The climate (attributes of CLIMATE) is the mean over the weather that is there. With `soil_moisture` there is the
+    variable root_zone_soil_moisture, nan throughout: no table of FLUXNET's daily subset tells its depth.
+    """
+    read: Callable[..., xr.Dataset] = registry().load("data_sources", "flux-towers")
+    held = read(path, ids=ids, sites=sites, min_good_fraction=min_good_fraction)
+    data = xr.Dataset({spec.name: _in_units(held, spec) for spec in driver_ports((*DRIVERS, *_WEATHER[3:]))
+                       if spec.name in _WEATHER}, attrs=held.attrs)  # fmt: skip
+    data["shortwave_toa"] = _toa(data).assign_attrs(_meaning("shortwave_toa"))
+    for spec in OUTPUTS[:2]:
+        data[spec.name] = _in_units(held, spec)
+    respiration = (data[NEE] + data[GPP]).where(data[NEE].notnull())
+    data[GPP] = data[GPP].where(data[NEE].notnull()).assign_attrs(data[GPP].attrs)
+    data[RECO] = respiration.assign_attrs(_meaning(RECO))
+    if ids is None:
+        enough = (data[NEE].notnull().sum("time") >= fewest_days).values
+        data = data.isel(cell=np.flatnonzero(enough))
+    for name, values in _climate(data).items():
+        data[name] = values.assign_attrs(units=CLIMATE[name])
+    if soil_moisture:
+        spec = driver_ports((*DRIVERS, ROOT_ZONE))[-1]
+        data[ROOT_ZONE] = xr.full_like(data[NEE], np.nan).assign_attrs(_attributes(spec))
+    bounds = {"time_bnds": held["time_bnds"]} if "time_bnds" in held.variables else {}
+    return data.transpose("time", "cell", ...).assign_coords(bounds)
+
+
+def _in_units(held: xr.Dataset, spec: FieldSpec) -> xr.DataArray:
+    """Return the values of a field in its units, with its meaning in the attributes."""
+    if spec.name not in held.data_vars:
+        raise FieldError(f"{spec.name}: the data hold none, only {', '.join(map(str, held.data_vars))}")
+    given = held[spec.name]
+    change = conversion(str(given.attrs["units"]), spec.units)
+    return change(given).assign_attrs(_attributes(spec)).rename(spec.name)
+
+
+def _meaning(name: str) -> dict[str, str]:
+    known = {spec.name: spec for spec in (*driver_ports(DRIVERS), *OUTPUTS)}
+    return _attributes(known[name])
+
+
+def _attributes(spec: FieldSpec) -> dict[str, str]:
+    told = {"units": spec.units, "standard_name": spec.standard_name, "cell_methods": spec.cell_methods,
+            "positive": spec.positive}  # fmt: skip
+    return {key: value for key, value in told.items() if value}
+
+
+def _climate(data: xr.Dataset) -> dict[str, xr.DataArray]:
+    celsius = data["air_temperature"]
+    monthly = celsius.groupby("time.month").mean("time")
+    return {
+        "temperature_mean": celsius.mean("time"),
+        "temperature_spread": monthly.std("month"),
+        "shortwave_mean": data["shortwave_down"].mean("time"),
+        "deficit_mean": data["vapour_pressure_deficit"].mean("time"),
+        "latitude": data["lat"].reset_coords(drop=True) + 0.0,
+    }
+
+
+def _toa(data: xr.Dataset) -> xr.DataArray:
+    """Return the mean radiation [W m-2] outside the atmosphere over a day (time, cell); FAO-56 eq. 21-25."""
+    phi = np.radians(data["lat"].reset_coords(drop=True))
+    angle = 2.0 * np.pi * data["time"].dt.dayofyear / 365.0
+    distance, declination = 1.0 + 0.033 * np.cos(angle), 0.409 * np.sin(angle - 1.39)
+    sunset = np.arccos((-np.tan(phi) * np.tan(declination)).clip(-1.0, 1.0))
+    height = sunset * np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.sin(sunset)
+    return (SOLAR_CONSTANT / np.pi * distance * height).clip(min=0.0).transpose("time", "cell")
