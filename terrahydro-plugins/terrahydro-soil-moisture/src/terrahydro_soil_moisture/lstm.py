@@ -1,27 +1,35 @@
-"""SoilLSTM: soil moisture in three layers from an LSTM, with the ports of the bucket."""
+"""SoilLSTM: soil moisture in layers from an LSTM, by default with the ports of the bucket."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from crest_core import Component, FieldSpec, Sizes, Tensors
-from terrahydro_soil_moisture.layers import SOIL_LAYERS
+from crest_core import Component, FieldError, FieldSpec, Sizes, Tensors
+from terrahydro_soil_moisture.layers import SOIL_LAYERS, Layers, checked, root_zone_shares
+from terrahydro_soil_moisture.ports import PRESENT, attribute_ports, forcing_ports, outputs_of
+from terrahydro_soil_moisture.scaling import InputScaling
 
 FORGET_BIAS = 3.0  # sigmoid(3) = 0.95 a day: memory of weeks from the start; Jozefowicz et al. (2015)
+START = (0.25, 0.32, 0.34)  # m3 m-3, of the three layers of Schwingbach
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-_RAIN, _DRYING = 5.0, 2.0  # kg m-2 day-1, scales that bring the two inputs to order one
 
 
 class SoilLSTM(Component):
-    """Soil moisture = low + (high - low) sigmoid(W h), h from an LSTM of log(1 + rain) and evapotranspiration.
+    """Soil moisture = low + (high - low) sigmoid(W h), h from an LSTM of weather and attributes of the place.
 
-    One set of weights for all cells; Hochreiter and Schmidhuber (1997),
-    doi:10.1162/neco.1997.9.8.1735. `sequence` is one call of nn.LSTM, `step` one cell of the same
-    weights (equal to 1e-6 in float32). There is no water balance.
+    One set of weights for all cells; Hochreiter and Schmidhuber (1997), doi:10.1162/neco.1997.9.8.1735, trained on
+    satellites by Fang et al. (2017), doi:10.1002/2017GL075619. `sequence` is one call of nn.LSTM, `step` one cell of
+    the same weights (equal to 1e-6 in float32). There is no water balance.
+
+    `layers` are depth bounds [m], from the surface down; root_zone_soil_moisture (0-0.6 m) is an output where they
+    reach so deep. `forcing` names the inputs that move, `attributes` {name: units} those of the place. `dropout` is the
+    share of h that is left out while training. `initial_soil_moisture` is what it answers before any weather, one
+    number or one for each layer (default: that of Schwingbach for its three layers, else the middle of `bounds`).
+    Inputs are scaled as in InputScaling; `standardise` sets the numbers.
 
     >>> lstm = SoilLSTM(hidden=4, generator=torch.Generator().manual_seed(1))
     >>> state = lstm.initial_state(Sizes({**lstm.dim_sizes, "cell": 2}))
@@ -31,43 +39,48 @@ class SoilLSTM(Component):
     torch.Size([30, 3, 2])
     """
 
-    inputs = (
-        FieldSpec(name="precipitation_flux", units="kg m-2 day-1", standard_name="precipitation_flux"),
-        FieldSpec(
-            name="water_evapotranspiration_flux",
-            units="kg m-2 day-1",
-            standard_name="water_evapotranspiration_flux",
-            positive="up",
-        ),
-    )
-    layers = {"soil_layer": SOIL_LAYERS}
-
     def __init__(
         self,
         *,
         hidden: int = 24,
-        initial_soil_moisture: Sequence[float] = (0.25, 0.32, 0.34),
+        layers: Sequence[Sequence[float]] = SOIL_LAYERS,
+        forcing: Sequence[str] = PRESENT,
+        attributes: Mapping[str, str] | None = None,
+        dropout: float = 0.0,
+        initial_soil_moisture: float | Sequence[float] | None = None,
         bounds: tuple[float, float] = (0.05, 0.55),
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.low, self.high = bounds
-        self.dim_sizes = {"soil_layer": len(SOIL_LAYERS), "lstm_unit": hidden}
-        self.outputs = _outputs((self.low, self.high))
+        depths = checked(layers)
+        self.layers = {"soil_layer": depths}
+        self.dim_sizes = {"soil_layer": len(depths), "lstm_unit": hidden}
+        self.inputs = (*forcing_ports(forcing), *attribute_ports(dict(attributes or {})))
+        self.outputs = outputs_of(depths, (self.low, self.high))
         self.states = tuple(
             FieldSpec(name=name, units="1", dims=("lstm_unit", "cell"), cell_methods="time: point", doc=doc)
             for name, doc in (("hidden", "output gate's answer"), ("memory", "cell state"))
         )
-        self.lstm = nn.LSTM(2, hidden)
-        self.head = nn.Linear(hidden, len(SOIL_LAYERS))
-        self.thickness: Tensor
-        self.register_buffer("thickness", torch.tensor([bottom - top for top, bottom in SOIL_LAYERS]), persistent=False)
-        self._start(torch.tensor(initial_soil_moisture), generator)
+        self.scaling = InputScaling([spec.name for spec in self.inputs])
+        self.lstm = nn.LSTM(len(self.inputs), hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(hidden, len(depths))
+        self.shares: Tensor
+        self.register_buffer("shares", torch.tensor(root_zone_shares(depths) or []), persistent=False)
+        self._start(_started(initial_soil_moisture, depths, bounds), generator)
 
     def extra_repr(self) -> str:
-        """Return range, layers and scaling, for print and the graph hash."""
-        scaling = f"log1p(rain / {_RAIN:g}), evapotranspiration / {_DRYING:g} (kg m-2 day-1)"
-        return f"soil moisture {self.low!r} to {self.high!r}\nlayers {SOIL_LAYERS} m\n{scaling}"
+        """Return range, layers and inputs, for print and the graph hash."""
+        layers, inputs = self.layers["soil_layer"], [spec.name for spec in self.inputs]
+        return f"soil moisture {self.low!r} to {self.high!r}\nlayers {layers} m\ninputs {inputs}"
+
+    def standardise(self, mean: Mapping[str, float], std: Mapping[str, float]) -> None:
+        """Set the scaling of the inputs, from the training part; outputs may be named, and are left alone."""
+        known = {spec.name for spec in (*self.inputs, *self.outputs)}
+        if unknown := sorted({*mean, *std} - known):
+            raise FieldError(f"soil-lstm: no fields {unknown} to scale, expected some of {sorted(known)}")
+        self.scaling.standardise(mean, std)
 
     def initial_state(self, sizes: Sizes) -> Tensors:
         """Return zeros, at which the head answers `initial_soil_moisture`."""
@@ -75,7 +88,7 @@ class SoilLSTM(Component):
 
     def sequence(self, state: Tensors, inputs: Tensors, times: Sequence[Any]) -> tuple[Tensors, Tensors]:
         """Return (soil moisture of all steps, state) from one call of nn.LSTM."""
-        x = _drivers(inputs)  # (time, *lead, cell, 2)
+        x = self.scaling(inputs)  # (time, *lead, cell, input)
         columns = x.shape[1:-1]
         start = tuple(_to_columns(state[name]).unsqueeze(0) for name in ("hidden", "memory"))
         answer, (hidden, memory) = self.lstm(x.flatten(1, -2), start)
@@ -87,7 +100,7 @@ class SoilLSTM(Component):
 
     def step(self, state: Tensors, inputs: Tensors, time: Any) -> tuple[Tensors, Tensors]:
         """Return (soil moisture, state) of one LSTM cell with the weights of `sequence`."""
-        x = _drivers(inputs)
+        x = self.scaling(inputs)
         columns = x.shape[:-1]
         start = (_to_columns(state["hidden"]), _to_columns(state["memory"]))
         weights = [self.lstm.get_parameter(f"{kind}_l0") for kind in _WEIGHTS]
@@ -99,11 +112,13 @@ class SoilLSTM(Component):
         }
 
     def _moisture(self, hidden: Tensor) -> Tensors:
-        answer = self.head(hidden).to(self.thickness.dtype)  # bfloat16 of autocast has too few digits for units
+        answer = self.head(self.dropout(hidden)).to(self.shares.dtype)  # bfloat16 has too few digits for units
         share = torch.sigmoid(answer).movedim(-1, -2)  # (..., soil_layer, cell)
         layers = self.low + (self.high - self.low) * share
-        weight = (self.thickness / self.thickness.sum()).unsqueeze(-1)
-        return {"soil_moisture": layers, "root_zone_soil_moisture": (layers * weight).sum(-2)}
+        moisture = {"soil_moisture": layers}
+        if len(self.shares):
+            moisture["root_zone_soil_moisture"] = (layers * self.shares.unsqueeze(-1)).sum(-2)
+        return moisture
 
     @torch.no_grad()
     def _start(self, initial: Tensor, generator: torch.Generator | None) -> None:
@@ -119,35 +134,19 @@ class SoilLSTM(Component):
         self.head.bias.copy_(torch.logit((initial - self.low) / (self.high - self.low)))
 
 
-def _outputs(bounds: tuple[float, float]) -> tuple[FieldSpec, ...]:
-    name = "volume_fraction_of_condensed_water_in_soil"
-    return (
-        FieldSpec(
-            name="soil_moisture",
-            units="1",
-            standard_name=name,
-            dims=("soil_layer", "cell"),
-            cell_methods="time: point",
-            bounds=bounds,
-            doc="m3 m-3 in 0-0.175, 0.175-0.325, 0.325-0.60 m",
-        ),
-        FieldSpec(
-            name="root_zone_soil_moisture",
-            units="1",
-            standard_name=name,
-            cell_methods="time: point",
-            vertical=(0.0, 0.6),
-            bounds=bounds,
-            doc="m3 m-3, mean over the layers",
-        ),
-    )
-
-
-def _drivers(inputs: Tensors) -> Tensor:
-    """Return (..., cell, 2): log1p(rain / 5 mm), evapotranspiration / 2 mm."""
-    rain = torch.log1p(inputs["precipitation_flux"].clamp(min=0.0) / _RAIN)
-    drying = inputs["water_evapotranspiration_flux"] / _DRYING
-    return torch.stack(torch.broadcast_tensors(rain, drying), dim=-1)
+def _started(initial: float | Sequence[float] | None, layers: Layers, bounds: tuple[float, float]) -> Tensor:
+    """Return the soil moisture (soil_layer,) before any weather."""
+    low, high = bounds
+    if initial is None:
+        initial = START if layers == SOIL_LAYERS else 0.5 * (low + high)
+    given = torch.as_tensor(initial, dtype=torch.float32)
+    values = given if given.dim() else given.expand(len(layers))
+    if values.shape != (len(layers),) or not bool(((low < values) & (values < high)).all()):
+        raise FieldError(
+            f"soil-lstm: initial_soil_moisture {initial} [1]; expected one number, or one for each of {len(layers)} "
+            f"layers, between {low} and {high}"
+        )
+    return values
 
 
 def _to_columns(value: Tensor) -> Tensor:
