@@ -17,6 +17,7 @@ ENTRIES = {entry.name: entry for entry in COMPONENTS if not entry.error and not 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "et-penman-monteith": {"altitude": 240.0},
     "et-priestley-taylor": {"altitude": 240.0},
+    "et-network": {"altitude": 240.0},
     "streamflow-lstm": {"hidden": 16},  # 256 is for training; the rules are the same
     "streamflow-ea-lstm": {"hidden": 16},
     "streamflow-hbv": {"units": 2},

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-_HOME = {"PenmanMonteithET": "hybrid", "PriestleyTaylorET": "hybrid"}
+_HOME = {"ETNetwork": "pure", "PenmanMonteithET": "hybrid", "PriestleyTaylorET": "hybrid", "tower_weather": "towers"}
 __all__ = sorted(_HOME)
 
 

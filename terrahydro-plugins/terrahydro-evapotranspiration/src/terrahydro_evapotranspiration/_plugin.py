@@ -1,4 +1,4 @@
-"""Registers the evapotranspiration components; imports nothing heavy."""
+"""Registers the evapotranspiration components and their data source; imports nothing heavy."""
 
 from crest_core.hookspecs import Register, hookimpl
 
@@ -7,7 +7,7 @@ CREST_API = "1"
 
 @hookimpl
 def register_components(register: Register) -> None:
-    """Register the two forms of the evapotranspiration model."""
+    """Register three models that share ports, so that one can replace the other."""
     register(
         "et-penman-monteith",
         "terrahydro_evapotranspiration.hybrid:PenmanMonteithET",
@@ -17,4 +17,19 @@ def register_components(register: Register) -> None:
         "et-priestley-taylor",
         "terrahydro_evapotranspiration.hybrid:PriestleyTaylorET",
         summary="Priestley-Taylor with a neural stress factor; closes the energy balance",
+    )
+    register(
+        "et-network",
+        "terrahydro_evapotranspiration.pure:ETNetwork",
+        summary="Network of latent and sensible heat without physics; reports what energy it leaves over",
+    )
+
+
+@hookimpl
+def register_data_sources(register: Register) -> None:
+    """Register flux towers by the names and in the units of the models."""
+    register(
+        "tower-weather",
+        "terrahydro_evapotranspiration.towers:tower_weather",
+        summary="Flux towers as fields of the evapotranspiration models, with observed fluxes (needs crest-data)",
     )

@@ -21,6 +21,11 @@ def air_pressure(altitude: float) -> float:
     return 101300.0 * ((293.0 - 0.0065 * altitude) / 293.0) ** 5.26
 
 
+def altitude(pressure: Tensor) -> Tensor:
+    """Return the altitude [m] of an air pressure [Pa] in a standard atmosphere, the inverse of eq. 7."""
+    return (293.0 - 293.0 * (pressure / 101300.0) ** (1.0 / 5.26)) / 0.0065
+
+
 def latent_heat_of_vaporization(celsius: Tensor) -> Tensor:
     """Return lambda = 2.501e6 - 2361 T [J kg-1]; annex 3, eq. 3-1, after Harrison (1963)."""
     return 2.501e6 - 2361.0 * celsius
@@ -32,17 +37,19 @@ def saturation_slope(celsius: Tensor) -> Tensor:
     return 4098.0 * 610.8 * torch.exp(17.27 * celsius / above) / above**2
 
 
-def psychrometric_constant(pressure: float, celsius: Tensor) -> Tensor:
+def psychrometric_constant(pressure: float | Tensor, celsius: Tensor) -> Tensor:
     """Return gamma = c_p p / (0.622 lambda) [Pa K-1]; eq. 8."""
     return SPECIFIC_HEAT * pressure / (MOLECULAR_RATIO * latent_heat_of_vaporization(celsius))
 
 
-def air_density(pressure: float, celsius: Tensor) -> Tensor:
+def air_density(pressure: float | Tensor, celsius: Tensor) -> Tensor:
     """Return the density of moist air [kg m-3], virtual temperature 1.01 (T + 273); box 6."""
     return pressure / (1.01 * (celsius + 273.0) * DRY_AIR)
 
 
-def net_longwave(celsius: Tensor, vapour_pressure: Tensor, shortwave: Tensor, toa: Tensor, altitude: float) -> Tensor:
+def net_longwave(
+    celsius: Tensor, vapour_pressure: Tensor, shortwave: Tensor, toa: Tensor, altitude: float | Tensor
+) -> Tensor:
     """Return the net upward longwave radiation [W m-2]; eq. 39 with the clear sky of eq. 37.
 
     sigma T^4 (0.34 - 0.14 sqrt(e [kPa])) (1.35 Rs / Rso - 0.35), Rso = (0.75 + 2e-5 z) Ra. The

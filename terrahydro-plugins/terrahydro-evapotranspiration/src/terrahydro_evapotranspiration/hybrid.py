@@ -8,154 +8,96 @@ Geophysical Research Letters, doi:10.1029/2019GL085291: a network stands for the
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import log
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from crest_core import Component, FieldSpec, PhysicalParameters, Tensors
+from crest_core import FieldSpec, PhysicalParameters, SequenceComponent, Sizes, Tensors
 from terrahydro_evapotranspiration import atmosphere as air
-from terrahydro_evapotranspiration.network import ShareNetwork
-
-_INPUTS = (
-    FieldSpec(name="air_temperature", units="degC", standard_name="air_temperature"),
-    FieldSpec(name="vapour_pressure", units="Pa", standard_name="water_vapor_partial_pressure_in_air"),
-    FieldSpec(
-        name="vapour_pressure_deficit",
-        units="Pa",
-        standard_name="water_vapor_saturation_deficit_in_air",
-        doc="mean over the step of e_s(T) - e, which is more than e_s of the mean T less e",
-    ),
-    FieldSpec(name="wind_speed", units="m s-1", standard_name="wind_speed", doc="at 2 m"),
-    FieldSpec(
-        name="shortwave_down",
-        units="W m-2",
-        standard_name="surface_downwelling_shortwave_flux_in_air",
-        positive="down",
-    ),
-    FieldSpec(
-        name="shortwave_toa",
-        units="W m-2",
-        standard_name="toa_incoming_shortwave_flux",
-        positive="down",
-        doc="tells cloud from night in the longwave balance",
-    ),
-    FieldSpec(
-        name="root_zone_soil_moisture",
-        units="1",
-        standard_name="volume_fraction_of_condensed_water_in_soil",
-        cell_methods="time: point",
-        vertical=(0.0, 0.6),
-        doc="m3 m-3; what closes the loop with a soil model",
-    ),
-)
-_WINDLESS = tuple(spec for spec in _INPUTS if spec.name != "wind_speed")
-_OUTPUTS = (
-    FieldSpec(
-        name="evapotranspiration",
-        units="kg m-2 s-1",
-        standard_name="water_evapotranspiration_flux",
-        positive="up",
-    ),
-    FieldSpec(
-        name="latent_heat",
-        units="W m-2",
-        standard_name="surface_upward_latent_heat_flux",
-        positive="up",
-    ),
-    FieldSpec(
-        name="sensible_heat",
-        units="W m-2",
-        standard_name="surface_upward_sensible_heat_flux",
-        positive="up",
-    ),
-    FieldSpec(
-        name="net_radiation",
-        units="W m-2",
-        standard_name="surface_net_downward_radiative_flux",
-        positive="down",
-    ),
-    FieldSpec(
-        name="ground_heat",
-        units="W m-2",
-        standard_name="downward_heat_flux_at_ground_level_in_soil",
-        positive="down",
-    ),
-)
+from terrahydro_evapotranspiration.network import CONDUCTANCE, DriverNetwork
+from terrahydro_evapotranspiration.ports import ALBEDO, DRIVERS, FLUXES, LEAVES, STATES, WINDLESS, parameter
+from terrahydro_evapotranspiration.surface import energy, more_inputs, site
 
 
-def _parameter(name: str, units: str, bounds: tuple[float, float], doc: str, standard_name: str = "") -> FieldSpec:
-    return FieldSpec(
-        name=name,
-        units=units,
-        standard_name=standard_name,
-        dims=(),
-        static=True,
-        bounds=bounds,
-        doc=doc,
-    )
-
-
-_ALBEDO = _parameter("albedo", "1", (0.05, 0.5), "0.23 is grass; FAO-56 eq. 38", "surface_albedo")
-
-
-class HybridET(Component):
+class HybridET(SequenceComponent):
     """Split available energy into latent and sensible heat; a leaf says how (`evaporate`).
 
     Rn = (1 - albedo) SW - LWnet (FAO-56 eq. 38-40), G = ground_heat_share Rn (0 over a day: eq.
     42), LE = evaporate(A), A = Rn - G, at least 0 (dew is left out), H = A - LE. So Rn - G = LE +
-    H, exactly. ET = LE / lambda. No memory: `step` and `sequence` are one formula.
+    H, exactly. ET = LE / lambda.
+
+    `memory` units of an LSTM tell the network about the days before: it then sees all inputs, and
+    precipitation. `vegetation` asks for the leaf area, and `altitude=None` for the air pressure.
     """
 
-    outputs = _OUTPUTS
+    outputs = FLUXES
     conserves = ("energy: net_radiation = ground_heat + latent_heat + sensible_heat",)
 
-    def __init__(self, *, altitude: float, ground_heat_share: float, share: ShareNetwork) -> None:
+    def __init__(
+        self,
+        inputs: Sequence[FieldSpec],
+        *,
+        altitude: float | None,
+        ground_heat_share: float,
+        hidden: int,
+        memory: int,
+        vegetation: bool,
+        start: float,
+        generator: torch.Generator | None,
+    ) -> None:
         super().__init__()
+        more = more_inputs(altitude, memory, vegetation)
+        self.inputs = (*inputs, *more)
+        names = [spec.name for spec in (*DRIVERS, *more) if spec in self.inputs and spec.name != "air_pressure"]
+        seen = names if memory else [*CONDUCTANCE, *([LEAVES.name] * vegetation)]
+        self.states = STATES if memory else ()
+        self.dim_sizes = {"evapotranspiration_unit": memory} if memory else {}
         self.altitude = altitude
-        self.pressure = air.air_pressure(altitude)
         self.ground_heat_share = ground_heat_share
-        self.share = share
+        odds = log(start / (1.0 - start))
+        self.share = DriverNetwork(seen, hidden=hidden, memory=memory, start=(odds,), generator=generator)
 
     def extra_repr(self) -> str:
         """Return the settings that change the answer and are no parameter, for print and the graph hash."""
         return f"altitude={self.altitude!r} m, ground_heat_share={self.ground_heat_share!r}"
 
+    def standardise(self, mean: Mapping[str, float], std: Mapping[str, float]) -> None:
+        """Scale what the network sees by means and standard deviations of the training part."""
+        self.share.standardise(mean, std)
+
+    def initial_state(self, sizes: Sizes) -> Tensors:
+        """Return zeros for the memory, nothing without one."""
+        return self.share.initial_state(sizes_with(sizes, self.dim_sizes))
+
     @abstractmethod
-    def evaporate(self, available: Tensor, weather: Tensors, share: Tensor, physical: Tensors) -> Tensor:
+    def evaporate(
+        self, available: Tensor, weather: Tensors, share: Tensor, physical: Tensors, pressure: float | Tensor
+    ) -> Tensor:
         """Return the latent heat flux [W m-2] that the available energy and the air would drive."""
 
     @abstractmethod
     def physical_values(self) -> Tensors:
         """Return the physical parameters in their units."""
 
-    def step(self, state: Tensors, inputs: Tensors, time: Any) -> tuple[Tensors, Tensors]:
-        """Return (fluxes, no state) of one timestep."""
-        return self._fluxes(inputs), {}
-
     def sequence(self, state: Tensors, inputs: Tensors, times: Sequence[Any]) -> tuple[Tensors, Tensors]:
-        """Return (fluxes, no state) of all timesteps at once."""
-        return self._fluxes(inputs), {}
-
-    def _fluxes(self, inputs: Tensors) -> Tensors:
+        """Return (fluxes, state of the memory) of all timesteps at once."""
         physical = self.physical_values()
-        celsius, shortwave = inputs["air_temperature"], inputs["shortwave_down"]
-        longwave = air.net_longwave(
-            celsius, inputs["vapour_pressure"], shortwave, inputs["shortwave_toa"], self.altitude
-        )
-        net = (1.0 - physical["albedo"]) * shortwave - longwave
-        ground = self.ground_heat_share * net
+        pressure, altitude = site(inputs, self.altitude)
+        net, ground = energy(inputs, physical["albedo"], altitude, self.ground_heat_share)
         available = net - ground
-        share = self.share(inputs)
-        latent = self.evaporate(available, inputs, share, physical).clamp(min=0.0)
+        answer, after = self.share(state, inputs)
+        share = torch.sigmoid(answer[..., 0])
+        latent = self.evaporate(available, inputs, share, physical, pressure).clamp(min=0.0)
         return {
-            "evapotranspiration": latent / air.latent_heat_of_vaporization(celsius),
+            "evapotranspiration": latent / air.latent_heat_of_vaporization(inputs["air_temperature"]),
             "latent_heat": latent,
             "sensible_heat": available - latent,
             "net_radiation": net.expand_as(latent),
             "ground_heat": ground.expand_as(latent),
-        }
+        }, after
 
 
 class PenmanMonteithET(HybridET):
@@ -170,29 +112,30 @@ class PenmanMonteithET(HybridET):
     ['albedo', 'aerodynamic_factor', 'max_conductance']
     """
 
-    inputs = _INPUTS
+    inputs = DRIVERS
     parameter_specs = (
-        _ALBEDO,
-        _parameter("aerodynamic_factor", "1", (30.0, 400.0), "r_a u; 208 is grass, FAO-56 eq. 4"),
-        _parameter("max_conductance", "m s-1", (0.001, 0.05), "of the surface, all stomata open"),
+        ALBEDO,
+        parameter("aerodynamic_factor", "1", (30.0, 400.0), "r_a u; 208 is grass, FAO-56 eq. 4"),
+        parameter("max_conductance", "m s-1", (0.001, 0.05), "of the surface, all stomata open"),
     )
 
     def __init__(
         self,
         *,
-        altitude: float,
+        altitude: float | None,
         generator: torch.Generator | None = None,
         hidden: int = 8,
+        memory: int = 0,
+        vegetation: bool = False,
         ground_heat_share: float = 0.0,
         albedo: float = 0.23,
         aerodynamic_factor: float = 208.0,
         max_conductance: float = 0.02,
     ) -> None:
         super().__init__(
-            altitude=altitude,
-            ground_heat_share=ground_heat_share,
-            share=ShareNetwork(hidden=hidden, start=0.4, generator=generator),
-        )
+            DRIVERS, altitude=altitude, ground_heat_share=ground_heat_share, hidden=hidden, memory=memory,
+            vegetation=vegetation, start=0.4, generator=generator,
+        )  # fmt: skip
         values = {
             "albedo": albedo,
             "aerodynamic_factor": aerodynamic_factor,
@@ -204,20 +147,17 @@ class PenmanMonteithET(HybridET):
         """Return the physical parameters in their units."""
         return self.physical.values()
 
-    def evaporate(self, available: Tensor, weather: Tensors, share: Tensor, physical: Tensors) -> Tensor:
+    def evaporate(
+        self, available: Tensor, weather: Tensors, share: Tensor, physical: Tensors, pressure: float | Tensor
+    ) -> Tensor:
         """Return the Penman-Monteith latent heat flux [W m-2]."""
         celsius = weather["air_temperature"]
         slope = air.saturation_slope(celsius)
-        gamma = air.psychrometric_constant(self.pressure, celsius)
+        gamma = air.psychrometric_constant(pressure, celsius)
         aerodynamic = weather["wind_speed"].clamp(min=0.5) / physical["aerodynamic_factor"]
         surface = physical["max_conductance"] * share
-        drying = (
-            air.air_density(self.pressure, celsius)
-            * air.SPECIFIC_HEAT
-            * weather["vapour_pressure_deficit"]
-            * aerodynamic
-        )
-        return (slope * available + drying) / (slope + gamma * (1.0 + aerodynamic / surface))
+        drying = air.air_density(pressure, celsius) * air.SPECIFIC_HEAT * weather["vapour_pressure_deficit"]
+        return (slope * available + drying * aerodynamic) / (slope + gamma * (1.0 + aerodynamic / surface))
 
 
 class PriestleyTaylorET(HybridET):
@@ -230,27 +170,28 @@ class PriestleyTaylorET(HybridET):
     'autograd'
     """
 
-    inputs = _WINDLESS
+    inputs = WINDLESS
     parameter_specs = (
-        _ALBEDO,
-        _parameter("alpha", "1", (0.8, 2.0), "1.26 is a wet surface without advection"),
+        ALBEDO,
+        parameter("alpha", "1", (0.8, 2.0), "1.26 is a wet surface without advection"),
     )
 
     def __init__(
         self,
         *,
-        altitude: float,
+        altitude: float | None,
         generator: torch.Generator | None = None,
         hidden: int = 8,
+        memory: int = 0,
+        vegetation: bool = False,
         ground_heat_share: float = 0.0,
         albedo: float = 0.23,
         alpha: float = 1.26,
     ) -> None:
         super().__init__(
-            altitude=altitude,
-            ground_heat_share=ground_heat_share,
-            share=ShareNetwork(hidden=hidden, start=0.7, generator=generator),
-        )
+            WINDLESS, altitude=altitude, ground_heat_share=ground_heat_share, hidden=hidden, memory=memory,
+            vegetation=vegetation, start=0.7, generator=generator,
+        )  # fmt: skip
         values = {"albedo": albedo, "alpha": alpha}
         self.physical = PhysicalParameters(self.parameter_specs, values)
 
@@ -258,9 +199,16 @@ class PriestleyTaylorET(HybridET):
         """Return the physical parameters in their units."""
         return self.physical.values()
 
-    def evaporate(self, available: Tensor, weather: Tensors, share: Tensor, physical: Tensors) -> Tensor:
+    def evaporate(
+        self, available: Tensor, weather: Tensors, share: Tensor, physical: Tensors, pressure: float | Tensor
+    ) -> Tensor:
         """Return the stressed Priestley-Taylor latent heat flux [W m-2]."""
         celsius = weather["air_temperature"]
         slope = air.saturation_slope(celsius)
-        gamma = air.psychrometric_constant(self.pressure, celsius)
+        gamma = air.psychrometric_constant(pressure, celsius)
         return share * physical["alpha"] * slope / (slope + gamma) * available
+
+
+def sizes_with(sizes: Sizes, dims: Mapping[str, int]) -> Sizes:
+    """Return sizes with those of the dims that a component brings."""
+    return Sizes({**sizes.dims, **dims}, sizes.lead, sizes.dtype, sizes.device)
