@@ -1,0 +1,25 @@
+"""Registers the twin and the places that it runs at out of the box; imports nothing heavy."""
+
+from crest_core.hookspecs import Register, hookimpl
+
+CREST_API = "1"
+
+
+@hookimpl
+def register_components(register: Register) -> None:
+    """Register the network that couples by hidden states."""
+    register(
+        "cross-stitch",
+        "terrahydro.cross_stitch:CrossStitch",
+        summary="LSTMs of soil moisture, evapotranspiration and carbon that see each other's hidden state",
+    )
+
+
+@hookimpl
+def register_data_sources(register: Register) -> None:
+    """Register the weather of places that come with Python packages, as the twin takes it."""
+    register(
+        "twin-weather",
+        "terrahydro.places:twin_weather",
+        summary="Weather, attributes and observations at the Schwingbach or the Fulda, as the twin takes them",
+    )
