@@ -47,6 +47,22 @@ def test_nothing_and_all_can_be_held_out():
 
 
 @BOTH
+def test_discharge_is_carried_over_the_day_as_far_as_the_state_says(kind):
+    """With a head that answers 0 the answer is share x lagged, in scaled units: no h within (-1, 1) is in its way."""
+    model = made(kind)
+    model.standardise({"runoff_flux": 3.0}, {"runoff_flux": 2.0})
+    with torch.no_grad():
+        for layer in (model.head.linear, model.carry):
+            layer.weight.zero_()
+            layer.bias.zero_()
+    state, inputs = case(model)
+    flood = torch.full_like(inputs[LAGGED], 83.0)
+    torch.testing.assert_close(runoff(model, state, {**inputs, LAGGED: flood}), torch.full_like(flood, 43.0))
+    unknown = torch.full_like(flood, float("nan"))
+    torch.testing.assert_close(runoff(model, state, {**inputs, LAGGED: unknown}), torch.full_like(flood, 3.0))
+
+
+@BOTH
 def test_a_missing_value_is_the_mean_with_a_flag(kind):
     model = made(kind)
     model.standardise({"runoff_flux": 3.0}, {"runoff_flux": 2.0})

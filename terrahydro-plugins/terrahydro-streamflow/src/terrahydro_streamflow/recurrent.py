@@ -73,6 +73,10 @@ class Network:
 class RecurrentStreamflow(SequenceComponent):
     """Runoff = std * head(h) + mean, h from a recurrent layer that a leaf of this class brings.
 
+    With lagged discharge q the location of the answer is head(h) + sigmoid(w h + b) q: h is within (-1, 1) and cannot
+    carry a large discharge over a day, the share that stays can; as a recession does, it depends on the state. Where q
+    is missing, head(h) stands alone.
+
     Two leaves: StreamflowLSTM and StreamflowEALSTM. A step is a sequence of one day: torch.lstm_cell would round
     otherwise than the kernel of a sequence, by 6e-6 in the entity-aware one in float32.
     """
@@ -96,6 +100,9 @@ class RecurrentStreamflow(SequenceComponent):
         self.dim_sizes = {"streamflow_unit": network.hidden}
         self.dim_sizes |= {"mixture": network.mixture} if self.head.parts else {}
         _draw_linear(self.head, generator)
+        self.carry = nn.Linear(network.hidden, 1) if network.lagged else None
+        if self.carry:
+            _draw_linear(self.carry, generator)
 
     @property
     def features(self) -> int:
@@ -136,7 +143,8 @@ class RecurrentStreamflow(SequenceComponent):
         else:
             answers = hidden.new_zeros(0, *hidden.shape)
         dtype = moving.dtype
-        outputs = self._outputs(answers.to(dtype).reshape(len(times), *columns, -1))
+        lagged = moving[..., -2:].reshape(len(times), *columns, -1) if self.network.lagged else None
+        outputs = self._outputs(answers.to(dtype).reshape(len(times), *columns, -1), lagged)
         return outputs, self._state(hidden.to(dtype), memory.to(dtype), columns)
 
     @abstractmethod
@@ -170,11 +178,14 @@ class RecurrentStreamflow(SequenceComponent):
         held = gaps(*scaled.shape, fraction=network.hold_out, length=network.hold_out_length, generator=self.draws)
         return scaled.masked_fill(held.to(scaled.device), float("nan"))
 
-    def _outputs(self, hidden: Tensor) -> Tensors:
-        """Return runoff, and the parts of its distribution, of (..., *lead, cell, hidden)."""
+    def _outputs(self, hidden: Tensor, lagged: Tensor | None) -> Tensors:
+        """Return runoff, and the parts of its distribution, of (..., *lead, cell, hidden) and (.., value and flag)."""
         mean, std = self.scaling.moments(RUNOFF.name)
         with torch.autocast(hidden.device.type, enabled=False):
             parts = self.head(self.dropout(hidden))
+            if lagged is not None and self.carry:
+                carried = torch.sigmoid(self.carry(hidden)) * lagged[..., :1] * (1.0 - lagged[..., 1:])
+                parts = {**parts, "location": parts["location"] + carried}
             runoff = self.head.point(parts) * std + mean
         runoff = runoff if self.training else runoff.clamp(min=0.0)
         outputs = {RUNOFF.name: runoff}
