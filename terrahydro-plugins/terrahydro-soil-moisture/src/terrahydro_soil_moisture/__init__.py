@@ -1,9 +1,9 @@
-"""Soil moisture in three layers: a Fortran bucket and an LSTM under the same ports."""
+"""Soil moisture in layers: a Fortran bucket and an LSTM under the same ports, and Caravan as their fields."""
 
 from importlib import import_module
 from typing import Any
 
-_HOME = {"SoilBucket": "bucket", "SoilLSTM": "lstm"}
+_HOME = {"SoilBucket": "bucket", "SoilLSTM": "lstm", "soil_data": "caravan"}
 __all__ = sorted(_HOME)
 
 

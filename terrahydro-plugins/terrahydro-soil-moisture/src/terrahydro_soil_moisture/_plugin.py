@@ -1,4 +1,4 @@
-"""Registers the soil-moisture components; imports nothing heavy."""
+"""Registers the soil-moisture components and Caravan as their fields; imports nothing heavy."""
 
 from crest_core.hookspecs import Register, hookimpl
 
@@ -7,7 +7,7 @@ CREST_API = "1"
 
 @hookimpl
 def register_components(register: Register) -> None:
-    """Register two soil models that share ports, so that one can replace the other."""
+    """Register two soil models that share ports, so that one can replace the other, and one with weights."""
     register(
         "soil-bucket",
         "terrahydro_soil_moisture.bucket:SoilBucket",
@@ -16,5 +16,20 @@ def register_components(register: Register) -> None:
     register(
         "soil-lstm",
         "terrahydro_soil_moisture.lstm:SoilLSTM",
-        summary="LSTM of soil moisture in three layers; has no water balance",
+        summary="LSTM of soil moisture in layers of one's choice; has no water balance",
+    )
+    register(
+        "soil-lstm-era5-land",
+        "terrahydro_soil_moisture.shipped:soil_lstm_era5_land",
+        summary="The LSTM with weights: four layers of ERA5-Land from weather, 5 catchments in Europe, 1982-2015",
+    )
+
+
+@hookimpl
+def register_data_sources(register: Register) -> None:
+    """Register Caravan by the names and in the units of the LSTM."""
+    register(
+        "caravan-soil",
+        "terrahydro_soil_moisture.caravan:soil_data",
+        summary="Caravan as fields of the soil LSTM: liquid water, weather, ERA5-Land soil moisture (needs crest-data)",
     )

@@ -1,0 +1,56 @@
+"""Caravan becomes fields of the soil LSTM: units, what reaches the soil, and soil moisture at the end of a day."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from terrahydro_soil_moisture import SoilLSTM, soil_data
+from terrahydro_soil_moisture.caravan import ERA5_LAND_LAYERS
+
+from crest_core import FieldError, registry
+
+DATA = os.environ.get("CREST_DATA_DIR")
+needs_data = pytest.mark.skipif(not DATA, reason="CREST_DATA_DIR is not set: no catchments of Caravan to read")
+FORCING = ("precipitation_flux", "air_temperature", "vapour_pressure", "vapour_pressure_deficit", "wind_speed")
+SNOWY = "camelsch_4001"
+
+
+@pytest.fixture(scope="module")
+def both():
+    """Liquid and all water of a catchment with snow."""
+    if not DATA:
+        pytest.skip("CREST_DATA_DIR is not set: no catchments of Caravan to read")
+    return [soil_data(Path(DATA) / "caravan", ids=[SNOWY], water=water).load() for water in ("liquid", "total")]
+
+
+def test_fields_come_by_the_names_and_in_the_units_of_the_model(both):
+    model = SoilLSTM(hidden=4, layers=ERA5_LAND_LAYERS, forcing=FORCING)
+    for spec in (*model.inputs, model.outputs[0]):
+        field = both[0][spec.name]
+        assert (field.attrs["units"], field.attrs["standard_name"]) == (spec.units, spec.standard_name)
+        assert set(field.dims) == {"time", *spec.dims}
+    means = {name: float(both[0][name].mean()) for name in FORCING}
+    assert 2.0 < means["precipitation_flux"] < 5.0 and 5.0 < means["air_temperature"] < 12.0
+    assert 700.0 < means["vapour_pressure"] < 1200.0 and 100.0 < means["vapour_pressure_deficit"] < 600.0
+
+
+def test_snow_delays_water_and_loses_none_but_what_it_gives_to_the_air(both):
+    liquid, total = (one["precipitation_flux"] for one in both)
+    cold = both[0]["air_temperature"] < -3.0
+    assert float(liquid.where(cold).mean()) < 0.6 * float(total.where(cold).mean())
+    assert float(liquid.sum()) == pytest.approx(float(total.sum()), rel=0.02)
+    assert float(liquid.min()) >= 0.0
+
+
+def test_soil_moisture_is_that_at_the_end_of_the_day(both):
+    held = registry().load("data_sources", "caravan")(Path(DATA) / "caravan", ids=[SNOWY])["soil_moisture"].values
+    ours = both[0]["soil_moisture"].transpose(..., "cell").values
+    np.testing.assert_allclose(ours[100], 0.5 * (held[100] + held[101]), rtol=1e-6)
+    assert both[0]["soil_moisture"].attrs["cell_methods"] == "time: point"
+
+
+@needs_data
+def test_another_water_is_refused():
+    with pytest.raises(FieldError, match="water 'melt'; expected 'liquid' or 'total'"):
+        soil_data(Path(DATA) / "caravan", water="melt")
