@@ -77,8 +77,8 @@ def of(data: xr.Dataset, tower: str) -> xr.Dataset:
     for name in ("air_temperature", "air_temperature_min", "air_temperature_max", "vapour_pressure",
                  "vapour_pressure_deficit", "wind_speed", "shortwave_down", "air_pressure"):  # fmt: skip
         if name in here:
-            attributes = here[name].attrs
-            here[name] = here[name].interpolate_na("time").ffill("time").bfill("time").assign_attrs(attributes)
+            whole = here[name].interpolate_na("time").ffill("time").bfill("time")
+            here[name] = here[name].copy(data=np.ascontiguousarray(whole.values))
     here["precipitation_flux"] = here["precipitation_flux"].fillna(0.0).assign_attrs(here["precipitation_flux"].attrs)
     return here
 
