@@ -15,11 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from crest_core import FieldSpec, PhysicalParameters, SequenceComponent, Sizes, Tensors
+from crest_core import FieldError, FieldSpec, PhysicalParameters, SequenceComponent, Sizes, Tensors
 from terrahydro_evapotranspiration import atmosphere as air
 from terrahydro_evapotranspiration.network import CONDUCTANCE, DriverNetwork
 from terrahydro_evapotranspiration.ports import ALBEDO, DRIVERS, FLUXES, LEAVES, STATES, WINDLESS, parameter
 from terrahydro_evapotranspiration.surface import energy, more_inputs, site
+
+REACH = 4.0  # in the logit of a parameter: sigmoid(4) = 0.98, so that it keeps off its bounds
 
 
 class HybridET(SequenceComponent):
@@ -31,6 +33,8 @@ class HybridET(SequenceComponent):
 
     `memory` units of an LSTM tell the network about the days before: it then sees all inputs, and
     precipitation. `vegetation` asks for the leaf area, and `altitude=None` for the air pressure.
+    Parameters that are named in `learned` vary in space and time, as the network says: low + (high
+    - low) sigmoid(raw + 4 tanh(answer)). In the spirit of Feng et al. (2022), doi:10.1029/2022WR032404.
     """
 
     outputs = FLUXES
@@ -45,10 +49,15 @@ class HybridET(SequenceComponent):
         hidden: int,
         memory: int,
         vegetation: bool,
+        dropout: float,
         start: float,
+        values: Mapping[str, float],
+        learned: Sequence[str],
         generator: torch.Generator | None,
     ) -> None:
         super().__init__()
+        if unknown := [name for name in learned if name not in values]:
+            raise FieldError(f"evapotranspiration: learned {unknown}, expected some of {list(values)}")
         more = more_inputs(altitude, memory, vegetation)
         self.inputs = (*inputs, *more)
         names = [spec.name for spec in (*DRIVERS, *more) if spec in self.inputs and spec.name != "air_pressure"]
@@ -57,12 +66,17 @@ class HybridET(SequenceComponent):
         self.dim_sizes = {"evapotranspiration_unit": memory} if memory else {}
         self.altitude = altitude
         self.ground_heat_share = ground_heat_share
-        odds = log(start / (1.0 - start))
-        self.share = DriverNetwork(seen, hidden=hidden, memory=memory, start=(odds,), generator=generator)
+        self.learned = tuple(learned)
+        answers = (log(start / (1.0 - start)), *(0.0 for _ in self.learned))
+        self.share = DriverNetwork(
+            seen, hidden=hidden, memory=memory, dropout=dropout, start=answers, generator=generator
+        )
+        self.physical = PhysicalParameters(self.parameter_specs, values)
 
     def extra_repr(self) -> str:
         """Return the settings that change the answer and are no parameter, for print and the graph hash."""
-        return f"altitude={self.altitude!r} m, ground_heat_share={self.ground_heat_share!r}"
+        learned = f", learned {list(self.learned)}" if self.learned else ""
+        return f"altitude={self.altitude!r} m, ground_heat_share={self.ground_heat_share!r}{learned}"
 
     def standardise(self, mean: Mapping[str, float], std: Mapping[str, float]) -> None:
         """Scale what the network sees by means and standard deviations of the training part."""
@@ -78,17 +92,13 @@ class HybridET(SequenceComponent):
     ) -> Tensor:
         """Return the latent heat flux [W m-2] that the available energy and the air would drive."""
 
-    @abstractmethod
-    def physical_values(self) -> Tensors:
-        """Return the physical parameters in their units."""
-
     def sequence(self, state: Tensors, inputs: Tensors, times: Sequence[Any]) -> tuple[Tensors, Tensors]:
         """Return (fluxes, state of the memory) of all timesteps at once."""
-        physical = self.physical_values()
+        answer, after = self.share(state, inputs)
+        physical = self._varied(answer)
         pressure, altitude = site(inputs, self.altitude)
         net, ground = energy(inputs, physical["albedo"], altitude, self.ground_heat_share)
         available = net - ground
-        answer, after = self.share(state, inputs)
         share = torch.sigmoid(answer[..., 0])
         latent = self.evaporate(available, inputs, share, physical, pressure).clamp(min=0.0)
         return {
@@ -98,6 +108,15 @@ class HybridET(SequenceComponent):
             "net_radiation": net.expand_as(latent),
             "ground_heat": ground.expand_as(latent),
         }, after
+
+    def _varied(self, answer: Tensor) -> Tensors:
+        """Return the physical parameters in their units, those that are learned with the dims of the inputs."""
+        found = self.physical.values()
+        for index, name in enumerate(self.learned, start=1):
+            low, high = next(spec.bounds or (0.0, 1.0) for spec in self.parameter_specs if spec.name == name)
+            raw = self.physical.raw[name] + REACH * torch.tanh(answer[..., index])
+            found[name] = low + (high - low) * torch.sigmoid(raw)
+        return found
 
 
 class PenmanMonteithET(HybridET):
@@ -127,25 +146,18 @@ class PenmanMonteithET(HybridET):
         hidden: int = 8,
         memory: int = 0,
         vegetation: bool = False,
+        dropout: float = 0.0,
+        learned: Sequence[str] = (),
         ground_heat_share: float = 0.0,
         albedo: float = 0.23,
         aerodynamic_factor: float = 208.0,
         max_conductance: float = 0.02,
     ) -> None:
+        values = {"albedo": albedo, "aerodynamic_factor": aerodynamic_factor, "max_conductance": max_conductance}
         super().__init__(
             DRIVERS, altitude=altitude, ground_heat_share=ground_heat_share, hidden=hidden, memory=memory,
-            vegetation=vegetation, start=0.4, generator=generator,
+            vegetation=vegetation, dropout=dropout, start=0.4, values=values, learned=learned, generator=generator,
         )  # fmt: skip
-        values = {
-            "albedo": albedo,
-            "aerodynamic_factor": aerodynamic_factor,
-            "max_conductance": max_conductance,
-        }
-        self.physical = PhysicalParameters(self.parameter_specs, values)
-
-    def physical_values(self) -> Tensors:
-        """Return the physical parameters in their units."""
-        return self.physical.values()
 
     def evaporate(
         self, available: Tensor, weather: Tensors, share: Tensor, physical: Tensors, pressure: float | Tensor
@@ -184,20 +196,17 @@ class PriestleyTaylorET(HybridET):
         hidden: int = 8,
         memory: int = 0,
         vegetation: bool = False,
+        dropout: float = 0.0,
+        learned: Sequence[str] = (),
         ground_heat_share: float = 0.0,
         albedo: float = 0.23,
         alpha: float = 1.26,
     ) -> None:
         super().__init__(
             WINDLESS, altitude=altitude, ground_heat_share=ground_heat_share, hidden=hidden, memory=memory,
-            vegetation=vegetation, start=0.7, generator=generator,
+            vegetation=vegetation, dropout=dropout, start=0.7, values={"albedo": albedo, "alpha": alpha},
+            learned=learned, generator=generator,
         )  # fmt: skip
-        values = {"albedo": albedo, "alpha": alpha}
-        self.physical = PhysicalParameters(self.parameter_specs, values)
-
-    def physical_values(self) -> Tensors:
-        """Return the physical parameters in their units."""
-        return self.physical.values()
 
     def evaporate(
         self, available: Tensor, weather: Tensors, share: Tensor, physical: Tensors, pressure: float | Tensor

@@ -46,13 +46,17 @@ class DriverNetwork(nn.Module):
         hidden: int,
         start: Sequence[float],
         memory: int = 0,
+        dropout: float = 0.0,
         generator: torch.Generator | None,
     ) -> None:
         super().__init__()
         for name, size, least in (("hidden", hidden, 1), ("memory", memory, 0)):
             if type(size) is not int or size < least:
                 raise FieldError(f"evapotranspiration: {name} {size!r}, expected a whole number, {least} or more")
+        if not 0.0 <= dropout < 1.0:
+            raise FieldError(f"evapotranspiration: dropout {dropout!r}, expected a share from 0 to below 1")
         self.drivers = tuple(drivers)
+        self.dropout = dropout
         self.mean: Tensor
         self.std: Tensor
         for at, name in enumerate(("mean", "std")):
@@ -94,7 +98,7 @@ class DriverNetwork(nn.Module):
         x = (together - self.mean) / self.std
         features = torch.tanh(self.inner(x))
         if self.lstm is None:
-            return self.outer(features).to(x.dtype), {}
+            return self._answers(features).to(x.dtype), {}
         columns = x.shape[1:-1]
         start = tuple(state[spec.name].movedim(-2, -1).flatten(0, -2).unsqueeze(0).contiguous() for spec in STATES)
         answers, last = self.lstm(x.flatten(1, -2), start)
@@ -103,4 +107,7 @@ class DriverNetwork(nn.Module):
             for spec, value in zip(STATES, last, strict=True)
         }
         features = torch.cat([features, answers.reshape(*x.shape[:-1], -1)], dim=-1)
-        return self.outer(features).to(x.dtype), after
+        return self._answers(features).to(x.dtype), after
+
+    def _answers(self, features: Tensor) -> Tensor:
+        return self.outer(nn.functional.dropout(features, self.dropout, self.training))

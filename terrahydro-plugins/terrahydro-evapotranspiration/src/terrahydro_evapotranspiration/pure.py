@@ -42,6 +42,7 @@ class ETNetwork(SequenceComponent):
         hidden: int = 16,
         memory: int = 0,
         vegetation: bool = False,
+        dropout: float = 0.0,
         ground_heat_share: float = 0.0,
         albedo: float = 0.23,
     ) -> None:
@@ -53,7 +54,9 @@ class ETNetwork(SequenceComponent):
         self.dim_sizes = {"evapotranspiration_unit": memory} if memory else {}
         self.altitude, self.albedo, self.ground_heat_share = altitude, albedo, ground_heat_share
         seen = [spec.name for spec in self.inputs if spec.name != "air_pressure"]
-        self.network = DriverNetwork(seen, hidden=hidden, memory=memory, start=(0.0, 0.0), generator=generator)
+        self.network = DriverNetwork(
+            seen, hidden=hidden, memory=memory, dropout=dropout, start=(0.0, 0.0), generator=generator
+        )
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", torch.tensor([mean for mean, _ in _SCALES]))

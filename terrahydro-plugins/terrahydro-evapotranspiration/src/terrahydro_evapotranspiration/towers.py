@@ -60,7 +60,7 @@ def tower_weather(
         for name in set(_NAMES) & set(observed):
             observed[name] = observed[name].where(seen)
     specs = [*DRIVERS, *(spec for spec in OPTIONAL if spec.name in held)]
-    fields = {spec.name: _in_units(held, spec) for spec in specs if spec.name not in _MADE and spec.name in held}
+    fields = {spec.name: _in_units(held, spec) for spec in specs if spec.name not in _MADE}
     fields |= {spec.name: _in_units(observed, spec) for spec in FLUXES if spec.name in observed}
     data = xr.Dataset(fields, attrs=held.attrs)
     celsius, day = data["air_temperature"], data["time"].dt.dayofyear
@@ -128,13 +128,13 @@ def _is_sensor(name: str) -> bool:
 
 def _in_units(held: xr.Dataset, spec: FieldSpec) -> xr.DataArray:
     """Return the values of a field in its units."""
-    given = held[_NAMES.get(spec.name, spec.name) if spec.name not in held else spec.name]
-    if "units" not in given.attrs:
-        raise FieldError(f"{spec.name}: the data tell no units; expected units that convert to {spec.units}")
+    if spec.name not in held:
+        raise FieldError(f"{spec.name}: the data hold no such variable, only {', '.join(map(str, held.data_vars))}")
+    given = held[spec.name]
     return conversion(str(given.attrs["units"]), spec.units)(given).assign_attrs(_attributes(spec)).rename(spec.name)
 
 
 def _attributes(spec: FieldSpec) -> dict[str, str]:
-    told = {"units": spec.units, "cell_methods": spec.cell_methods}
+    told = {"units": spec.units, "cell_methods": "time: mean"}  # of soil moisture, too
     told |= {"standard_name": spec.standard_name} if spec.standard_name else {}
     return told | ({"positive": spec.positive} if spec.positive else {})
