@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ SPIN_UP, SCORED = 90, 365  # days of a window
 TRAINED, VALIDATED = 0.7, 0.8  # share of a tower's days before the test, and of those before the validation
 DECILE = 0.1
 MEANS = (7, 30, 90)  # days, of what gradient boosting sees of the past
-LATENT, SENSIBLE = "latent_heat", "sensible_heat"
+LATENT, SENSIBLE, NET = "latent_heat", "sensible_heat", "net_radiation"
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,19 @@ class Tower:
     drivers: Tensors
     latent: Tensor
     sensible: Tensor
+    net: Tensor
     measured: bool = True
     """Soil moisture is."""
 
     def masked(self, keep: np.ndarray) -> Tower:
         """Return the tower with fluxes on some days only."""
         there = torch.as_tensor(keep)
-        latent, sensible = (torch.where(there, one, torch.nan) for one in (self.latent, self.sensible))
-        return replace(self, latent=latent, sensible=sensible)
+        latent, sensible, net = (torch.where(there, one, torch.nan) for one in (self.latent, self.sensible, self.net))
+        return replace(self, latent=latent, sensible=sensible, net=net)
+
+    def fluxes(self) -> Tensors:
+        """Return what is observed, by name."""
+        return {LATENT: self.latent, SENSIBLE: self.sensible, NET: self.net}
 
     def observed(self) -> np.ndarray:
         """Return True on days with latent heat."""
@@ -57,11 +63,12 @@ def read(folder: Path, ids: tuple[str, ...] = WITH_ET) -> list[Tower]:
 
 def tower(data: xr.Dataset, name: str) -> Tower:
     """Return a tower from a dataset of it; soil moisture is `relative`."""
-    values = {one: torch.tensor(data[one].values[:, 0], dtype=torch.float32) for one in (*DRIVERS, LATENT, SENSIBLE)}
-    latent, sensible = values.pop(LATENT), values.pop(SENSIBLE)
+    names = (*DRIVERS, LATENT, SENSIBLE, NET)
+    values = {one: torch.tensor(data[one].values[:, 0], dtype=torch.float32) for one in names}
+    latent, sensible, net = (values.pop(one) for one in (LATENT, SENSIBLE, NET))
     measured = bool(torch.isfinite(values["root_zone_soil_moisture"]).any())
     values["root_zone_soil_moisture"] = relative(values["root_zone_soil_moisture"])
-    return Tower(name, pd.DatetimeIndex(data["time"].values), values, latent, sensible, measured)
+    return Tower(name, pd.DatetimeIndex(data["time"].values), values, latent, sensible, net, measured)
 
 
 def in_time(one: Tower, look: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -129,30 +136,32 @@ def simulated(model: Component, one: Tower) -> Tensors:
 
 
 def windows_loss(
-    model: Component, training: list[Tower], batch: int, heat: float, generator: torch.Generator
+    model: Component, training: list[Tower], batch: int, weights: Mapping[str, float], generator: torch.Generator
 ) -> Tensor:
-    """Return the mean of squared errors of LE over its variance, and `heat` times that of H, of random windows."""
+    """Return the sum over fluxes of their weight times the mean of squared errors over the variance of the tower.
+
+    The mean is over the scored days of random windows, the variance that of the flux on the days to train on.
+    """
     length = SPIN_UP + SCORED
-    chosen = torch.randint(len(training), (batch,), generator=generator).tolist()
-    windows, latent, sensible, spread = [], [], [], []
-    for index in chosen:
+    windows, observed, spread = [], [], []
+    for index in torch.randint(len(training), (batch,), generator=generator).tolist():
         one = training[index]
         scored = np.flatnonzero(one.observed())  # so that windows hold days that count
         last = max(int(scored[-1]) + 1 - length, 0)
         start = int(torch.randint(max(int(scored[0]) - SPIN_UP, 0), last + 1, (1,), generator=generator))
         rows = slice(start, start + length)
         windows.append({name: value[rows] for name, value in one.drivers.items()})
-        latent.append(one.latent[rows])
-        sensible.append(one.sensible[rows])
-        spread.append([float(np.nanstd(one.latent.numpy())), float(np.nanstd(one.sensible.numpy()))])
+        observed.append({name: value[rows] for name, value in one.fluxes().items()})
+        spread.append(
+            {name: float(value[torch.isfinite(value)].std().nan_to_num(1.0)) for name, value in one.fluxes().items()}
+        )
     outputs = run(model, {name: torch.stack([each[name] for each in windows], dim=1) for name in windows[0]})
-    widths = torch.tensor(spread).clamp(min=1.0)
     total = torch.zeros(())
-    pairs = ((LATENT, latent, 1.0), (SENSIBLE, sensible, heat))
-    for at, (name, observed, weight) in enumerate(pairs):
-        seen = torch.stack(observed, dim=1)[SPIN_UP:]
+    for name, weight in weights.items():
+        seen = torch.stack([each[name] for each in observed], dim=1)[SPIN_UP:]
         there = torch.isfinite(seen)
-        error = torch.where(there, outputs[name][SPIN_UP:] - seen.nan_to_num(), 0.0) / widths[:, at]
+        width = torch.tensor([each[name] for each in spread]).clamp(min=1.0)
+        error = torch.where(there, outputs[name][SPIN_UP:] - seen.nan_to_num(), 0.0) / width
         total = total + weight * error.square().sum() / there.sum().clamp(min=1)
     return total
 
@@ -190,6 +199,7 @@ def invented() -> list[Tower]:
             "air_pressure": np.full(len(days), 95000.0),
             LATENT: 0.35 * toa * shade * (0.6 + 0.4 * season) + draw.normal(0.0, 5.0, len(days)),
             SENSIBLE: 0.25 * toa * shade,
+            NET: 0.6 * toa * shade,
         }
         fields = {name: (("time", "cell"), value[:, np.newaxis]) for name, value in values.items()}
         found.append(tower(xr.Dataset(fields, {"time": days}), f"made-up-{number}"))
