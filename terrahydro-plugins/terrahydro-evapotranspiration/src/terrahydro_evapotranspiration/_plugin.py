@@ -7,7 +7,7 @@ CREST_API = "1"
 
 @hookimpl
 def register_components(register: Register) -> None:
-    """Register three models that share ports, so that one can replace the other."""
+    """Register three models that share ports, so that one can replace the other, and one with weights."""
     register(
         "et-penman-monteith",
         "terrahydro_evapotranspiration.hybrid:PenmanMonteithET",
@@ -23,6 +23,12 @@ def register_components(register: Register) -> None:
         "terrahydro_evapotranspiration.pure:ETNetwork",
         summary="Network of latent and sensible heat without physics; reports what energy it leaves over",
     )
+    for member, seed in (("", 1), ("-2", 2), ("-3", 3)):
+        register(
+            f"et-penman-monteith-ar1{member}",
+            f"terrahydro_evapotranspiration.shipped:et_penman_monteith_ar1{member.replace('-', '_')}",
+            summary=f"Penman-Monteith with weights of a prairie turned switchgrass in Oklahoma, 2009-2011, seed {seed}",
+        )
 
 
 @hookimpl
