@@ -5,6 +5,7 @@ from typing import Any
 
 _HOME = {
     "CLIMATE": "ports",
+    "COVER": "ports",
     "LightResponseNEE": "light_response",
     "LSTMNEE": "lstm",
     "site_data": "sites",

@@ -55,6 +55,10 @@ CLIMATE: Mapping[str, str] = {
     "latitude": "degree_north",
 }
 """Attributes of a site that its weather tells, and its latitude."""
+COVER: Mapping[str, str] = {
+    f"cover_{name}": "1" for name in ("enf", "dbf", "ebf", "mf", "gra", "cro", "wet", "shr", "sav")
+}
+"""Shares of land cover in IGBP's classes; shr are open and closed shrublands, sav savannas and woody savannas."""
 OUTPUTS = (
     FieldSpec(
         name=NEE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import numpy as np
 import xarray as xr
 
 from crest_core import FieldError, FieldSpec, conversion, registry
-from terrahydro_carbon.ports import CLIMATE, DRIVERS, GPP, NEE, OUTPUTS, RECO, ROOT_ZONE, driver_ports
+from terrahydro_carbon.ports import CLIMATE, COVER, DRIVERS, GPP, NEE, OUTPUTS, RECO, ROOT_ZONE, driver_ports
 
 SOLAR_CONSTANT = 1366.7  # W m-2, 0.0820 MJ m-2 min-1; FAO-56 eq. 21
+_JOINED = {"OSH": "shr", "CSH": "shr", "WSA": "sav"}  # classes of IGBP with few towers
 _WEATHER = (*DRIVERS[:3], "air_temperature_min", "air_temperature_max")
 
 
@@ -19,6 +21,7 @@ def site_data(
     path: str | Path,
     sites: str | Path,
     *,
+    cover: str | Path | None = None,
     ids: Sequence[str] | None = None,
     min_good_fraction: float = 0.5,
     soil_moisture: bool = False,
@@ -30,8 +33,11 @@ def site_data(
     table with the columns site, lat, lon. Fluxes are nan on days with less than `min_good_fraction` of good half-hours;
     sites with fewer than `fewest_days` other days are left out, unless `ids` names them. Photosynthesis is that of the
     night-time partitioning, respiration = net exchange + photosynthesis. `shortwave_toa` comes from latitude and day.
-    The climate (attributes of CLIMATE) is the mean over the weather that is there. With `soil_moisture` there is the
-    variable root_zone_soil_moisture, nan throughout: no table of FLUXNET's daily subset tells its depth.
+    The climate (attributes of CLIMATE) is the mean over the weather that is there. `cover` is a table with the columns
+    flux_site and LC, IGBP's class of the site's land cover: each becomes 1 in one attribute of COVER and 0 in the
+    others; a class that is none of them, and a site that is not in the table, have 0 in all. With
+    `soil_moisture` there is the variable root_zone_soil_moisture, nan throughout: no table of FLUXNET's daily subset
+    tells its depth.
     """
     read: Callable[..., xr.Dataset] = registry().load("data_sources", "flux-towers")
     held = read(path, ids=ids, sites=sites, min_good_fraction=min_good_fraction)
@@ -48,11 +54,26 @@ def site_data(
         data = data.isel(cell=np.flatnonzero(enough))
     for name, values in _climate(data).items():
         data[name] = values.assign_attrs(units=CLIMATE[name])
+    if cover is not None:
+        classes = _classes(Path(cover))
+        named = [classes.get(str(one), "") for one in data["cell_id"].values]
+        for name, units in COVER.items():
+            shares = [float(one == name.removeprefix("cover_")) for one in named]
+            data[name] = xr.DataArray(np.array(shares, dtype=np.float32), dims="cell", attrs={"units": units})
     if soil_moisture:
         spec = driver_ports((*DRIVERS, ROOT_ZONE))[-1]
         data[ROOT_ZONE] = xr.full_like(data[NEE], np.nan).assign_attrs(_attributes(spec))
     bounds = {"time_bnds": held["time_bnds"]} if "time_bnds" in held.variables else {}
     return data.transpose("time", "cell", ...).assign_coords(bounds)
+
+
+def _classes(path: Path) -> dict[str, str]:
+    """Return the class of land cover by site, in lower case, as COVER has it."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file)
+        if lacking := {"flux_site", "LC"} - set(rows.fieldnames or ()):
+            raise FieldError(f"{path}: no columns {sorted(lacking)}; expected flux_site and LC, IGBP's class")
+        return {row["flux_site"]: _JOINED.get(row["LC"], row["LC"]).lower() for row in rows}
 
 
 def _in_units(held: xr.Dataset, spec: FieldSpec) -> xr.DataArray:

@@ -1,0 +1,75 @@
+"""FLUXNET2015 as fields of the carbon models: units, signs, days that count, land cover."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from terrahydro_carbon import COVER, site_data
+
+from crest_core import FieldError
+
+NEE, GPP, RECO = "net_ecosystem_exchange", "gross_primary_productivity", "ecosystem_respiration"
+HEAD = "date,ta,ta_min,ta_max,vpd,sw_in,nee,gpp_nt,nee_qc_frac\n"
+
+
+@pytest.fixture
+def tower(tmp_path: Path) -> Path:
+    """Write three days of a tower that does not exist."""
+    rows = ["2001-06-20,15,10,20,5,200,-2.0,6.0,0.9", "2001-06-21,16,11,21,6,250,-3.0,7.0,0.4",
+            "2001-06-22,17,12,22,7,300,1.0,5.0,1.0"]  # fmt: skip
+    (tmp_path / "DE-Xxx_daily.csv").write_text(HEAD + "\n".join(rows) + "\n")
+    (tmp_path / "sites.csv").write_text("site,lat,lon\nDE-Xxx,-20.0,10.0\n")
+    (tmp_path / "cover.csv").write_text("Flux_name,LC,flux_site\nDE-Xxx,OSH,DE-Xxx\n")
+    return tmp_path
+
+
+def read(tower: Path, **settings) -> xr.Dataset:
+    return site_data(tower, tower / "sites.csv", ids=["DE-Xxx"], **settings).load()
+
+
+def test_respiration_is_what_net_exchange_and_photosynthesis_leave(tower):
+    data = read(tower)
+    assert data[RECO].values[:, 0] == pytest.approx([4.0, np.nan, 6.0], nan_ok=True)
+    assert data[NEE].values[:, 0] == pytest.approx([-2.0, np.nan, 1.0], nan_ok=True, rel=1e-6)
+    assert [data[name].attrs["positive"] for name in (NEE, GPP, RECO)] == ["up", "down", "up"]
+    assert {data[name].attrs["units"] for name in (NEE, GPP, RECO)} == {"g m-2 day-1"}
+
+
+def test_days_with_too_few_good_half_hours_do_not_count(tower):
+    assert int(read(tower, min_good_fraction=0.95)[NEE].notnull().sum()) == 1
+    assert int(read(tower, min_good_fraction=0.0)[NEE].notnull().sum()) == 3
+
+
+def test_weather_comes_in_the_units_of_the_models(tower):
+    data = read(tower)
+    assert data["air_temperature"].values[0, 0] == pytest.approx(15.0)
+    assert data["vapour_pressure_deficit"].values[0, 0] == pytest.approx(500.0)
+    assert float(data["temperature_mean"].values[0]) == pytest.approx(16.0)
+    june = data["shortwave_toa"].values[:, 0]
+    assert 250.0 < june[0] < 290.0  # winter at 20 degrees south; FAO-56 table 2.6: 23.2 MJ m-2 day-1 = 268
+
+
+def test_land_cover_is_one_of_the_classes(tower):
+    data = read(tower, cover=tower / "cover.csv")
+    assert {name: float(data[name].values[0]) for name in COVER if data[name].values[0]} == {"cover_shr": 1.0}
+    (tower / "cover.csv").write_text("site,class\nDE-Xxx,OSH\n")
+    with pytest.raises(FieldError, match=r"cover.csv: no columns \['LC', 'flux_site'\]; expected flux_site and LC"):
+        read(tower, cover=tower / "cover.csv")
+
+
+def test_soil_moisture_is_nan_where_it_is_asked_for(tower):
+    data = read(tower, soil_moisture=True)
+    assert bool(data["root_zone_soil_moisture"].isnull().all())
+    assert data["root_zone_soil_moisture"].attrs["units"] == "1"
+
+
+def test_the_real_towers_balance(tmp_path):
+    folder = Path(os.environ.get("CREST_DATA_DIR", "")) / "fluxnet2015"
+    if not (folder / "fluxnet2015_daily.nc").is_file():
+        pytest.skip("CREST_DATA_DIR names no folder with FLUXNET2015: its terms allow no copy here")
+    data = site_data(folder / "fluxnet2015_daily.nc", folder / "sites.csv", ids=["DE-Hai", "US-Ha1"]).load()
+    error = data[NEE] - (data[RECO] - data[GPP])
+    assert float(abs(error).max()) < 1e-4
+    assert float(data[NEE].mean()) < -0.5  # two forests that take up carbon
