@@ -36,8 +36,9 @@ def scores(simulated: Array, observed: Array) -> dict[str, Array]:
 
 
 def medians(found: Mapping[str, Array]) -> dict[str, float]:
-    """Return the median over the places of each score; of the bias that of its size."""
-    return {name: float(np.nanmedian(np.abs(one) if name == "bias" else one)) for name, one in found.items()}
+    """Return the median over the places of each score, of the bias that of its size; of those that some place has."""
+    held = {name: one[np.isfinite(one)] for name, one in found.items()}
+    return {name: float(np.median(np.abs(one) if name == "bias" else one)) for name, one in held.items() if len(one)}
 
 
 def smoothed_days(observed: Array, day: Array) -> Array:

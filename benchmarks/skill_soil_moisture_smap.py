@@ -105,10 +105,10 @@ def parted(
     return Pixels(weather, filled, np.where(scored, observed, np.nan)[days], known[days], scored[days], day[days])
 
 
-def build(pixels: Pixels, generator: torch.Generator) -> Component:
+def build(pixels: Pixels, hidden: int, generator: torch.Generator) -> Component:
     """Return an untrained LSTM whose scaling comes from the first year."""
     model: Component = registry().load("components", "soil-lstm")(
-        hidden=HIDDEN, layers=DEPTH, forcing=FORCING, attributes=STATIC, dropout=DROPOUT, radius=RADIUS, bounds=BOUNDS,
+        hidden=hidden, layers=DEPTH, forcing=FORCING, attributes=STATIC, dropout=DROPOUT, radius=RADIUS, bounds=BOUNDS,
         initial_soil_moisture=0.2, generator=generator,
     )  # fmt: skip
     known = {**{name: pixels.weather[name][:FIRST] for name in FORCING}, **pixels.static}
@@ -136,12 +136,12 @@ def year_loss(model: Component, inputs: Tensors, known: Tensor, spread: Tensor, 
     return weighted_error(simulated[WARM:], known[WARM:FIRST, pick], spread[pick])
 
 
-def member(pixels: Pixels, seed: int, plan: Plan, keep: Path) -> tuple[Array, float]:
+def member(pixels: Pixels, seed: int, plan: Plan, keep: Path, hidden: int) -> tuple[Array, float]:
     """Return soil moisture (time, pixel) of a model of one seed, and the seconds of its training."""
     inputs, known = inputs_of(pixels), torch.tensor(pixels.known, dtype=torch.float32)
     overall = float(np.nanstd(pixels.known))
     spread = torch.tensor(pixels.static["std_soil_moisture"] + SOFT * overall, dtype=torch.float32)
-    model = build(pixels, torch.Generator().manual_seed(seed)).eval()
+    model = build(pixels, hidden, torch.Generator().manual_seed(seed)).eval()
 
     def simulated(days: int) -> Array:
         part = {name: one[:days] if one.dim() > 1 else one for name, one in inputs.items()}
@@ -227,7 +227,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         keep = Path(scratch) if given.quick else given.keep / ("validation" if given.validation else "test")
         if "lstm" in given.model:
-            made = [member(pixels, seed, plan, keep) for seed in given.seed]
+            made = [member(pixels, seed, plan, keep, 8 if given.quick else HIDDEN) for seed in given.seed]
             seconds, members = sum(one for _, one in made), [one for one, _ in made]
             lines.append(report("lstm", members, pixels, given, known, part, seconds))
             if len(members) > 1:
