@@ -32,7 +32,7 @@ def scores(simulated: Array, observed: Array) -> dict[str, Array]:
         r = np.nansum(ds * do, 0) / np.sqrt(np.nansum(ds**2, 0) * np.nansum(do**2, 0))
         nse = 1.0 - np.nansum(error**2, 0) / np.nansum(do**2, 0)
     found = {"rmse": rmse, "bias": bias, "ubrmse": np.sqrt(np.maximum(rmse**2 - bias**2, 0.0)), "r": r, "nse": nse}
-    return {name: np.where(few, np.nan, value) for name, value in found.items()}
+    return {name: np.where(few, np.nan, value).astype(np.float64) for name, value in found.items()}
 
 
 def medians(found: Mapping[str, Array]) -> dict[str, float]:
