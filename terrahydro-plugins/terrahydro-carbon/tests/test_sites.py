@@ -59,10 +59,22 @@ def test_land_cover_is_one_of_the_classes(tower):
         read(tower, cover=tower / "cover.csv")
 
 
-def test_soil_moisture_is_nan_where_it_is_asked_for(tower):
-    data = read(tower, soil_moisture=True)
-    assert bool(data["root_zone_soil_moisture"].isnull().all())
+def test_fluxes_of_some_years_are_kept_and_the_weather_of_all(tmp_path):
+    dates = np.arange("2000-01-01", "2009-01-01", dtype="datetime64[D]")
+    rows = [f"{day},1,0,2,1,50,{int(str(day)[:4]) - 2000},1.0,1.0" for day in dates]
+    (tmp_path / "DE-Xxx_daily.csv").write_text(HEAD + "\n".join(rows) + "\n")
+    (tmp_path / "sites.csv").write_text("site,lat,lon\nDE-Xxx,50.0,10.0\n")
+    data = read(tmp_path, most_years=3)
+    known = data["time"].dt.year.values[data[NEE].notnull().values[:, 0]]
+    assert np.unique(known).tolist() == [2000, 2004, 2008]
+    assert bool(data["air_temperature"].notnull().all())
+
+
+def test_soil_that_nobody_measured_is_wet_where_it_is_asked_for(tower):
+    data = read(tower, wet_soil=True)
+    assert np.unique(data["root_zone_soil_moisture"].values) == pytest.approx([0.4])
     assert data["root_zone_soil_moisture"].attrs["units"] == "1"
+    assert data["time_end"].values[0] == np.datetime64("2001-06-21")
 
 
 def test_the_real_towers_balance(tmp_path):

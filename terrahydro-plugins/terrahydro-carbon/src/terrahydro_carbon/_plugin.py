@@ -7,7 +7,7 @@ CREST_API = "1"
 
 @hookimpl
 def register_components(register: Register) -> None:
-    """Register two models that share ports, so that one can replace the other."""
+    """Register two models that share ports, so that one can replace the other, and one with weights."""
     register(
         "nee-light-response",
         "terrahydro_carbon.light_response:LightResponseNEE",
@@ -17,6 +17,11 @@ def register_components(register: Register) -> None:
         "nee-lstm",
         "terrahydro_carbon.lstm:LSTMNEE",
         summary="LSTM of photosynthesis and respiration without a response to light or temperature of its own",
+    )
+    register(
+        "nee-light-response-fluxnet",
+        "terrahydro_carbon.shipped:nee_light_response_fluxnet",
+        summary="The light response with weights, trained on 160 towers of FLUXNET2015, 1991-2014",
     )
 
 

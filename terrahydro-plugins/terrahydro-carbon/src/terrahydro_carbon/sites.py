@@ -13,6 +13,7 @@ from crest_core import FieldError, FieldSpec, conversion, registry
 from terrahydro_carbon.ports import CLIMATE, COVER, DRIVERS, GPP, NEE, OUTPUTS, RECO, ROOT_ZONE, driver_ports
 
 SOLAR_CONSTANT = 1366.7  # W m-2, 0.0820 MJ m-2 min-1; FAO-56 eq. 21
+WET = 0.4  # m3 m-3, above the range in which any soil holds photosynthesis back
 _JOINED = {"OSH": "shr", "CSH": "shr", "WSA": "sav"}  # classes of IGBP with few towers
 _WEATHER = (*DRIVERS[:3], "air_temperature_min", "air_temperature_max")
 
@@ -24,8 +25,9 @@ def site_data(
     cover: str | Path | None = None,
     ids: Sequence[str] | None = None,
     min_good_fraction: float = 0.5,
-    soil_moisture: bool = False,
+    wet_soil: bool = False,
     fewest_days: int = 365,
+    most_years: int | None = None,
 ) -> xr.Dataset:
     """Return weather, climate and observed fluxes of carbon (time, cell) by the names and in the units of the models.
 
@@ -35,9 +37,9 @@ def site_data(
     night-time partitioning, respiration = net exchange + photosynthesis. `shortwave_toa` comes from latitude and day.
     The climate (attributes of CLIMATE) is the mean over the weather that is there. `cover` is a table with the columns
     flux_site and LC, IGBP's class of the site's land cover: each becomes 1 in one attribute of COVER and 0 in the
-    others; a class that is none of them, and a site that is not in the table, have 0 in all. With
-    `soil_moisture` there is the variable root_zone_soil_moisture, nan throughout: no table of FLUXNET's daily subset
-    tells its depth.
+    others; a class that is none of them, and a site that is not in the table, have 0 in all. Of `most_years` calendar
+    years a site, spread evenly over those that it has, fluxes are kept. With `wet_soil` there is the variable
+    root_zone_soil_moisture, 0.4 m3 m-3 throughout: it was not measured, and so wet a soil holds nothing back.
     """
     read: Callable[..., xr.Dataset] = registry().load("data_sources", "flux-towers")
     held = read(path, ids=ids, sites=sites, min_good_fraction=min_good_fraction)
@@ -52,6 +54,8 @@ def site_data(
     if ids is None:
         enough = (data[NEE].notnull().sum("time") >= fewest_days).values
         data = data.isel(cell=np.flatnonzero(enough))
+    if most_years is not None:
+        data = _thinned(data, most_years)
     for name, values in _climate(data).items():
         data[name] = values.assign_attrs(units=CLIMATE[name])
     if cover is not None:
@@ -60,11 +64,25 @@ def site_data(
         for name, units in COVER.items():
             shares = [float(one == name.removeprefix("cover_")) for one in named]
             data[name] = xr.DataArray(np.array(shares, dtype=np.float32), dims="cell", attrs={"units": units})
-    if soil_moisture:
+    if wet_soil:
         spec = driver_ports((*DRIVERS, ROOT_ZONE))[-1]
-        data[ROOT_ZONE] = xr.full_like(data[NEE], np.nan).assign_attrs(_attributes(spec))
+        data[ROOT_ZONE] = xr.full_like(data[NEE], WET).drop_attrs().assign_attrs(_attributes(spec))
+        ends = xr.Variable("time", data["time"].values + np.timedelta64(1, "D"))
+        data = data.assign_coords(time_end=ends)  # a state holds at the end of the day
     bounds = {"time_bnds": held["time_bnds"]} if "time_bnds" in held.variables else {}
     return data.transpose("time", "cell", ...).assign_coords(bounds)
+
+
+def _thinned(data: xr.Dataset, most: int) -> xr.Dataset:
+    """Return the data with the fluxes of at most so many years of each site, evenly spread."""
+    year, seen = data["time"].dt.year.values, data[NEE].notnull().values
+    kept = np.zeros(seen.shape, dtype=bool)
+    for cell in range(seen.shape[1]):
+        known = np.unique(year[seen[:, cell]])
+        chosen = known[np.unique(np.linspace(0, len(known) - 1, min(most, len(known))).round().astype(int))]
+        kept[:, cell] = np.isin(year, chosen)
+    where = xr.DataArray(kept, dims=("time", "cell"))
+    return data.assign({one.name: data[one.name].where(where).assign_attrs(data[one.name].attrs) for one in OUTPUTS})
 
 
 def _classes(path: Path) -> dict[str, str]:
