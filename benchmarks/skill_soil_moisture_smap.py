@@ -194,7 +194,8 @@ def report(kind: str, simulated: list[Array], pixels: Pixels, given: argparse.Na
     return record(
         f"soil-moisture-smap.{kind}", [medians(one)["rmse"] for one in found], "median RMSE [m3 m-3]",
         {name: one["rmse"] for name, one in beside.items()}, part=part, pixels=int(held.sum()), medians=table,
-        baselines_medians=beside, share_of_pixels=share, pooled_rmse=float(np.mean(pooled)), seeds=given.seed if kind.startswith("lstm") else given.seed[:1],
+        baselines_medians=beside, share_of_pixels=share, pooled_rmse=float(np.mean(pooled)),
+        seeds=given.seed if kind.startswith("lstm") else given.seed[:1],
         gate=f"median RMSE <= {GATE}" if kind.startswith("lstm") else "", paper=PUBLISHED, seconds=round(seconds, 1),
         settings={**asdict(PLAN), "hidden": HIDDEN, "dropout": DROPOUT, "radius": RADIUS, "noise": NOISE,
                   "batch": BATCH, "forcing": FORCING, "attributes": list(STATIC), "precision": "bf16"},
