@@ -14,7 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "skill"
-MARKED = re.compile(r"(<!-- skill: (?P<names>[a-z -]+) begin -->\n)(?P<table>.*?)(<!-- skill: end -->)", re.DOTALL)
+MARKED = re.compile(r"(<!-- skill: (?P<names>[a-z0-9 -]+) begin -->\n)(?P<table>.*?)(<!-- skill: end -->)", re.DOTALL)
 HEAD = "| model | score | seeds | beside | asked for | published |\n|---|---|---|---|---|---|\n"
 LEAST = {"snow-swe": "median NSE >= 0.75", "snow-fraction": "RMSE of the fraction <= 0.12"}
 
