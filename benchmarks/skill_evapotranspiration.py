@@ -27,7 +27,9 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,7 @@ from _skill_et import (
     windows_loss,
 )
 from _skill_snow import Plan, data_folder, data_hash, line, put_down, train
+from torch import Tensor
 
 from crest_core import Component
 
@@ -99,23 +102,35 @@ def trained(kind: str, split: str, seed: int, given: argparse.Namespace, held: S
     for number, (training, scored) in enumerate(folds(split, held, given.validation)):
         model = build(kind, training, torch.Generator().manual_seed(seed))
         torch.manual_seed(seed)  # dropout
-        looked = iter(range(plan.updates + 1))
         train(
-            model,
-            lambda generator, model=model, training=training: windows_loss(
-                model.train(), training, BATCH, WEIGHTS[kind], generator
-            ),
-            lambda looked=looked: -float(next(looked)),  # nothing is looked at: the last weights are the best
-            plan,
-            seed=seed,
-            checkpoint=stem.with_suffix(f".{number}.pt"),
-            tell=lambda text: None,
-        )
+            model, partial(loss_of, model, training, WEIGHTS[kind]), Unlooked(), plan, seed=seed,
+            checkpoint=stem.with_suffix(f".{number}.pt"), tell=lambda text: None,
+        )  # fmt: skip
         for one in scored:
             found[one.name], answers[one.name] = scores(model, one)
-    np.savez(stem.with_suffix(".npz"), **answers)
+    np.savez(stem.with_suffix(".npz"), allow_pickle=False, **answers)
     done.write_text(json.dumps(found), encoding="utf-8")
     return found
+
+
+class Unlooked:
+    """A score that falls at every call, so that the last weights are kept and no day is looked at.
+
+    >>> score = Unlooked()
+    >>> score() > score()
+    True
+    """
+
+    def __init__(self) -> None:
+        self.calls = count()
+
+    def __call__(self) -> float:
+        return -float(next(self.calls))
+
+
+def loss_of(model: Component, training: list[Tower], weights: dict[str, float], generator: torch.Generator) -> Tensor:
+    """Return the loss of random windows, with dropout."""
+    return windows_loss(model.train(), training, BATCH, weights, generator)
 
 
 def scores(model: Component, one: Tower) -> tuple[dict[str, float], np.ndarray]:
