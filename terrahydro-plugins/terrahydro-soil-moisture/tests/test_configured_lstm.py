@@ -113,6 +113,12 @@ def test_one_number_starts_all_layers_and_without_one_it_is_the_middle_of_the_bo
         assert started.flatten().tolist() == pytest.approx([expected] * 4, abs=1e-6)
 
 
+def test_the_recurrent_weights_start_with_the_spectral_radius_that_was_asked_for():
+    gates = build(hidden=200, radius=0.15).lstm.get_parameter("weight_hh_l0").detach().chunk(4)
+    found = [float(torch.linalg.eigvals(one).abs().max()) for one in gates]
+    assert found == pytest.approx([0.15] * 4, rel=0.15)
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
