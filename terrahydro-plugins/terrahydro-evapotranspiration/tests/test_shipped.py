@@ -11,18 +11,18 @@ import yaml
 from crest_training import load_train_file, run_training
 from terrahydro_evapotranspiration.example import weather
 
-from crest_core import Sizes, registry, simulate
+from crest_core import ComponentError, Sizes, registry, simulate
 
 DATA = os.environ.get("CREST_DATA_DIR")
 needs_data = pytest.mark.skipif(not DATA, reason="CREST_DATA_DIR is not set: no real tower to read")
-MEMBERS = ("et-penman-monteith-ar1", "et-penman-monteith-ar1-2", "et-penman-monteith-ar1-3")
+NAME, MEMBERS = "et-penman-monteith-ar1", (1, 2, 3)
 FILE = Path(__file__).resolve().parent.parent / "train.yaml"
 TOWER = "flux_towers/US-AR1_daily.csv"  # the workbook that train.yaml names holds the same, and is slow to read
 
 
 @pytest.fixture(params=MEMBERS)
 def member(request):
-    return registry().load("components", request.param)().eval()
+    return registry().load("components", NAME)(member=request.param).eval()
 
 
 def test_they_close_the_energy_balance(member):
@@ -34,15 +34,20 @@ def test_they_close_the_energy_balance(member):
     assert float(fluxes["latent_heat"].min()) >= 0.0
 
 
-@pytest.mark.parametrize("name", MEMBERS)
-def test_a_card_tells_licence_data_and_skill_beside_a_baseline(name):
-    folder = Path(package.__file__).parent / "models" / name
+@pytest.mark.parametrize("number", MEMBERS)
+def test_a_card_tells_licence_data_and_skill_beside_a_baseline(number):
+    folder = Path(package.__file__).parent / "models" / f"{NAME}-{number}"
     card = yaml.safe_load((folder / "model.yaml").read_text(encoding="utf-8"))
-    assert card["name"] == name and card["licence"] == "CC-BY-4.0" and "US-AR1" in card["training"]["data"]
+    assert card["name"].startswith(NAME) and card["licence"] == "CC-BY-4.0" and "US-AR1" in card["training"]["data"]
     test = card["training"]["skill"]["test"]
     assert test["period"].split()[0] == card["training"]["period"][1]
     assert test["latent_heat_r2"] > test["climatology_r2"]
     assert sum(file.stat().st_size for file in folder.iterdir()) < 100_000
+
+
+def test_a_member_that_is_not_there_is_refused():
+    with pytest.raises(ComponentError, match=r"et-penman-monteith-ar1: member 4; expected one of \[1, 2, 3\]"):
+        registry().load("components", NAME)(member=4)
 
 
 def tower():
@@ -54,8 +59,8 @@ def tower():
 def test_they_have_the_skill_of_their_cards_on_days_that_they_have_not_seen():
     data = tower().sel(time=slice("2011-03-01", "2012-12-31")).load()  # half a year of spin-up is enough
     observed = data["latent_heat"].sel(time=slice("2011-09-12", None)).values
-    for name, told in zip(MEMBERS, (0.627, 0.594, 0.547), strict=True):
-        run = simulate(registry().load("components", name)(), data, progress=False)
+    for number, told in zip(MEMBERS, (0.627, 0.594, 0.547), strict=True):
+        run = simulate(registry().load("components", NAME)(member=number), data, progress=False)
         simulated = run["latent_heat"].sel(time=slice("2011-09-12", None)).values
         error = np.nanmean((simulated - observed) ** 2) / np.nanvar(observed)
         assert 1.0 - error == pytest.approx(told, abs=0.02)

@@ -23,12 +23,11 @@ def register_components(register: Register) -> None:
         "terrahydro_evapotranspiration.pure:ETNetwork",
         summary="Network of latent and sensible heat without physics; reports what energy it leaves over",
     )
-    for member, seed in (("", 1), ("-2", 2), ("-3", 3)):
-        register(
-            f"et-penman-monteith-ar1{member}",
-            f"terrahydro_evapotranspiration.shipped:et_penman_monteith_ar1{member.replace('-', '_')}",
-            summary=f"Penman-Monteith with weights of a prairie turned switchgrass in Oklahoma, 2009-2011, seed {seed}",
-        )
+    register(
+        "et-penman-monteith-ar1",
+        "terrahydro_evapotranspiration.shipped:et_penman_monteith_ar1",
+        summary="Penman-Monteith with weights of a prairie turned switchgrass in Oklahoma, 2009-2011; three members",
+    )
 
 
 @hookimpl

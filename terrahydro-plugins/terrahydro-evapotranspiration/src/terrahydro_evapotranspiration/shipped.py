@@ -1,15 +1,18 @@
-"""Weights that come with the package, three members: train.yaml makes them with the seeds 1, 2 and 3.
+"""Weights that come with the package, three members: train.yaml makes them with the seeds 1, 2 and 3."""
 
-Their cards tell data, licence and skill.
-"""
+from __future__ import annotations
 
 from pathlib import Path
 
-from crest_core import registry
+from crest_core import Component, ComponentError, registry
 
-_load = registry().load("parts", "saved-model")
-_folder = Path(__file__).parent / "models"
+MEMBERS = (1, 2, 3)
 
-et_penman_monteith_ar1 = _load(_folder / "et-penman-monteith-ar1")
-et_penman_monteith_ar1_2 = _load(_folder / "et-penman-monteith-ar1-2")
-et_penman_monteith_ar1_3 = _load(_folder / "et-penman-monteith-ar1-3")
+
+def et_penman_monteith_ar1(*, member: int = 1) -> Component:
+    """Return Penman-Monteith with the weights of a member, from US-AR1; its card tells data, licence and skill."""
+    if member not in MEMBERS:
+        raise ComponentError(f"et-penman-monteith-ar1: member {member!r}; expected one of {list(MEMBERS)}")
+    folder = Path(__file__).parent / "models" / f"et-penman-monteith-ar1-{member}"
+    component: Component = registry().load("parts", "saved-model")(folder)()
+    return component
