@@ -13,7 +13,7 @@ help: ## list the targets
 env: ## make .venv with everything in it, nothing else
 	@$(BOOTSTRAP) env
 
-demo: ## the coupled soil-moisture / evapotranspiration example on real data
+demo: ## the twin: five coupled components, with weights, on real data
 	@$(BOOTSTRAP) demo $(ARGS)
 
 test: ## the fast tests, e.g. make test ARGS="-k balance"

@@ -1,7 +1,7 @@
 """Prepare `.venv` and run one task in it; needs nothing but Python's standard library.
 
     python3 tools/bootstrap.py env                  prepare .venv only
-    python3 tools/bootstrap.py demo [ARGS...]       the coupled example on real data
+    python3 tools/bootstrap.py demo [ARGS...]       the five-component twin on real data
     python3 tools/bootstrap.py test [PYTEST ARGS]   the fast test suite
     python3 tools/bootstrap.py check [STAGE...]     all that must hold before a change lands
     python3 tools/bootstrap.py docs [serve]         build the documentation, or serve it locally

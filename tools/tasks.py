@@ -13,7 +13,7 @@ from packages import ROOT
 from stages import QUIET_MKDOCS, STAGES, run_pytest, summary_table
 
 USAGE = "usage: bootstrap.py env | demo [ARGS] | test [PYTEST ARGS] | check [STAGE...] | docs [serve]"
-DEMO = "examples/schwingbach/demo.py"
+DEMO = "examples/twin/demo.py"
 
 
 def run_task(arguments: list[str]) -> int:

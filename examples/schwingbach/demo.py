@@ -3,7 +3,7 @@
 A Fortran soil model and a neural-physical surface model, from two packages, run together day by day. One
 gradient through both, over two years, calibrates the first and trains the second. The third year judges them.
 Other experiment files may differ: experiment-2014.yaml has one year each, experiment-lstm.yaml a neural soil.
-Run it with `make demo`, as a script, or cell by cell in an editor that knows `# %%`.
+Run it as a script, or cell by cell in an editor that knows `# %%`.
 """
 
 # %% What will be done: two small files

@@ -5,7 +5,7 @@ from typing import Any
 
 _HOME = {
     "CrossStitch": "cross_stitch",
-    "PARTS": "twin",
+    "PARTS": "coupled",
     "draw_budget": "figures",
     "draw_fluxes": "figures",
     "draw_spread": "figures",
@@ -14,7 +14,7 @@ _HOME = {
     "spread_and_error": "members",
     "together": "members",
     "totals": "budget",
-    "twin": "twin",
+    "twin": "coupled",
     "twin_weather": "places",
     "water_budget": "budget",
 }

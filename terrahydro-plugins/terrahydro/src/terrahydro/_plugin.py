@@ -7,7 +7,22 @@ CREST_API = "1"
 
 @hookimpl
 def register_components(register: Register) -> None:
-    """Register the network that couples by hidden states."""
+    """Register the twin, a graph that is a component, parts with weights found inside it, and a network beside it."""
+    register(
+        "terrahydro",
+        "terrahydro.coupled:twin",
+        summary="Snow, soil moisture, evapotranspiration, carbon and streamflow coupled, each replaceable by name",
+    )
+    register(
+        "soil-bucket-schwingbach",
+        "terrahydro.shipped:soil_bucket_schwingbach",
+        summary="The bucket with parameters of the Schwingbach, 2014-2015, found inside the twin; three members",
+    )
+    register(
+        "streamflow-lstm-fulda",
+        "terrahydro.shipped:streamflow_lstm_fulda",
+        summary="The streamflow LSTM with weights of the Fulda, 1980-1984, fed by soil and snow; three members",
+    )
     register(
         "cross-stitch",
         "terrahydro.cross_stitch:CrossStitch",

@@ -48,10 +48,10 @@ def draw_states(results: xr.Dataset, forcing: xr.Dataset, observed: Mapping[str,
             axes[2].plot(points["time"].values, points.values, color=colour, lw=0.9, ls=":", label=f"observed, {depth}")
     axes[2].legend(ncols=3, fontsize=8, loc="lower left")
     axes[2].set_ylabel("soil moisture\n[m3/m3]")
-    axes[3].plot(times, _daily(results["runoff_flux"]), color=BLUE, lw=1.2, label="twin")
     if "runoff_flux" in observed:
         gauge = observed["runoff_flux"]
-        axes[3].plot(gauge["time"].values, _daily(gauge), color="black", lw=0.9, label="observed")
+        axes[3].plot(gauge["time"].values, _daily(gauge), color="black", lw=1.4, label="observed")
+    axes[3].plot(times, _daily(results["runoff_flux"]), color=ORANGE, lw=0.9, label="twin")
     axes[3].legend(fontsize=8)
     axes[3].set_ylabel("streamflow\n[mm/day]")
     _finish(figure, axes, title, shaded)
@@ -131,6 +131,7 @@ def draw_spread(found: Mapping[str, tuple[SpreadAndError, str]], path: Path, *, 
         axes[0, column].legend(fontsize=8)
         axes[1, column].bar(np.arange(len(one.ranks)), one.ranks, color=BLUE)
         axes[1, column].axhline(1.0 / len(one.ranks), color=GREY, lw=0.8)
+        axes[1, column].set_xticks(np.arange(len(one.ranks)))
         axes[1, column].set(xlabel="members below the observation", ylabel="share of the observations")
     figure.suptitle(title)
     return _saved(figure, path)

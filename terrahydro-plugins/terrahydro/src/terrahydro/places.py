@@ -11,7 +11,7 @@ import xarray as xr
 
 from crest_core import ForcingError, registry
 from terrahydro import fao56
-from terrahydro.twin import CONSTANT
+from terrahydro.coupled import CONSTANT
 
 PLACES = ("schwingbach", "fulda")
 OBSERVED = ("soil_moisture", "runoff_flux")
@@ -20,6 +20,11 @@ DAY = 86400.0  # s
 FULDA_AREA = 2976e6  # m2, of the gauge Grebenau
 # What the records do not tell about the land; (elevation m, slope m km-1, forest 1, largest leaf area index 1).
 _LAND = {"schwingbach": (239.0, 30.0, 0.3, 3.5), "fulda": (370.0, 45.0, 0.4, 3.8)}
+_CLASSES = ("enf", "dbf", "ebf", "mf", "gra", "cro", "wet", "shr", "sav")  # land cover, IGBP
+_COVER = {
+    "schwingbach": {"cro": 0.4, "gra": 0.3, "dbf": 0.3},
+    "fulda": {"cro": 0.35, "gra": 0.25, "dbf": 0.2, "enf": 0.2},
+}
 _POINT = {"standard_name": "volume_fraction_of_condensed_water_in_soil", "units": "1", "cell_methods": "time: point"}
 
 
@@ -99,14 +104,23 @@ def _fulda() -> xr.Dataset:
 
 
 def _land(place: str, data: xr.Dataset) -> Mapping[str, tuple[float, Mapping[str, str]]]:
-    """Return the attributes that the snow model takes: the climate from the record, the land as assumed."""
+    """Return the attributes that snow and carbon models take: the climate from the record, the land as assumed."""
     mean, lowest, highest = (data[name].values - ZERO_CELSIUS for name in
                              ("air_temperature", "air_temperature_min", "air_temperature_max"))  # fmt: skip
     rain = data["precipitation_flux"].values * DAY
     thirst = fao56.reference(mean, lowest, highest, data["shortwave_toa"].values)
     known, told = "computed from the record", "assumed, the record does not tell it"
     elevation, slope, forest, leaves = _LAND[place]
+    months = pd.DatetimeIndex(data["time"].values).month
+    by_month = pd.Series(mean[:, 0]).groupby(months).mean()
+    covers = {f"cover_{name}": (_COVER[place].get(name, 0.0), {"units": "1", "comment": told}) for name in _CLASSES}
     return {
+        **covers,
+        "temperature_mean": (float(mean.mean()), {"units": "degC", "comment": known}),
+        "temperature_spread": (float(by_month.std(ddof=0)), {"units": "degC", "comment": known}),
+        "shortwave_mean": (float(data["shortwave_down"].mean()), {"units": "W m-2", "comment": known}),
+        "deficit_mean": (float(data["vapour_pressure_deficit"].mean()), {"units": "Pa", "comment": known}),
+        "latitude": (float(data["lat"].values[0]), {"units": "degree_north", "comment": "of the place, approximate"}),
         "p_mean": (float(rain.mean()), {"units": "mm day-1", "comment": known}),
         "frac_snow": (float(rain[mean < 0.0].sum() / rain.sum()), {"units": "1", "comment": known}),
         "aridity": (float(thirst.mean() / rain.mean()), {"units": "1", "comment": f"{known}, FAO-56, eq. 52"}),

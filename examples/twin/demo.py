@@ -1,0 +1,121 @@
+"""The twin of the land surface, out of the box: five components, two places, judged by their own observations.
+
+Snow, soil moisture, evapotranspiration, carbon and streamflow run together, with weights that come with their
+packages, on weather that comes with a Python package. Nothing is trained here. Run it with `make demo`, as a script,
+or cell by cell in an editor that knows `# %%`.
+"""
+
+# %% What runs: five names of the registry, each replaceable
+import argparse
+import json
+import logging
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from time import monotonic
+
+import torch
+from judged import METRICS, PLACES, Judged, judge
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from terrahydro import PARTS, draw_budget, draw_fluxes, draw_spread, draw_states, totals, twin, water_budget
+
+from crest_core import registry
+
+parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+for part, usual in PARTS.items():
+    parser.add_argument(f"--{part}", default=usual, metavar="NAME", help="a component of the registry (%(default)s)")
+parser.add_argument("--members", type=int, choices=(1, 2, 3), default=3, help="sets of weights (%(default)s)")
+parser.add_argument("--output", type=Path, default=Path("output/twin"), help="folder of the results (%(default)s)")
+arguments = parser.parse_args([] if "ipykernel" in sys.modules else None)
+
+began = monotonic()
+torch.set_num_threads(1)  # tensors of one cell: threads only cost
+logging.getLogger("matplotlib").setLevel(logging.WARNING)
+console = Console(width=120)
+folder = arguments.output
+parts = {part: getattr(arguments, part) for part in PARTS}
+entries = {entry.name: entry for entry in registry().of_kind("components")}
+listed = Table(title="The twin", show_lines=False)
+for heading in ("part", "component", "what it is", "package"):
+    listed.add_column(heading)
+for part, name in parts.items():
+    entry = entries.get(name)
+    listed.add_row(part, name, entry.summary if entry else "?", entry.distribution if entry else "?")
+console.print(listed)
+console.print(str(twin(**parts).plan()).split("forcing:")[0], markup=False)
+
+
+# %% Run it at both places, with each set of weights, and judge it on years that no training has seen
+def say(judged: Judged) -> None:
+    """Print the scores of a place."""
+    place, scores = judged.place, judged.scores
+    console.print(f"\n[bold]{place.where}[/bold], {place.start} to {place.test[1]}")
+    table = Table(title=f"{place.observed}, {place.test[0]} to {place.test[1]} (end excluded), not seen in training")
+    for heading in ("", *(metric.upper() for metric in METRICS)):
+        table.add_column(heading, justify="left" if heading == "" else "right")
+    flat = scores.isel(cell=0)
+    layers = range(flat.sizes.get("soil_layer", 1))
+    for source in flat["source"].values:
+        for layer in layers:
+            one = flat.sel(source=source)
+            one = one.isel(soil_layer=layer) if "soil_layer" in one.dims else one
+            what = f"{source}, layer {layer + 1}" if len(layers) > 1 else str(source)
+            table.add_row(what, *(f"{float(one[metric]):.3f}" for metric in METRICS))
+    console.print(table)
+    console.print(f"Not verified here: {place.unverified}. Their skill elsewhere: docs/models/how-good.md.")
+    for key in ("source", "remarks"):
+        if key in judged.forcing.attrs:
+            console.print(f"  {key}: {judged.forcing.attrs[key]}", markup=False, highlight=False)
+
+
+ORDER = ("precipitation", "snowfall_correction", "liquid_water", "evapotranspiration", "drained", "runoff", "d_snow",
+         "d_soil", "d_groundwater", "d_channel", "residual_snow", "residual_soil", "residual_streamflow",
+         "residual_soil_and_streamflow", "residual")  # fmt: skip
+members = range(1, arguments.members + 1)
+found = [judge(place, parts, members) for place in track(PLACES, "running both places", console=console)]
+for one in found:
+    say(one)
+
+# %% Where the water went, and what no term explains
+for one in found:
+    budget = water_budget(one.first, one.forcing)
+    yearly = totals(budget)
+    table = Table(title=f"Water of a year [mm], {one.place.name}, first set of weights")
+    table.add_column("")
+    for year in yearly.index:
+        table.add_column(str(year), justify="right")
+    for name in ORDER:
+        if name in yearly:
+            table.add_row(name.replace("_", " "), *(f"{value:.1f}" for value in yearly[name]),
+                          end_section=name in ("runoff", "d_channel"))  # fmt: skip
+    console.print(table)
+    draw_budget(budget, folder / f"{one.place.name}-budget.png", title=f"Where the water went: {one.place.where}")
+
+console.print("A residual is water that a part took in and did not hand on, or the reverse. Snow and soil close by construction;\n"
+              "a streamflow that is learned makes up for rain and evapotranspiration that do not fit the river.")  # fmt: skip
+
+# %% Pictures
+for one in found:
+    name, title = one.place.name, one.place.where
+    seen = {one.place.observed: one.forcing[one.place.observed]}
+    draw_states(one.first, one.forcing, seen, folder / f"{name}-states.png", title=title, shaded=one.place.test)
+    draw_fluxes(one.first, folder / f"{name}-fluxes.png", title=f"{title}; not verified here")
+    one.first.to_netcdf(folder / f"{name}.nc")
+if arguments.members > 1:
+    units = {"soil_moisture": "m3/m3", "runoff_flux": "mm/day"}
+    spreads = {f"{one.place.observed}, {one.place.name}": (one.spread, units[one.place.observed])
+               for one in found if one.spread}  # fmt: skip
+    draw_spread(spreads, folder / "spread.png", title="Does the spread of the members tell their error?")
+    for one in found:
+        if one.spread:
+            console.print(f"{one.place.name}: spread / error of {one.place.observed} {one.spread.ratio:.2f}; "
+                          "1 would be reliable, less is too sure of itself")  # fmt: skip
+
+scores = {one.place.name: {str(source): {metric: one.scores[metric].sel(source=source).values.ravel().tolist()
+                                         for metric in METRICS} for source in one.scores["source"].values}
+          for one in found}  # fmt: skip
+(folder / "scores.json").write_text(json.dumps({"parts": parts, **scores,
+                                                "places": [asdict(one.place) for one in found]}, indent=1))  # fmt: skip
+console.print(f"Results and figures: {folder}\nTime: {monotonic() - began:.0f} s", markup=False)

@@ -1,0 +1,80 @@
+"""The places of the demo, what is observed there, and how a run of the twin is judged by it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import xarray as xr
+from crest_training import Observation, compare, score, score_members
+from terrahydro import SpreadAndError, spread_and_error, together, twin, twin_weather
+
+from crest_core import simulate
+
+METRICS = ("nse", "kge", "rmse")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place, the years that are run there, and the observation that judges them."""
+
+    name: str
+    where: str
+    start: str
+    test: tuple[str, str]
+    """[start, end), seen by no training."""
+    training: tuple[str, str]
+    """What the baselines know."""
+    observed: str
+    unverified: str
+
+    @property
+    def shaded(self) -> tuple[str, str]:
+        return self.test
+
+
+PLACES = (
+    Place("schwingbach", "Schwingbach, Hesse, Germany: weather near Rechtenbach, soil near Vollnkirchen", "2014-01-01",
+          ("2016-01-01", "2017-01-01"), ("2014-01-01", "2016-01-01"), "soil_moisture",
+          "snow, evapotranspiration, carbon and streamflow"),
+    Place("fulda", "Fulda at Grebenau, Germany, 2976 km2", "1979-01-01", ("1986-07-01", "1989-01-01"),
+          ("1979-01-01", "1986-07-01"), "runoff_flux", "snow, soil moisture, evapotranspiration and carbon"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the twin said at a place, and how good it was."""
+
+    place: Place
+    forcing: xr.Dataset
+    members: tuple[xr.Dataset, ...]
+    scores: xr.Dataset
+    """Of the mean of the members and of the baselines (source, *places)."""
+    probabilistic: xr.Dataset | None
+    spread: SpreadAndError | None
+
+    @property
+    def first(self) -> xr.Dataset:
+        """The run of the first member."""
+        return self.members[0]
+
+
+def judge(place: Place, parts: Mapping[str, str], members: Sequence[int]) -> Judged:
+    """Run the twin at a place, once for each member, and score it on the years that no training has seen."""
+    forcing = twin_weather(place.name)
+    runs = tuple(
+        simulate(twin(**parts, member=member), forcing, start=place.start, end=place.test[1], progress=False)
+        for member in members
+    )
+    made = (together(runs) if len(runs) > 1 else runs[0])[[place.observed]]
+    observed = forcing[place.observed]
+    compared = compare(made, None, Observation(place.observed, observed), start=place.test[0], end=place.test[1],
+                       training=place.training)  # fmt: skip
+    spread = probabilistic = None
+    if len(runs) > 1:
+        test = {"time": slice(place.test[0], None)}
+        members_of_test = made[place.observed].sel(test)
+        spread = spread_and_error(members_of_test, observed.sel(time=members_of_test["time"]))
+        probabilistic = score_members(compared)
+    return Judged(place, forcing, runs, score(compared, METRICS), probabilistic, spread)

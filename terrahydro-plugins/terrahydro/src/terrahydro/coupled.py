@@ -1,0 +1,90 @@
+"""twin: the five components of TERRAHydro in one graph, each chosen by its name in the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from inspect import signature
+from typing import Any
+
+import torch
+
+from crest_core import Component, Connection, CouplingError, Graph, registry
+
+PARTS: Mapping[str, str] = {
+    "snow": "snow-lstm-camels",
+    "soil": "soil-bucket-schwingbach",
+    "surface": "et-penman-monteith-ar1",
+    "carbon": "nee-light-response-fluxnet",
+    "streamflow": "streamflow-lstm-fulda",
+}
+"""What stands for each part unless another name is given."""
+
+ROOT_ZONE = "root_zone_soil_moisture"
+MELT_WATER = "liquid_water_flux"
+CONSTANT = "constant_root_zone_soil_moisture"
+"""The forcing in the place of the soil's moisture where there is no feedback."""
+
+
+def twin(
+    *,
+    snow: str = PARTS["snow"],
+    soil: str = PARTS["soil"],
+    surface: str = PARTS["surface"],
+    carbon: str = PARTS["carbon"],
+    streamflow: str = PARTS["streamflow"],
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    root_zone_start: float = 0.3,
+    feedback: bool = True,
+    member: int = 1,
+    generator: torch.Generator | None = None,
+) -> Graph:
+    """Return snow -> melt water -> soil <-> evapotranspiration, carbon; -> streamflow, as one graph.
+
+    Each part is a name of the registry, `settings` its arguments by part. Rain and melt that the snow lets go wet the
+    soil. The soil's moisture of the day before (at first `root_zone_start`, m3 m-3) acts on evapotranspiration and
+    carbon of the day; evapotranspiration dries the soil. Runoff, melt water or moisture feed the streamflow, whatever
+    it takes. Without `feedback` evapotranspiration and carbon see the forcing `constant_root_zone_soil_moisture`. Parts
+    that come with several sets of weights take that of `member`, from 1.
+
+    >>> graph = twin(generator=torch.Generator().manual_seed(1))
+    >>> list(graph.components)
+    ['snow', 'soil', 'surface', 'carbon', 'streamflow']
+    """
+    chosen = {"snow": snow, "soil": soil, "surface": surface, "carbon": carbon, "streamflow": streamflow}
+    given = settings or {}
+    if unknown := sorted(set(given) - set(chosen)):
+        raise CouplingError(f"twin: settings of {unknown}; the parts are {list(chosen)}")
+    components = {part: _made(name, given.get(part, {}), member, generator) for part, name in chosen.items()}
+    return Graph(components, _connections(components, root_zone_start, feedback))
+
+
+def _made(name: str, settings: Mapping[str, Any], member: int, generator: torch.Generator | None) -> Component:
+    """Return the component of a name; one with several sets of weights gets the member, one that draws a generator."""
+    make = registry().load("components", name)
+    known, arguments = signature(make).parameters, dict(settings)
+    if "member" in known:
+        arguments.setdefault("member", member)
+    if generator is not None and "generator" in known:
+        arguments.setdefault("generator", generator)
+    component: Component = make(**arguments)
+    return component
+
+
+def _connections(components: Mapping[str, Component], start: float, feedback: bool) -> list[Connection]:
+    """Return what the names of the fields alone do not tell: melt water has no standard name, and feedback a lag."""
+    inputs = {part: {spec.name for spec in component.inputs} for part, component in components.items()}
+    made = []
+    melts = any(spec.name == MELT_WATER for spec in components["snow"].outputs)
+    if melts and "precipitation_flux" in inputs["soil"]:
+        made.append(Connection(f"snow.{MELT_WATER}", "soil.precipitation_flux"))
+    if melts and MELT_WATER in inputs["streamflow"]:
+        made.append(Connection(f"snow.{MELT_WATER}", f"streamflow.{MELT_WATER}"))
+    for part in ("surface", "carbon"):
+        if ROOT_ZONE not in inputs[part]:
+            continue
+        target = f"{part}.{ROOT_ZONE}"
+        if feedback:
+            made.append(Connection(f"soil.{ROOT_ZONE}", target, lagged=True, initial=start))
+        else:
+            made.append(Connection(f"forcing.{CONSTANT}", target))
+    return made

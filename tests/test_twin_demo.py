@@ -1,0 +1,50 @@
+"""The demo of the twin: its run file is the twin, and the whole runs on what comes with packages."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import xarray as xr
+from crest_run import build_graph, load_run
+from terrahydro import twin
+
+from crest_core.provenance import graph_hash
+
+HERE = Path(__file__).resolve().parent.parent / "examples" / "twin"
+FIGURES = (
+    "schwingbach-states",
+    "schwingbach-fluxes",
+    "schwingbach-budget",
+    "fulda-states",
+    "fulda-fluxes",
+    "fulda-budget",
+)
+
+
+def test_the_run_file_is_the_twin():
+    run = load_run(HERE / "run.yaml")
+    assert graph_hash(build_graph(run)) == graph_hash(twin())
+
+
+@pytest.mark.slow
+def test_the_demo_runs_judges_and_draws(tmp_path):
+    command = [sys.executable, str(HERE / "demo.py"), "--members", "2", "--output", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    for said in (
+        "not seen in training",
+        "Not verified here: snow, evapotranspiration, carbon",
+        "how-good.md",
+        "residual",
+    ):
+        assert said in done.stdout
+    for name in (*FIGURES, "spread"):
+        assert (tmp_path / f"{name}.png").stat().st_size > 10_000
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert scores["fulda"]["model"]["nse"][0] > scores["fulda"]["climatology"]["nse"][0]
+    with xr.open_dataset(tmp_path / "schwingbach.nc") as run:
+        assert run.sizes["time"] == 1096
