@@ -5,11 +5,12 @@
 
 Forcing of the day itself is observed, not forecast. In training, gaps are cut into the lagged runoff at random, and
 what was observed before the training period is not told; in the test its own gaps remain. The baseline to look at is
-persistence, which knows as much of the river. Settings were chosen on the validation years
-(--phase validate), with samples every 60 days: of 3 epochs 0.816 with a tenth of the lagged runoff held out, 0.824 with
-a fiftieth, 0.827 with runoff carried past the network, too; of 6 epochs 0.835 without and 0.837 with it. The test was
-looked at before: 0.841 and 0.835 of 5 epochs with a tenth held out (the first knew one day of the test), 0.833 of 8 with a
-fiftieth, all without carrying. What the record holds came last, whatever it is.
+persistence, which knows as much of the river.
+
+Settings were chosen on the validation years (--phase validate), with samples every 60 days: of 3 epochs 0.816 with a
+tenth of the lagged runoff held out, 0.824 with a fiftieth, 0.827 with runoff carried past the network, too; of 6 epochs
+0.835 without and 0.837 with it. The test was looked at before: 0.841 and 0.835 of 5 epochs with a tenth held out (the
+first knew one day of the test), 0.833 of 8 with a fiftieth, all without carrying. The record holds what came last.
 """
 
 from __future__ import annotations

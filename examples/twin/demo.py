@@ -93,8 +93,10 @@ for one in found:
     console.print(table)
     draw_budget(budget, folder / f"{one.place.name}-budget.png", title=f"Where the water went: {one.place.where}")
 
-console.print("A residual is water that a part took in and did not hand on, or the reverse. Snow and soil close by construction;\n"
-              "a streamflow that is learned makes up for rain and evapotranspiration that do not fit the river.")  # fmt: skip
+console.print(
+    "A residual is water that a part took in and did not hand on, or the reverse. Snow and soil close by construction;\n"
+    "a learned streamflow makes up for rain and evapotranspiration that do not fit the river."
+)
 
 # %% Pictures
 for one in found:
