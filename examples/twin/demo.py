@@ -94,7 +94,7 @@ for one in found:
     draw_budget(budget, folder / f"{one.place.name}-budget.png", title=f"Where the water went: {one.place.where}")
 
 console.print(
-    "A residual is water that a part took in and did not hand on, or the reverse. Snow and soil close by construction;\n"
+    "A residual is water that a part took and did not pass on, or the reverse; snow and soil close by construction,\n"
     "a learned streamflow makes up for rain and evapotranspiration that do not fit the river."
 )
 
