@@ -120,20 +120,25 @@ def scored(arm: str, made: Mapping[str, xr.Dataset], towers: TowerSet) -> Scored
 def table(found: Experiment, towers: TowerSet, seeds: Sequence[int]) -> str:
     """Return the tables in Markdown: over all towers with the spread over seeds, then NSE by tower."""
     head = [f"{metric.upper()} of {name}" for name in NAMES.values() for metric in METRICS]
-    lines = [f"{towers.source}, scored from {', '.join(f'{one} {day.date()}' for one, day in towers.split.items())} "
-             f"on, seeds {', '.join(map(str, seeds))}; means over towers, RMSE in "
-             f"{', '.join(UNITS.values())}.", "", f"| | {' | '.join(head)} |", "|---|" + "---|" * len(head)]  # fmt: skip
+    since = ", ".join(f"{one} {day.date()}" for one, day in towers.split.items())
+    lines = [f"{towers.source}, scored from {since} on, seeds {', '.join(map(str, seeds))}; means over towers, RMSE in "
+             f"{', '.join(UNITS.values())}.", "", *row("", head), "|---|" + "---|" * len(head)]  # fmt: skip
     known = {(one.target, one.arm, one.metric): one for one in found.scores}
     arms = [arm for arm in (*ARMS, *BASELINES) if (MOISTURE, arm, "nse") in known]
     for arm in arms:
         cells = [cell(known[target, arm, metric]) for target in NAMES for metric in METRICS]
-        lines.append(f"| {arm} | " + " | ".join(cells) + " |")
+        lines += row(arm, cells)
     head = [f"{name} {tower}" for name in NAMES.values() for tower in towers.ids]
-    lines += ["", "NSE by tower:", "", f"| | {' | '.join(head)} |", "|---|" + "---|" * len(head)]
+    lines += ["", "NSE by tower:", "", *row("", head), "|---|" + "---|" * len(head)]
     for arm in arms:
         cells = [f"{value:.2f}" for target in NAMES for value in known[target, arm, "nse"].by_tower]
-        lines.append(f"| {arm} | " + " | ".join(cells) + " |")
+        lines += row(arm, cells)
     return "\n".join([*lines, "", f"Event drawn: {found.event}.", ""])
+
+
+def row(first: str, cells: Sequence[str]) -> list[str]:
+    """Return one row of a table."""
+    return [f"| {first} | {' | '.join(cells)} |"]
 
 
 def cell(one: Scores) -> str:

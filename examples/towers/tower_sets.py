@@ -106,8 +106,8 @@ def with_daily(data: xr.Dataset) -> xr.Dataset:
 
 def whole(data: xr.Dataset) -> xr.Dataset:
     """Return the towers with weather that has no gaps within the record of each: interpolated in time, and no rain."""
-    there = data["air_temperature"].notnull()
-    inside = there.cumsum("time").where(there.isel(time=slice(None, None, -1)).cumsum("time") > 0, 0) > 0
+    temperature = data["air_temperature"]
+    inside = temperature.ffill("time").notnull() & temperature.bfill("time").notnull()
     for name in (*WEATHER, *OTHERS):
         filled = data[name].fillna(0.0) if name == "precipitation_flux" else data[name].interpolate_na("time")
         data[name] = filled.ffill("time").bfill("time").where(inside).assign_attrs(data[name].attrs)
