@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import xarray as xr
+from boosting import boosted
 from crest_training import Observation, score
 from crest_training import compare as beside
 from drought import choose, draw
@@ -31,7 +32,10 @@ from tower_stages import ALONE, ARMS, TWO_WAY_TUNED, Plan, Stages, predictions
 from crest_core import CrestError
 
 METRICS = ("nse", "rmse")
-BASELINES = ("climatology", "persistence")
+BOOSTING = "gradient boosting"
+BASELINES = ("climatology", BOOSTING, "persistence")
+BESIDE = ("climatology", "persistence")
+"""Baselines that come with the comparison of any model."""
 NAMES = {MOISTURE: "soil moisture", ET: "ET", NEE: "NEE"}
 UNITS = {MOISTURE: "m3 m-3", ET: "mm/day", NEE: "g C m-2 day-1"}
 Scored = dict[tuple[str, str, str], list[float]]
@@ -85,6 +89,8 @@ def run(
             for key, by_tower in scored(arm, made, towers).items():
                 held.setdefault(key, []).append(by_tower)
         seconds |= {f"seed {seed}, {stage}": spent for stage, spent in stages.seconds.items()}
+    for key, by_tower in scored(BOOSTING, boosted(towers), towers).items():
+        held.setdefault(key, []).append(by_tower)
     scores = [
         Scores(*key, tuple(float(np.mean(one)) for one in found), tuple(np.mean(found, axis=0).tolist()))
         for key, found in held.items()
@@ -98,7 +104,7 @@ def run(
 
 
 def scored(arm: str, made: Mapping[str, xr.Dataset], towers: TowerSet) -> Scored:
-    """Return metrics by tower of an arm, and of the baselines beside the first arm."""
+    """Return metrics by tower of an arm, or of all baselines where it is gradient boosting."""
     found: Scored = {}
     for target in TARGETS:
         observed = ET_OF_SOIL if target == ET else target
@@ -110,7 +116,7 @@ def scored(arm: str, made: Mapping[str, xr.Dataset], towers: TowerSet) -> Scored
                               end=days[-1] + np.timedelta64(1, "D"), training=(days[0], split))  # fmt: skip
             values = score(compared, METRICS)
             for metric in METRICS:
-                for source in ("model", *(BASELINES if arm == ALONE else ())):
+                for source in ("model", *(BESIDE if arm == BOOSTING else ())):
                     name = arm if source == "model" else source
                     number = values[metric].sel(source=source).values.item()
                     found.setdefault((target, name, metric), []).append(number)
