@@ -19,7 +19,9 @@ from crest_core import CrestError
 from crest_core import Sizes as Shape
 
 FOLDER = packages.ROOT / "examples" / "towers"
-NAMES = ("tower_models", "made_up_towers", "tower_sets", "tower_stages", "drought", "boosting", "compare")
+BENCHMARKS = packages.ROOT / "benchmarks"
+NAMES = ("tower_models", "made_up_towers", "tower_sets", "tower_stages", "drought", "boosting", "compare",
+         "skill_towers_coupled")  # fmt: skip
 SOIL, ET_OF_SOIL = "root_zone_soil_moisture", "water_evapotranspiration_flux"
 
 
@@ -27,12 +29,13 @@ SOIL, ET_OF_SOIL = "root_zone_soil_moisture", "water_evapotranspiration_flux"
 def modules() -> Iterator[dict[str, ModuleType]]:
     """The modules of the example, by name; they are forgotten afterwards."""
     before, threads = set(sys.modules), torch.get_num_threads()
-    sys.path.insert(0, str(FOLDER))
+    path = list(sys.path)
+    sys.path[:0] = [str(FOLDER), str(BENCHMARKS)]
     yield {name: importlib.import_module(name) for name in NAMES}
-    sys.path.remove(str(FOLDER))
+    sys.path[:] = path
     torch.set_num_threads(threads)
     for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(FOLDER)):
+        if str(getattr(sys.modules[name], "__file__", "")).startswith((str(FOLDER), str(BENCHMARKS))):
             del sys.modules[name]
 
 
@@ -175,6 +178,24 @@ def test_boosting_beats_the_climatology_where_weather_makes_the_fluxes(modules):
     for target in ("evapotranspiration", "net_ecosystem_exchange"):
         ours, usual = (np.mean(found[target, one, "nse"]) for one in (compare.BOOSTING, "climatology"))
         assert ours > usual + 0.1
+
+
+def test_records_have_the_score_beside_that_of_the_model_alone(modules):
+    compare, skill = modules["compare"], modules["skill_towers_coupled"]
+    arms = ("alone", "two-way, tuned", *compare.BASELINES)
+    scores = [
+        compare.Scores(target, arm, metric, (0.1 * place, 0.2 * place), (0.5, float("nan")))
+        for target in compare.TARGETS
+        for place, arm in enumerate(arms)
+        for metric in compare.METRICS
+    ]
+    found = skill.records(compare.Experiment(scores, "", {}), {"towers": ["A", "B"], "seeds": [1, 2]})
+    names = [one["name"].removeprefix("skill.towers-coupled.") for one in found]
+    kinds = ("alone", "two-way-tuned")
+    assert names == [f"{target}.{arm}" for target in ("soil-moisture", "et", "nee") for arm in kinds]
+    assert (found[1]["value"], found[1]["baseline"], found[1]["baseline_value"]) == (0.15, "alone", 0.0)
+    assert found[1]["by_seed"] == [0.1, 0.2] and found[1]["nse_by_tower"] == {"A": 0.5, "B": None}
+    assert found[0]["baselines"] == {"climatology": 0.3, "gradient boosting": 0.45, "persistence": 0.6}
 
 
 def test_an_absent_folder_is_told(modules, tmp_path):
