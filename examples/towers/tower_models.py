@@ -35,7 +35,7 @@ class Sizes:
     """Of all networks alike."""
 
     hidden: int = 32
-    dropout: float = 0.2
+    dropout: float = 0.4
 
 
 def component(part: str, sizes: Sizes, seed: int) -> Component:

@@ -46,9 +46,9 @@ Parts = dict[str, Component]
 class Plan:
     """How long and how fast; every arm has the same number of epochs of the same samples."""
 
-    first: int = 25
+    first: int = 20
     """Epochs of each component apart, or of the stitched ones together."""
-    further: int = 10
+    further: int = 8
     """Epochs after them: on as before, or all three targets through a graph."""
     steps: int = 180
     spin_up: int = 180
