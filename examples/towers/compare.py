@@ -29,7 +29,7 @@ from tower_models import ET, ET_OF_SOIL, MOISTURE, NEE, TARGETS, Sizes
 from tower_sets import TowerSet, flux_towers, invented
 from tower_stages import ALONE, ARMS, TWO_WAY_TUNED, Plan, Stages, predictions
 
-from crest_core import CrestError
+from crest_core import Component, CrestError
 
 METRICS = ("nse", "rmse")
 BOOSTING = "gradient boosting"
@@ -84,7 +84,7 @@ def run(
     for seed in seeds:
         stages = Stages(towers, sizes, plan, seed, folder / f"seed-{seed}")
         for arm, models in stages.models(arms).items():
-            made = {one: predictions(models, towers, one) for one in towers.ids}
+            made = {one: predicted(stages.folder / f"{arm}.{one}.nc", models, towers, one) for one in towers.ids}
             drawn.setdefault(arm, []).append(made[event.tower])
             for key, by_tower in scored(arm, made, towers).items():
                 held.setdefault(key, []).append(by_tower)
@@ -101,6 +101,17 @@ def run(
     (folder / "table.md").write_text(table(found, towers, seeds), encoding="utf-8")
     (folder / "scores.json").write_text(json.dumps(asdict(found), indent=1), encoding="utf-8")
     return found
+
+
+def predicted(path: Path, models: Mapping[str, Component], towers: TowerSet, tower: str) -> xr.Dataset:
+    """Return what an arm predicts at a tower, from a file where a run before left it."""
+    if path.exists():
+        return xr.load_dataset(path, engine="h5netcdf")
+    made = predictions(models, towers, tower).load()
+    part = path.with_suffix(".part")
+    made.to_netcdf(part, engine="h5netcdf")
+    part.replace(path)
+    return made
 
 
 def scored(arm: str, made: Mapping[str, xr.Dataset], towers: TowerSet) -> Scored:
