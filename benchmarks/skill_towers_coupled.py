@@ -5,9 +5,12 @@
                                     of all, mean over seeds; TARGET is soil-moisture, et or nee, ARM is alone, one-way,
                                     one-way-tuned, two-way, two-way-tuned or cross-stitch
 
+  skill.towers-drought.TARGET.ARM   the same by models that were trained on US-AR1 until the end of 2010 only: its drought
+                                    of 2011, and 2012, are among what is scored
+
   python benchmarks/skill_towers_coupled.py --phase validate      # to choose settings, without a look at the test
   python benchmarks/skill_towers_coupled.py --seed 1              # then --seed 1 2 3; a run that was stopped goes on
-  python benchmarks/skill_towers_coupled.py --phase drought --seed 1 2 3      # the picture of 2011 at US-AR1
+  python benchmarks/skill_towers_coupled.py --phase drought --seed 1 2 3 --arm alone "two-way, tuned"   # and a picture
 
 Data: the folders flux_towers and fluxnet2015 of CREST_DATA_DIR. US-Wkg and CH-Lae come from extractions under licences
 that allow results and no weights to be passed on. Baselines in each record: climatology of the training part, gradient
@@ -34,7 +37,8 @@ from compare import BASELINES, Experiment, Scores, arguments, experiment
 from tower_models import ET, MOISTURE, NEE
 from tower_stages import ALONE, ARMS
 
-NAME = "skill.towers-coupled"
+NAMES = {"test": "skill.towers-coupled", "drought": "skill.towers-drought"}
+"""Of the records that are kept, by phase."""
 SHORT = {MOISTURE: "soil-moisture", ET: "et", NEE: "nee"}
 
 
@@ -52,7 +56,7 @@ def record(known: dict[tuple[str, str, str], Scores], target: str, arm: str, fac
     baseline = "climatology" if arm == ALONE else ALONE
     spread = None if score.spread is None else rounded(score.spread)
     return {
-        "name": f"{NAME}.{SHORT[target]}.{arm.replace(', ', '-')}", "value": rounded(score.mean), "unit": "mean NSE",
+        "name": f"{NAMES.get(facts['phase'], NAMES['test'])}.{SHORT[target]}.{arm.replace(', ', '-')}", "value": rounded(score.mean), "unit": "mean NSE",
         "ratio": None, "interval": None, "baseline": baseline,
         "baseline_value": rounded(known[target, baseline, "nse"].mean), "gate": None, "verdict": "undecided",
         "spread": spread, "by_seed": [rounded(one) for one in score.by_seed],
@@ -70,7 +74,7 @@ def rounded(value: float) -> float | None:
 
 
 def main() -> None:
-    """Run the experiment, print a line for each arm and keep the lines of a test."""
+    """Run the experiment, print a line for each arm and keep those of a test or a drought."""
     given = arguments(doc=__doc__)
     with tempfile.TemporaryDirectory() as scratch:
         given.folder = Path(scratch) if given.quick else given.folder
@@ -85,7 +89,7 @@ def main() -> None:
     for one in records(found, facts):
         line = json.dumps(one)
         print(line)
-        if not given.quick and given.phase == "test":
+        if not given.quick and given.phase in NAMES:
             put_down(line)
 
 

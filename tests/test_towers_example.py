@@ -189,7 +189,9 @@ def test_records_have_the_score_beside_that_of_the_model_alone(modules):
         for place, arm in enumerate(arms)
         for metric in compare.METRICS
     ]
-    found = skill.records(compare.Experiment(scores, "", {}), {"towers": ["A", "B"], "seeds": [1, 2]})
+    found = skill.records(compare.Experiment(scores, "", {}), {"towers": ["A", "B"], "phase": "test"})
+    drought = skill.records(compare.Experiment(scores, "", {}), {"towers": ["A", "B"], "phase": "drought"})
+    assert drought[0]["name"] == "skill.towers-drought.soil-moisture.alone"
     names = [one["name"].removeprefix("skill.towers-coupled.") for one in found]
     kinds = ("alone", "two-way-tuned")
     assert names == [f"{target}.{arm}" for target in ("soil-moisture", "et", "nee") for arm in kinds]
