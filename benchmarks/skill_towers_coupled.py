@@ -5,8 +5,8 @@
                                     of all, mean over seeds; TARGET is soil-moisture, et or nee, ARM is alone, one-way,
                                     one-way-tuned, two-way, two-way-tuned or cross-stitch
 
-  skill.towers-drought.TARGET.ARM   the same by models that were trained on US-AR1 until the end of 2010 only: its drought
-                                    of 2011, and 2012, are among what is scored
+  skill.towers-drought.TARGET.ARM   the same by models that were trained on US-AR1 until the end of 2010 only: its
+                                    drought of 2011, and 2012, are among what is scored
 
   python benchmarks/skill_towers_coupled.py --phase validate      # to choose settings, without a look at the test
   python benchmarks/skill_towers_coupled.py --seed 1              # then --seed 1 2 3; a run that was stopped goes on
@@ -55,8 +55,9 @@ def record(known: dict[tuple[str, str, str], Scores], target: str, arm: str, fac
     score, error = known[target, arm, "nse"], known[target, arm, "rmse"]
     baseline = "climatology" if arm == ALONE else ALONE
     spread = None if score.spread is None else rounded(score.spread)
+    name = f"{NAMES.get(facts['phase'], NAMES['test'])}.{SHORT[target]}.{arm.replace(', ', '-')}"
     return {
-        "name": f"{NAMES.get(facts['phase'], NAMES['test'])}.{SHORT[target]}.{arm.replace(', ', '-')}", "value": rounded(score.mean), "unit": "mean NSE",
+        "name": name, "value": rounded(score.mean), "unit": "mean NSE",
         "ratio": None, "interval": None, "baseline": baseline,
         "baseline_value": rounded(known[target, baseline, "nse"].mean), "gate": None, "verdict": "undecided",
         "spread": spread, "by_seed": [rounded(one) for one in score.by_seed],
