@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 
 from crest_core import conversion
@@ -142,7 +143,8 @@ def _finish(figure: Figure, axes: Any, title: str, shaded: tuple[str, str] | Non
     for axis in axes:
         axis.grid(alpha=0.25)
         if shaded:
-            axis.axvspan(np.datetime64(shaded[0]), np.datetime64(shaded[1]), color="#f0e442", alpha=0.15)
+            start, end = (float(date2num(np.datetime64(day))) for day in shaded)
+            axis.axvspan(start, end, color="#f0e442", alpha=0.15)
     figure.suptitle(title)
 
 

@@ -46,10 +46,13 @@ def twin_weather(
     if place not in PLACES:
         raise ForcingError(f"twin-weather: place {place!r}; expected one of {list(PLACES)}")
     data = _schwingbach() if place == "schwingbach" else _fulda()
-    made = {name: (("cell",), [value], attributes) for name, (value, attributes) in _land(place, data).items()}
+    made = {
+        name: xr.Variable(("cell",), [value], attributes) for name, (value, attributes) in _land(place, data).items()
+    }
     constant = np.full(data["precipitation_flux"].shape, constant_root_zone)
-    made[CONSTANT] = (("time", "cell"), constant, {**_POINT, "comment": "a constant, for a twin without feedback"})
-    return _without(data.assign({name: xr.Variable(*one) for name, one in made.items()}), leave_out)
+    told = {**_POINT, "comment": "a constant, for a twin without feedback"}
+    made[CONSTANT] = xr.Variable(("time", "cell"), constant, told)
+    return _without(data.assign(made), leave_out)
 
 
 def _without(data: xr.Dataset, periods: Sequence[Sequence[str | date]]) -> xr.Dataset:
