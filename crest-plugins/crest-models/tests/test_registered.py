@@ -251,6 +251,16 @@ def test_code_that_was_changed_is_told(saved, monkeypatch):
     assert "(1.0 is installed, 0.9 was saved)" in told and "take pond-package==0.9 as it was, or train it again" in told
 
 
+def test_the_bytes_of_a_library_that_a_package_compiles_are_not_its_code(saved, monkeypatch):
+    """Each machine compiles other bytes: a folder would load on the machine that made it and on no other."""
+    kind = registry().load("components", "pond")
+    usual = kind.extra_repr
+    monkeypatch.setattr(kind, "extra_repr", lambda self: f"{usual(self)}, sha256 {'ab' * 32}")
+    load_model(saved)
+    monkeypatch.setattr(kind, "extra_repr", lambda self: f"{usual(self)}, library pond 2.0")
+    assert "is built otherwise than the one that was saved" in fault(saved)
+
+
 def test_what_explains_a_field_is_not_what_it_is(saved):
     load_model(edit(saved, "doc: in", "doc: rain on the pond"))
 

@@ -1,4 +1,4 @@
-"""Registers the twin and the places that it runs at out of the box; imports nothing heavy."""
+"""Registers weights of the twin and the places that it runs at out of the box; imports nothing heavy."""
 
 from crest_core.hookspecs import Register, hookimpl
 
@@ -7,12 +7,7 @@ CREST_API = "1"
 
 @hookimpl
 def register_components(register: Register) -> None:
-    """Register the twin, a graph that is a component, parts with weights found inside it, and a network beside it."""
-    register(
-        "terrahydro",
-        "terrahydro.coupled:twin",
-        summary="Snow, soil moisture, evapotranspiration, carbon and streamflow coupled, each replaceable by name",
-    )
+    """Register parts with weights found inside the twin, and a network to compare its coupling with."""
     register(
         "soil-bucket-schwingbach",
         "terrahydro.shipped:soil_bucket_schwingbach",
