@@ -184,26 +184,6 @@ def usual(training: xr.Dataset, test: xr.Dataset) -> np.ndarray:
     return answers
 
 
-def scores(simulated: np.ndarray, observed: np.ndarray) -> dict[str, float]:
-    """Return R2 = 1 - SSE / SST over all good days of all sites, its median over sites, RMSE, and what they are of."""
-    seen = np.isfinite(simulated) & np.isfinite(observed)
-    error, truth = (simulated - observed)[seen], observed[seen]
-    by_site = []
-    for cell in range(observed.shape[1]):
-        one = seen[:, cell]
-        if one.sum() >= 100:
-            value = observed[one, cell]
-            spread = ((value - value.mean()) ** 2).sum()
-            by_site.append(1.0 - ((simulated[one, cell] - value) ** 2).sum() / spread)
-    return {
-        "r2": float(1.0 - (error**2).sum() / ((truth - truth.mean()) ** 2).sum()),
-        "r2_median_of_sites": float(np.median(by_site)),
-        "rmse": float(np.sqrt((error**2).mean())),
-        "days": int(seen.sum()),
-        "sites": len(by_site),
-    }
-
-
 def facts(plan: Plan) -> dict[str, Any]:
     """Return the settings for the record."""
     return asdict(plan)
