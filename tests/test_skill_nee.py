@@ -104,3 +104,16 @@ def test_a_quick_run_ends_in_records_of_the_same_days(nee, monkeypatch, capsys):
     assert [one["name"] for one in lines] == ["skill.nee.light-response", "skill.nee.light-response.ensemble"]
     assert all(np.isfinite(one["value"]) and one["part"] == "made-up sites" for one in lines)
     assert {one["days"] for one in lines[0]["baseline_scores"].values()} == {lines[1]["scores"]["days"]}
+
+
+def test_records_tell_what_sites_that_nothing_was_chosen_on_say():
+    files = sorted((FOLDER / "results" / "skill").glob("nee.*.json"))
+    assert len(files) == 4
+    for file in files:
+        record = json.loads(file.read_text(encoding="utf-8"))
+        assert record["name"] == f"skill.{file.stem}" and record["part"] == "sites left out"
+        assert record["seeds"] == [1, 2, 3] and record["folds"] == [0, 1, 2, 3, 4]
+        held = [record["scores"]] if file.stem.endswith("ensemble") else list(record["scores"].values())
+        held += list(record["baseline_scores"].values())
+        assert {one["days"] for one in held} == {357190}
+        assert {one["sites_not_chosen_on"]["sites"] for one in held} == {116}
