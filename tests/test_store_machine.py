@@ -202,7 +202,7 @@ COMMON = {
 
 
 def test_a_stored_run_and_its_model_never_diverge():
-    run_state_machine_as_test(StoredRun, settings=settings(max_examples=20, stateful_step_count=15, **COMMON))
+    run_state_machine_as_test(StoredRun, settings=settings(max_examples=10, stateful_step_count=15, **COMMON))
 
 
 @pytest.mark.slow

@@ -65,7 +65,7 @@ def test_a_keras_that_loses_digits_in_another_way_is_refused():
 @pytest.mark.parametrize(
     "laws",
     [
-        "(laws and gradients and lstm) or gives_what_keras or process_is_left",
+        "gives_what_keras or process_is_left",
         pytest.param("laws and not images and not window and not (gradients and one_column)", marks=pytest.mark.slow),
     ],
     ids=["some", "all"],
