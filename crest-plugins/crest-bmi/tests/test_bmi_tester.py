@@ -70,7 +70,9 @@ def run_tester(name, config, folder):
 @pytest.mark.parametrize(
     ("name", "config"),
     [
-        ("Coupled", "dtype: float64"),
+        pytest.param(
+            "Coupled", "dtype: float64", marks=pytest.mark.slow
+        ),  # in examples/mixed a graph is tested in the fast part
         pytest.param("Lumped", "cells: 1", marks=pytest.mark.slow),
         pytest.param("HBV", "cells: 3", marks=pytest.mark.slow),
     ],

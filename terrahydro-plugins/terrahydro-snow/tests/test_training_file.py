@@ -17,7 +17,7 @@ def test_its_periods_follow_each_other():
 
 
 @needs_data
-@pytest.mark.parametrize("model", ["snow-lstm", "snow-degree-day"])
+@pytest.mark.parametrize("model", ["snow-lstm", pytest.param("snow-degree-day", marks=pytest.mark.slow)])
 def test_a_model_is_trained_and_leaves_a_model_folder(tmp_path, model):
     basins = Path(DATA) / "camels_us"
     (tmp_path / "two.txt").write_text("06614800\n12115000\n", encoding="utf-8")
