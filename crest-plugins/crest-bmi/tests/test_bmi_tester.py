@@ -67,15 +67,9 @@ def run_tester(name, config, folder):
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.slow  # the fast part has that of a graph in examples/mixed
 @pytest.mark.parametrize(
-    ("name", "config"),
-    [
-        pytest.param(
-            "Coupled", "dtype: float64", marks=pytest.mark.slow
-        ),  # in examples/mixed a graph is tested in the fast part
-        pytest.param("Lumped", "cells: 1", marks=pytest.mark.slow),
-        pytest.param("HBV", "cells: 3", marks=pytest.mark.slow),
-    ],
+    ("name", "config"), [("Coupled", "dtype: float64"), ("Lumped", "cells: 1"), ("HBV", "cells: 3")]
 )
 def test_bmi_tester_of_csdms_passes(name, config, tmp_path):
     status, text = run_tester(name, config, tmp_path)
