@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import pi
+from math import e, pi
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +64,7 @@ def tower_weather(
     fields |= {spec.name: _in_units(observed, spec) for spec in FLUXES if spec.name in observed}
     data = xr.Dataset(fields, attrs=held.attrs)
     celsius, day = data["air_temperature"], data["time"].dt.dayofyear
-    saturated = 610.8 * np.e ** (17.27 * celsius / (celsius + 237.3))  # FAO-56 eq. 11
+    saturated = 610.8 * e ** (17.27 * celsius / (celsius + 237.3))  # FAO-56 eq. 11
     made: dict[str, xr.DataArray] = {
         "vapour_pressure": (saturated - data["vapour_pressure_deficit"]).clip(min=DRIEST),
         "shortwave_toa": toa_radiation(data["lat"], day).transpose("time", "cell"),
