@@ -21,7 +21,7 @@ from rich.progress import track
 from rich.table import Table
 from terrahydro import PARTS, draw_budget, draw_fluxes, draw_spread, draw_states, totals, twin, water_budget
 
-from crest_core import registry
+from crest_core import CrestError, registry
 
 parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
 for part, usual in PARTS.items():
@@ -44,7 +44,10 @@ for part, name in parts.items():
     entry = entries.get(name)
     listed.add_row(part, name, entry.summary if entry else "?", entry.distribution if entry else "?")
 console.print(listed)
-console.print(str(twin(**parts).plan()).split("forcing:")[0], markup=False)
+try:
+    console.print(str(twin(**parts).plan()).split("forcing:")[0], markup=False)
+except CrestError as error:
+    sys.exit(f"demo: {error}")
 
 
 # %% Run it at both places, with each set of weights, and judge it on years that no training has seen

@@ -83,6 +83,12 @@ def test_the_loop_is_soil_and_surface_and_the_rest_runs_as_sequences():
     assert "loop" not in open_plan
 
 
+def test_a_streamflow_whose_runoff_no_soil_hands_over_is_refused():
+    told = r"'streamflow-routing' takes \['surface_runoff', 'subsurface_runoff'\], which soil 'soil-lstm' does not hand"
+    with pytest.raises(CouplingError, match=told):
+        made(soil="soil-lstm", settings={"soil": {"hidden": 4}})
+
+
 def test_settings_of_no_part_and_members_that_are_not_there_are_refused():
     with pytest.raises(
         CouplingError, match=r"twin: settings of \['ocean'\]; the parts are \['snow', 'soil', 'surface'"

@@ -21,6 +21,7 @@ PARTS: Mapping[str, str] = {
 
 ROOT_ZONE = "root_zone_soil_moisture"
 MELT_WATER = "liquid_water_flux"
+RUNOFF = ("surface_runoff", "subsurface_runoff")
 CONSTANT = "constant_root_zone_soil_moisture"
 """The forcing in the place of the soil's moisture where there is no feedback."""
 
@@ -55,7 +56,19 @@ def twin(
     if unknown := sorted(set(given) - set(chosen)):
         raise CouplingError(f"twin: settings of {unknown}; the parts are {list(chosen)}")
     components = {part: _made(name, given.get(part, {}), member, generator) for part, name in chosen.items()}
+    _check_runoff(chosen, components)
     return Graph(components, _connections(components, root_zone_start, feedback))
+
+
+def _check_runoff(chosen: Mapping[str, str], components: Mapping[str, Component]) -> None:
+    """Raise CouplingError where the streamflow asks for runoff that the soil does not hand over: no weather has it."""
+    given = {spec.name for spec in components["soil"].outputs}
+    lacking = [spec.name for spec in components["streamflow"].inputs if spec.name in RUNOFF and spec.name not in given]
+    if lacking:
+        raise CouplingError(
+            f"twin: streamflow {chosen['streamflow']!r} takes {lacking}, which soil {chosen['soil']!r} does not hand "
+            "over; choose a soil that does, such as soil-bucket, or a streamflow that does without, such as streamflow-lstm"
+        )
 
 
 def _made(name: str, settings: Mapping[str, Any], member: int, generator: torch.Generator | None) -> Component:
