@@ -67,7 +67,7 @@ def _check_runoff(chosen: Mapping[str, str], components: Mapping[str, Component]
     if lacking:
         raise CouplingError(
             f"twin: streamflow {chosen['streamflow']!r} takes {lacking}, which soil {chosen['soil']!r} does not hand "
-            "over; choose a soil that does, such as soil-bucket, or a streamflow that does without, such as streamflow-lstm"
+            "over; choose a soil that does, such as soil-bucket, or a streamflow without, such as streamflow-lstm"
         )
 
 
