@@ -18,7 +18,7 @@ from crest_core import Component, Sizes, Tensors, registry
 DRIVERS = ("air_temperature", "vapour_pressure", "vapour_pressure_deficit", "wind_speed", "shortwave_down",
            "shortwave_toa", "root_zone_soil_moisture", "precipitation_flux", "air_pressure")  # fmt: skip
 MODELS = {"hybrid": "et-penman-monteith", "pure": "et-network"}
-LEARNED = ("albedo",)  # of the hybrid, by its network
+LEARNED = ("albedo", "aerodynamic_factor", "max_conductance")  # of the hybrid, by its network
 MEMORY, HIDDEN, DROPOUT = 32, 16, 0.4
 SPIN_UP, SCORED = 90, 365  # days of a window
 TRAINED, VALIDATED = 0.7, 0.8  # share of a tower's days before the test, and of those before the validation

