@@ -16,7 +16,8 @@ the training days of the split in time. All inputs of a tower are known in every
 Baselines: climatology of the day of the year, and scikit-learn's HistGradientBoostingRegressor on the same inputs and
 their means over 7, 30 and 90 days.
 The test was looked at three times: at first the hybrid had no net radiation to learn from, which left it half of what
-is measured, and the pure one 300 updates at twice the rate; then the hybrid learned its albedo alone. A stopped run goes on: checkpoints and results lie in --keep.
+is measured, and the pure one 300 updates at twice the rate; then the hybrid learned its albedo alone. A stopped run
+goes on: checkpoints and results lie in --keep.
 """
 
 from __future__ import annotations
