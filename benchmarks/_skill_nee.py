@@ -38,6 +38,7 @@ class Plan:
 
     kind: str
     hidden: int = 64
+    direct: int = 32
     dropout: float = 0.3
     noise: float = 0.3
     epochs: int = 6
@@ -96,8 +97,8 @@ def trained(plan: Plan, data: xr.Dataset, seed: int, folder: Path) -> tuple[Comp
         return torch.Generator().manual_seed(int.from_bytes(digest[:7]))
 
     model = registry().load("components", f"nee-{plan.kind}")(
-        hidden=plan.hidden, dropout=plan.dropout, drivers=WEATHER, attributes=STATIC, attribute_noise=plan.noise,
-        generator=generator("weights"),
+        hidden=plan.hidden, direct=plan.direct, dropout=plan.dropout, drivers=WEATHER, attributes=STATIC,
+        attribute_noise=plan.noise, generator=generator("weights"),
     )  # fmt: skip
     inputs = [spec.name for spec in model.inputs]
     data = thinned(data, plan.years, seed)

@@ -127,6 +127,21 @@ def test_the_scaling_travels_with_the_weights(kind):
     assert graph_hash(Graph({"carbon": one})) != graph_hash(Graph({"carbon": made(kind)}))
 
 
+@pytest.mark.parametrize("kind", MODELS)
+def test_what_a_day_asks_for_need_not_go_through_the_memory(kind):
+    model, inputs = made(kind, direct=5), weather()
+    with torch.no_grad():
+        model.lstm.get_parameter("weight_ih_l0").zero_()  # the memory sees nothing
+        other = inputs | {"vapour_pressure_deficit": inputs["vapour_pressure_deficit"] + 500.0}
+        changed = run(model, inputs)[GPP] != run(model, other)[GPP]
+    assert bool(changed.any())
+    assert sum(one.numel() for one in made(kind).parameters()) < sum(one.numel() for one in model.parameters())
+    with torch.no_grad():
+        blind = made(kind)
+        blind.lstm.get_parameter("weight_ih_l0").zero_()
+        torch.testing.assert_close(run(blind, inputs)[GPP], run(blind, other)[GPP])
+
+
 def test_mistakes_are_refused_in_words():
     with pytest.raises(
         FieldError, match=r"carbon: drivers \['air_temperature'\]; expected \['air_temperature', 'short"
@@ -134,6 +149,8 @@ def test_mistakes_are_refused_in_words():
         LSTMNEE(drivers=["air_temperature"])
     with pytest.raises(FieldError, match=r"carbon: hidden 0: expected a whole number of units"):
         LSTMNEE(hidden=0)
+    with pytest.raises(FieldError, match=r"carbon: direct -1: expected a whole number of units, 0 or more"):
+        LSTMNEE(direct=-1)
     with pytest.raises(FieldError, match=r"carbon: dropout 1.0: expected a share"):
         LightResponseNEE(dropout=1.0)
     with pytest.raises(FieldError, match=r"carbon: attribute_noise -1: expected 0 or more"):

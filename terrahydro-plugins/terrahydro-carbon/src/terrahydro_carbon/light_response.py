@@ -53,6 +53,7 @@ class LightResponseNEE(RecurrentNEE):
         self,
         *,
         hidden: int = 64,
+        direct: int = 0,
         dropout: float = 0.3,
         drivers: Sequence[str] = DRIVERS,
         attributes: Mapping[str, str] | None = None,
@@ -60,8 +61,8 @@ class LightResponseNEE(RecurrentNEE):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(
-            answers=3, hidden=hidden, dropout=dropout, drivers=drivers, unseen=(ROOT_ZONE,), attributes=attributes,
-            attribute_noise=attribute_noise, generator=generator,
+            answers=3, hidden=hidden, direct=direct, dropout=dropout, drivers=drivers, unseen=(ROOT_ZONE,),
+            attributes=attributes, attribute_noise=attribute_noise, generator=generator,
         )  # fmt: skip
         self.stressed = ROOT_ZONE in drivers
         pairs = (_SENSITIVITY, *(_STRESS if self.stressed else ()))

@@ -30,6 +30,7 @@ class LSTMNEE(RecurrentNEE):
         self,
         *,
         hidden: int = 64,
+        direct: int = 0,
         dropout: float = 0.3,
         drivers: Sequence[str] = DRIVERS,
         attributes: Mapping[str, str] | None = None,
@@ -37,7 +38,7 @@ class LSTMNEE(RecurrentNEE):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(
-            answers=2, hidden=hidden, dropout=dropout, drivers=drivers, attributes=attributes,
+            answers=2, hidden=hidden, direct=direct, dropout=dropout, drivers=drivers, attributes=attributes,
             attribute_noise=attribute_noise, generator=generator,
         )  # fmt: skip
 

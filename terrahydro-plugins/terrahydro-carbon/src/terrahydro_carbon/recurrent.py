@@ -23,7 +23,8 @@ class RecurrentNEE(SequenceComponent):
     """NEE = RECO - GPP, both from the hidden state of one LSTM for all sites; leaves: LightResponseNEE, LSTMNEE.
 
     The network sees all drivers but those `unseen`. Soil moisture that it sees and that is not known (nan) counts as
-    its mean, with a flag beside it.
+    its mean, with a flag beside it. `direct` units tanh(V x + v) of the day itself go to the head beside the hidden
+    state, which is slow: what a day asks for need not go through it.
     """
 
     outputs = OUTPUTS
@@ -34,6 +35,7 @@ class RecurrentNEE(SequenceComponent):
         *,
         answers: int,
         hidden: int,
+        direct: int,
         dropout: float,
         drivers: Sequence[str],
         unseen: Sequence[str] = (),
@@ -42,7 +44,7 @@ class RecurrentNEE(SequenceComponent):
         generator: torch.Generator | None,
     ) -> None:
         super().__init__()
-        _check_numbers(hidden, dropout, attribute_noise)
+        _check_numbers(hidden, direct, dropout, attribute_noise)
         moving, static = driver_ports(drivers), attribute_ports(dict(attributes or {}))
         self.inputs = (*moving, *static)
         self.moving = tuple(one.name for one in moving if one.name not in unseen)
@@ -54,7 +56,8 @@ class RecurrentNEE(SequenceComponent):
         features = len(self.moving) + len(self.static) + (ROOT_ZONE in self.moving)
         self.lstm = nn.LSTM(features, hidden)
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(hidden, answers)
+        self.direct = nn.Linear(features, direct) if direct else None
+        self.head = nn.Linear(hidden + direct, answers)
         self._start(generator)
 
     @abstractmethod
@@ -80,7 +83,10 @@ class RecurrentNEE(SequenceComponent):
             hidden, (last, memory) = x.new_zeros(0, *start[0].shape[1:]), start
         dtype = inputs[self.moving[0]].dtype
         with torch.autocast(x.device.type, enabled=False):
-            answers = self.head(self.dropout(hidden.to(dtype))).reshape(len(times), *columns, -1)
+            seen = hidden.to(dtype)
+            if self.direct is not None:
+                seen = torch.cat([seen, torch.tanh(self.direct(x))], dim=-1)
+            answers = self.head(self.dropout(seen)).reshape(len(times), *columns, -1)
         gpp, reco = self.fluxes(answers, inputs)
         outputs = {NEE: reco - gpp, GPP: gpp, RECO: reco}
         after = {
@@ -112,6 +118,9 @@ class RecurrentNEE(SequenceComponent):
         size = self.lstm.hidden_size
         for parameter in (*self.lstm.parameters(), *self.head.parameters()):
             parameter.uniform_(-(size**-0.5), size**-0.5, generator=generator)
+        for parameter in self.direct.parameters() if self.direct is not None else ():
+            reach = self.lstm.input_size**-0.5
+            parameter.uniform_(-reach, reach, generator=generator)
         self.lstm.get_parameter("weight_hh_l0").mul_(RADIUS * 3.0**0.5)
         self.lstm.get_parameter("bias_hh_l0")[size : 2 * size] = FORGET_BIAS
 
@@ -131,9 +140,10 @@ def _from_columns(value: Tensor, columns: Sequence[int]) -> Tensor:
     return value.reshape(*columns, value.shape[-1]).movedim(-1, -2).contiguous()
 
 
-def _check_numbers(hidden: int, dropout: float, noise: float) -> None:
-    if type(hidden) is not int or hidden < 1:
-        raise FieldError(f"carbon: hidden {hidden!r}: expected a whole number of units, 1 or more")
+def _check_numbers(hidden: int, direct: int, dropout: float, noise: float) -> None:
+    for name, size, least in (("hidden", hidden, 1), ("direct", direct, 0)):
+        if type(size) is not int or size < least:
+            raise FieldError(f"carbon: {name} {size!r}: expected a whole number of units, {least} or more")
     if type(dropout) not in (int, float) or not 0.0 <= dropout < 1.0:
         raise FieldError(f"carbon: dropout {dropout!r}: expected a share from 0 to below 1")
     if type(noise) not in (int, float) or not 0.0 <= noise < float("inf"):
