@@ -11,7 +11,8 @@ plan for all folds has seen some test sites; sites_not_chosen_on in a record has
 the weather, what it tells of the climate, the latitude, and IGBP's class of the land cover
 (fluxnet_monthly/location_fluxnet.csv). Baselines, on the same days: gradient boosting of the same with means over 7, 30
 and 90 days, and the mean year of the five training sites nearest in climate and cover. A record has R2 of the means of
-sites, of months about them and of days about their month; intervals draw the sites again.
+sites, of months about them and of days about their month; intervals draw the sites again. The test was looked at twice:
+before, without a layer of the day (`direct`), 0.424 by the light response and 0.372 by the LSTM, means of three seeds.
 A stopped run goes on: checkpoints and predictions of folds lie in --keep.
 """
 
