@@ -3,7 +3,12 @@
 from importlib import import_module
 from typing import Any
 
-_HOME = {"LSTMRegressor": "lstm", "TorchComponent": "component", "lstm_component": "lstm"}
+_HOME = {
+    "FieldScaling": "scaling",
+    "LSTMRegressor": "lstm",
+    "TorchComponent": "component",
+    "lstm_component": "lstm",
+}
 __all__ = sorted(_HOME)
 
 

@@ -1,4 +1,4 @@
-"""Registers the torch backends; imports nothing heavy."""
+"""Registers the torch backends, and the scaling that networks of other plugins share; imports nothing heavy."""
 
 from crest_core.hookspecs import Register, hookimpl
 
@@ -18,3 +18,9 @@ def register_backends(register: Register) -> None:
         "crest_torch.lstm:lstm_component",
         summary="An LSTM with a linear head over columns, its state explicit",
     )
+
+
+@hookimpl
+def register_parts(register: Register) -> None:
+    """Register field-scaling."""
+    register("field-scaling", "crest_torch.scaling:FieldScaling", summary="Scaling of fields, kept with the weights")
