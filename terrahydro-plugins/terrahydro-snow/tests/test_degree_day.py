@@ -146,7 +146,7 @@ def test_mistakes_are_refused_in_words():
 
 
 def test_scaling_of_what_is_no_field_is_refused():
-    with pytest.raises(FieldError, match=r"standardise: unknown fields \['prcp'\], expected some of \['air_temp"):
+    with pytest.raises(FieldError, match=r"snow: no fields \['prcp'\] to scale, expected some of \['air_temp"):
         DegreeDaySnow().standardise({"prcp": 1.0}, {"prcp": 2.0})
 
 

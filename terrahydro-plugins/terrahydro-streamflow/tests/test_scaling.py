@@ -28,7 +28,7 @@ def test_lagged_discharge_is_scaled_as_runoff_if_nothing_else_is_said():
 def test_hbv_leaves_forcing_and_runoff_in_their_units():
     model = StreamflowHBV(units=1, **SETTINGS)
     model.standardise({"aridity": 1.0, "runoff_flux": 2.0}, {"aridity": 0.5, "runoff_flux": 3.0})
-    assert model.scaling.scaled("aridity", torch.tensor(2.0)) == 2.0
+    assert model.scaling({"aridity": torch.tensor(2.0)}) == 2.0
 
 
 def test_a_spread_of_zero_is_refused():

@@ -52,7 +52,7 @@ class RecurrentNEE(SequenceComponent):
         self.attribute_noise = attribute_noise
         self.dim_sizes = {"carbon_unit": hidden}
         self.states = tuple(_state_port(name) for name in _STATES)
-        self.scaling = FieldScaling((*self.moving, *self.static))
+        self.scaling = FieldScaling((*self.moving, *self.static), owner="carbon")
         features = len(self.moving) + len(self.static) + (ROOT_ZONE in self.moving)
         self.lstm = nn.LSTM(features, hidden)
         self.dropout = nn.Dropout(dropout)

@@ -15,7 +15,6 @@ from terrahydro_snow.bands import ElevationBands, banded
 from terrahydro_snow.cover import FRESH_DENSITY, OLD_DENSITY, cover, density_after
 from terrahydro_snow.place_parameters import PlaceParameters
 from terrahydro_snow.ports import OUTPUTS, attribute_ports, outputs_of, weather_ports
-from terrahydro_snow.scaling import check_fields
 
 PATCHY = 0.1  # 1, share of the melt that goes on without cover; Valery et al. (2014), 10.1016/j.jhydrol.2014.04.058
 
@@ -121,8 +120,12 @@ class DegreeDaySnow(Component):
 
     def standardise(self, mean: Mapping[str, float], std: Mapping[str, float]) -> None:
         """Set the scaling of the attributes, from the training part; the weather needs none."""
-        check_fields(self, [*mean, *std])
-        self.places.standardise(mean, std)
+        fields = (*self.inputs, *self.outputs)
+        if unknown := sorted({*mean, *std} - {spec.name for spec in fields}):
+            raise FieldError(
+                f"snow: no fields {unknown} to scale, expected some of {sorted(spec.name for spec in fields)}"
+            )
+        self.places.standardise(mean, std, fields)
 
     def initial_state(self, sizes: Sizes) -> Tensors:
         """Return bare ground."""

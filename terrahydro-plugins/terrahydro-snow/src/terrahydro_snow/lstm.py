@@ -14,7 +14,7 @@ from crest_core import Component, FieldSpec, PhysicalParameters, Sizes, Tensors
 from terrahydro_snow import weather
 from terrahydro_snow.bands import ElevationBands
 from terrahydro_snow.ports import OUTPUTS, attribute_ports, outputs_of, weather_ports
-from terrahydro_snow.scaling import FieldScaling, check_fields
+from terrahydro_snow.scaling import FieldScaling
 
 FORGET_BIAS = 3.0  # sigmoid(3) = 0.95 a day: memory of weeks from the start; Jozefowicz et al. (2015)
 PATCHY = 0.1  # 1, share of the melt that goes on without cover; Valery et al. (2014), 10.1016/j.jhydrol.2014.04.058
@@ -68,7 +68,7 @@ class SnowLSTM(Component):
         self.parameter_specs = tuple(spec for spec, _ in needed.values())
         self.physical = PhysicalParameters(self.parameter_specs, {name: start for name, (_, start) in needed.items()})
         self.states = _states()
-        self.scaling = FieldScaling([spec.name for spec in self.inputs])
+        self.scaling = FieldScaling([spec.name for spec in self.inputs], owner="snow")
         self.lstm = nn.LSTM(len(self.inputs) + 2, hidden)
         self.head = nn.Linear(hidden, len(_START))
         self._start(generator)
@@ -80,8 +80,7 @@ class SnowLSTM(Component):
 
     def standardise(self, mean: Mapping[str, float], std: Mapping[str, float]) -> None:
         """Set the scaling of inputs, weather and attributes, from the training part."""
-        check_fields(self, [*mean, *std])
-        self.scaling.standardise(mean, std)
+        self.scaling.standardise(mean, std, (*self.inputs, *self.outputs))
 
     def initial_state(self, sizes: Sizes) -> Tensors:
         """Return bare ground and zeros."""

@@ -52,15 +52,15 @@ class PlaceParameters(nn.Module):
             found[spec.name] = low + (high - low) * torch.sigmoid(raw)
         return found
 
-    def standardise(self, mean: Mapping[str, float], std: Mapping[str, float]) -> None:
-        """Set the scaling of the attributes."""
+    def standardise(self, mean: Mapping[str, float], std: Mapping[str, float], known: Sequence[FieldSpec] = ()) -> None:
+        """Set the scaling of the attributes; other fields of `known`, the component's, are left alone."""
         if self.scaling is not None:
-            self.scaling.standardise(mean, std)
+            self.scaling.standardise(mean, std, known)
 
 
 def _network(
     attributes: tuple[str, ...], parameters: int, hidden: int, generator: torch.Generator | None
-) -> tuple[FieldScaling | None, nn.Linear | None, nn.Linear | None]:
+) -> tuple[nn.Module | None, nn.Linear | None, nn.Linear | None]:
     if not attributes:
         return None, None, None
     inner, outer = nn.Linear(len(attributes), hidden), nn.Linear(hidden, parameters, bias=False)
@@ -68,4 +68,4 @@ def _network(
         inner.weight.normal_(0.0, len(attributes) ** -0.5, generator=generator)
         inner.bias.zero_()
         outer.weight.normal_(0.0, 0.02, generator=generator)
-    return FieldScaling(attributes), inner, outer
+    return FieldScaling(attributes, owner="snow"), inner, outer

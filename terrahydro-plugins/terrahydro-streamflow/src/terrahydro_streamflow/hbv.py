@@ -62,7 +62,7 @@ class StreamflowHBV(SequenceComponent):
         moving = (self.water, "shortwave_down", "air_temperature_max", "air_temperature_min")
         self.inputs = (*forcing_ports(moving), *attribute_ports(given))
         self.static = tuple(given)
-        self.scaling = FieldScaling(self.static)
+        self.scaling = FieldScaling(self.static, owner="streamflow")
         stores = {**(_SNOW if self.inside else {}), **_GROUND}
         self.states = (*(_store_port(name, doc) for name, doc in stores.items()), _waiting_port())
         self.outputs = (runoff_port(), _evapotranspiration_port(), *((_snow_port(),) if self.inside else ()))

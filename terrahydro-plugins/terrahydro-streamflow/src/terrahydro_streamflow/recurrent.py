@@ -92,7 +92,7 @@ class RecurrentStreamflow(SequenceComponent):
         self.static = tuple(attributes)
         lag = (lagged_port(),) * network.lagged
         self.inputs = (*forcing_ports(network.forcing), *lag, *attribute_ports(attributes))
-        self.scaling = FieldScaling((*self.moving, *self.static, RUNOFF.name))
+        self.scaling = FieldScaling((*self.moving, *self.static, RUNOFF.name), owner="streamflow")
         self.dropout = nn.Dropout(network.dropout)
         self.head = make_head(network.head, network.hidden, network.mixture)
         self.outputs = (runoff_port(), *(_part_port(part) for part in self.head.parts))

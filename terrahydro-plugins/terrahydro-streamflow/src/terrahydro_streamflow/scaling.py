@@ -1,67 +1,7 @@
-"""FieldScaling: means and spreads of fields, kept with the weights."""
+"""FieldScaling of crest-torch, by its name in the registry: a plugin imports no other."""
 
-from __future__ import annotations
+from typing import Any
 
-from collections.abc import Mapping, Sequence
+from crest_core import registry
 
-import torch
-from torch import Tensor, nn
-
-from crest_core import FieldError, FieldSpec
-
-
-class FieldScaling(nn.Module):
-    """(value - mean) / std of named fields, in their units; mean 0 and std 1 until `standardise`.
-
-    Means and spreads are buffers: a file of weights carries them.
-
-    >>> scaling = FieldScaling(("rain",))
-    >>> scaling.standardise({"rain": 2.0}, {"rain": 5.0})
-    >>> scaling.scaled("rain", torch.tensor([2.0, 12.0])).tolist()
-    [0.0, 2.0]
-    """
-
-    def __init__(self, fields: Sequence[str]) -> None:
-        super().__init__()
-        self.fields = tuple(fields)
-        self.mean: Tensor
-        self.std: Tensor
-        self.register_buffer("mean", torch.zeros(len(self.fields)))
-        self.register_buffer("std", torch.ones(len(self.fields)))
-
-    def extra_repr(self) -> str:
-        """Return the scaling of each field, for print and the graph hash."""
-        rows = zip(self.fields, self.mean.tolist(), self.std.tolist(), strict=True)
-        return "\n".join(f"({name} - {mean:g}) / {std:g}" for name, mean, std in rows)
-
-    def standardise(self, mean: Mapping[str, float], std: Mapping[str, float], known: Sequence[FieldSpec] = ()) -> None:
-        """Set means and spreads of the fields that are named; others of `known`, the component's, are left alone."""
-        fields = {*self.fields, *(spec.name for spec in known)}
-        if unknown := sorted({*mean, *std} - fields):
-            raise FieldError(f"streamflow: no fields {unknown} to scale, expected some of {sorted(fields)}")
-        bad = sorted(name for name in self.fields if name in std and not 0.0 < std[name] < float("inf"))
-        if bad or set(mean) != set(std):
-            raise FieldError(
-                f"streamflow: scaling needs a mean and a positive std of the same fields; mean of {sorted(mean)}, std "
-                f"of {sorted(std)}, not positive: {bad}"
-            )
-        with torch.no_grad():
-            for index, name in enumerate(self.fields):
-                if name in mean:
-                    self.mean[index], self.std[index] = float(mean[name]), float(std[name])
-
-    def moments(self, name: str) -> tuple[Tensor, Tensor]:
-        """Return mean and std of a field, as tensors without dims."""
-        index = self.fields.index(name)
-        return self.mean[index], self.std[index]
-
-    def scaled(self, name: str, value: Tensor) -> Tensor:
-        """Return (value - mean) / std of one field."""
-        mean, std = self.moments(name)
-        return (value - mean) / std
-
-    def stacked(self, values: Mapping[str, Tensor], names: Sequence[str]) -> Tensor:
-        """Return the fields of `names` scaled, in the last axis; all have one shape."""
-        index = [self.fields.index(name) for name in names]
-        together = torch.stack([values[name] for name in names], dim=-1)
-        return (together - self.mean[index]) / self.std[index]
+FieldScaling: Any = registry().load("parts", "field-scaling")
