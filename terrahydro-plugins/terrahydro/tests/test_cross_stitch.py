@@ -65,8 +65,22 @@ def test_soil_moisture_stays_in_its_range_and_scaling_brings_fluxes_to_theirs():
     assert float((outputs[TASKS[1]] - 2.0).abs().max()) < 1.0
 
 
+def test_the_scaling_travels_with_the_weights_and_leaves_soil_moisture_alone():
+    one, other = made(), made()
+    one.standardise({"wind_speed": 3.0, TASKS[0]: 0.3}, {"wind_speed": 2.0, TASKS[0]: 0.1})
+    other.load_state_dict(one.state_dict())
+    inputs = weather(one)
+    with torch.no_grad():
+        assert torch.equal(run(one, inputs)[TASKS[0]], run(other, inputs)[TASKS[0]])
+        shifted = inputs | {"wind_speed": 3.0 + 2.0 * inputs["wind_speed"]}
+        torch.testing.assert_close(run(one, shifted)[TASKS[0]], run(made(), inputs)[TASKS[0]])
+
+
 def test_mistakes_are_refused_in_words():
-    with pytest.raises(FieldError, match=r"cross-stitch: forcing \['rain'\] is not known; expected some of"):
-        CrossStitch(forcing=["rain"])
+    for names in (["rain"], [], ["wind_speed", "wind_speed"]):
+        with pytest.raises(FieldError, match=r"cross-stitch: forcing \[.*\]; expected one or more distinct names of"):
+            CrossStitch(forcing=names)
+    with pytest.raises(FieldError, match="cross-stitch: hidden 0; expected a whole number of units, 1 or more"):
+        CrossStitch(hidden=0)
     with pytest.raises(FieldError, match=r"scaling needs a mean and a positive std .* not positive: \['wind_speed'\]"):
         made().standardise({"wind_speed": 1.0}, {"wind_speed": 0.0})

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from crest_core import Component, FieldError, FieldSpec, Sizes, Tensors
+from crest_core import FieldError, FieldSpec, SequenceComponent, Sizes, Tensors, registry
 
+_FieldScaling: Any = registry().load("parts", "field-scaling")
 TASKS = ("root_zone_soil_moisture", "evapotranspiration", "net_ecosystem_exchange")
 MOISTURE = (0.0, 0.7)  # m3 m-3, the range of the answer
 FORGET_BIAS = 3.0  # sigmoid(3) = 0.95 a day; Jozefowicz et al. (2015)
@@ -46,7 +47,7 @@ _OUTPUTS = (
 )
 
 
-class CrossStitch(Component):
+class CrossStitch(SequenceComponent):
     """Soil moisture, evapotranspiration and net ecosystem exchange from LSTMs joined at their hidden states.
 
     Every day the hidden state that LSTM i goes on from is h_i' = sum_j A_ij h_j, with a learned matrix A of tasks, at
@@ -73,8 +74,13 @@ class CrossStitch(Component):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        if unknown := [name for name in forcing if name not in _DRIVERS]:
-            raise FieldError(f"cross-stitch: forcing {unknown} is not known; expected some of {list(_DRIVERS)}")
+        unknown = [name for name in forcing if name not in _DRIVERS]
+        if unknown or not forcing or len(set(forcing)) != len(forcing):
+            raise FieldError(
+                f"cross-stitch: forcing {list(forcing)}; expected one or more distinct names of {list(_DRIVERS)}"
+            )
+        if type(hidden) is not int or hidden < 1:
+            raise FieldError(f"cross-stitch: hidden {hidden!r}; expected a whole number of units, 1 or more")
         self.inputs = tuple(_DRIVERS[name] for name in forcing)
         self.hidden, self.stitched = hidden, stitched
         self.dim_sizes = {"task": len(TASKS), "lstm_unit": hidden}
@@ -93,9 +99,7 @@ class CrossStitch(Component):
         mixed = torch.full((tasks, tasks), (1.0 - OWN) / (tasks - 1)).fill_diagonal_(OWN)
         self.mixing = nn.Parameter(mixed if stitched else torch.eye(tasks), requires_grad=stitched)
         self.dropout = nn.Dropout(dropout)
-        for name, size in (("in", len(self.inputs)), ("out", tasks)):
-            self.register_buffer(f"mean_{name}", torch.zeros(size))
-            self.register_buffer(f"std_{name}", torch.ones(size))
+        self.scaling = _FieldScaling((*forcing, *TASKS[1:]), owner="cross-stitch")
 
     def extra_repr(self) -> str:
         """Return the settings that change the answer, for print and the graph hash."""
@@ -107,36 +111,19 @@ class CrossStitch(Component):
 
     def standardise(self, mean: Mapping[str, float], std: Mapping[str, float]) -> None:
         """Set the scaling of inputs and outputs from the training part; soil moisture has its range instead."""
-        places = {spec.name: ("in", i) for i, spec in enumerate(self.inputs)}
-        places |= {name: ("out", i) for i, name in enumerate(TASKS)}
-        bad = sorted(name for name in std if not 0.0 < std[name] < float("inf"))
-        if set(mean) != set(std) or set(mean) - set(places) or bad:
-            raise FieldError(
-                f"cross-stitch: scaling needs a mean and a positive std of some of {sorted(places)}; mean of "
-                f"{sorted(mean)}, std of {sorted(std)}, not positive: {bad}"
-            )
-        with torch.no_grad():
-            for name, value in mean.items():
-                side, index = places[name]
-                self.get_buffer(f"mean_{side}")[index] = value
-                self.get_buffer(f"std_{side}")[index] = std[name]
+        self.scaling.standardise(mean, std, self.outputs)
 
     def initial_state(self, sizes: Sizes) -> Tensors:
         """Return zeros."""
         own = Sizes({**sizes.dims, **self.dim_sizes}, lead=sizes.lead, dtype=sizes.dtype, device=sizes.device)
         return {spec.name: own.zeros(spec) for spec in self.states}
 
-    def step(self, state: Tensors, inputs: Tensors, time: Any) -> tuple[Tensors, Tensors]:
-        """Return (outputs, state) of one step."""
-        rows = {name: value.unsqueeze(0) for name, value in inputs.items()}
-        outputs, after = self.sequence(state, rows, [time])
-        return {name: value[0] for name, value in outputs.items()}, after
-
     def sequence(self, state: Tensors, inputs: Tensors, times: Sequence[Any]) -> tuple[Tensors, Tensors]:
         """Return (outputs of all steps, state): the hidden states are mixed between any two steps."""
-        given = torch.stack(torch.broadcast_tensors(*(inputs[spec.name] for spec in self.inputs)), dim=-1)
-        columns = given.shape[1:-1]  # (*lead, cell)
-        scaled = ((given - self.get_buffer("mean_in")) / self.get_buffer("std_in")).flatten(1, -2)
+        names = [spec.name for spec in self.inputs]
+        given = dict(zip(names, torch.broadcast_tensors(*(inputs[name] for name in names)), strict=True))
+        columns = given[names[0]].shape[1:]  # (*lead, cell)
+        scaled = self.scaling.stacked(given, names).flatten(1, -2)  # (time, column, field)
         drive = torch.einsum("tcf,kfg->tkcg", scaled, self.weight_in) + self.bias  # (time, task, column, gate)
         hidden, memory = (_to_columns(state[name]) for name in ("hidden", "memory"))
         answers = []
@@ -155,10 +142,12 @@ class CrossStitch(Component):
         """Return the fields (time, *lead, cell) from hidden states (time, task, column, unit)."""
         raw = (torch.einsum("tkcu,kuo->tkco", self.dropout(hidden), self.head) + self.head_bias).squeeze(-1)
         raw = raw.reshape(len(hidden), len(TASKS), *columns)
-        mean, std = self.get_buffer("mean_out"), self.get_buffer("std_out")
         low, high = MOISTURE
-        moisture = low + (high - low) * torch.sigmoid(raw[:, 0])
-        return {TASKS[0]: moisture, **{TASKS[i]: raw[:, i] * std[i] + mean[i] for i in (1, 2)}}
+        fluxes = {}
+        for index, name in enumerate(TASKS[1:], start=1):
+            mean, std = self.scaling.moments(name)
+            fluxes[name] = raw[:, index] * std + mean
+        return {TASKS[0]: low + (high - low) * torch.sigmoid(raw[:, 0]), **fluxes}
 
 
 def _drawn(shape: tuple[int, ...], width: float, generator: torch.Generator | None) -> Tensor:
