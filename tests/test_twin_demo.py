@@ -48,3 +48,6 @@ def test_the_demo_runs_judges_and_draws(tmp_path):
     assert scores["fulda"]["model"]["nse"][0] > scores["fulda"]["climatology"]["nse"][0]
     with xr.open_dataset(tmp_path / "schwingbach.nc") as run:
         assert run.sizes["time"] == 1096
+    with xr.open_dataset(tmp_path / "schwingbach-budget.nc") as budget:
+        assert budget.sizes["time"] == 1095 and budget["residual"].attrs["units"] == "kg m-2"
+    assert "What no term explains in a step, fulda; mm" in done.stdout and "first set of weights; mm" in done.stdout

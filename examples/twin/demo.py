@@ -19,7 +19,17 @@ from judged import METRICS, PLACES, Judged, judge
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from terrahydro import PARTS, draw_budget, draw_fluxes, draw_spread, draw_states, totals, twin, water_budget
+from terrahydro import (
+    PARTS,
+    draw_budget,
+    draw_fluxes,
+    draw_spread,
+    draw_states,
+    residuals,
+    totals,
+    twin,
+    water_budget,
+)
 
 from crest_core import CrestError, registry
 
@@ -77,6 +87,7 @@ ORDER = ("precipitation", "snowfall_correction", "liquid_water", "evapotranspira
          "d_soil", "d_groundwater", "d_channel", "residual_snow", "residual_soil", "residual_streamflow",
          "residual_soil_and_streamflow", "residual")  # fmt: skip
 members = range(1, arguments.members + 1)
+folder.mkdir(parents=True, exist_ok=True)
 found = [judge(place, parts, members) for place in track(PLACES, "running both places", console=console)]
 for one in found:
     say(one)
@@ -85,15 +96,22 @@ for one in found:
 for one in found:
     budget = water_budget(one.first, one.forcing)
     yearly = totals(budget)
-    table = Table(title=f"Water of a year [mm], {one.place.name}, first set of weights")
+    table = Table(title=f"Water of a year, {one.place.name}, first set of weights; mm")
     table.add_column("")
     for year in yearly.index:
         table.add_column(str(year), justify="right")
     for name in ORDER:
         if name in yearly:
-            table.add_row(name.replace("_", " "), *(f"{value:.1f}" for value in yearly[name]),
+            table.add_row(name.replace("_", " "), *(f"{value:z.1f}" for value in yearly[name]),
                           end_section=name in ("runoff", "d_channel"))  # fmt: skip
     console.print(table)
+    table = Table(title=f"What no term explains in a step, {one.place.name}; mm")
+    for heading in ("", "largest", "on", "root mean square"):
+        table.add_column(heading, justify="left" if heading == "" else "right")
+    for name, row in residuals(budget).iterrows():
+        table.add_row(str(name).replace("_", " "), f"{row['largest']:.2g}", row["on"], f"{row['rms']:.2g}")
+    console.print(table)
+    budget.to_netcdf(folder / f"{one.place.name}-budget.nc")
     draw_budget(budget, folder / f"{one.place.name}-budget.png", title=f"Where the water went: {one.place.where}")
 
 console.print(

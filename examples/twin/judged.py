@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import xarray as xr
-from crest_training import Observation, compare, score, score_members
+from crest_training import Observation, compare, score
 from terrahydro import SpreadAndError, spread_and_error, together, twin, twin_weather
 
 from crest_core import simulate
@@ -28,10 +28,6 @@ class Place:
     observed: str
     unverified: str
 
-    @property
-    def shaded(self) -> tuple[str, str]:
-        return self.test
-
 
 PLACES = (
     Place("schwingbach", "Schwingbach, Hesse, Germany: weather near Rechtenbach, soil near Vollnkirchen", "2014-01-01",
@@ -51,7 +47,6 @@ class Judged:
     members: tuple[xr.Dataset, ...]
     scores: xr.Dataset
     """Of the mean of the members and of the baselines (source, *places)."""
-    probabilistic: xr.Dataset | None
     spread: SpreadAndError | None
 
     @property
@@ -71,10 +66,9 @@ def judge(place: Place, parts: Mapping[str, str], members: Sequence[int]) -> Jud
     observed = forcing[place.observed]
     compared = compare(made, None, Observation(place.observed, observed), start=place.test[0], end=place.test[1],
                        training=place.training)  # fmt: skip
-    spread = probabilistic = None
+    spread = None
     if len(runs) > 1:
         test = {"time": slice(place.test[0], None)}
         members_of_test = made[place.observed].sel(test)
         spread = spread_and_error(members_of_test, observed.sel(time=members_of_test["time"]))
-        probabilistic = score_members(compared)
-    return Judged(place, forcing, runs, score(compared, METRICS), probabilistic, spread)
+    return Judged(place, forcing, runs, score(compared, METRICS), spread)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
-from terrahydro import totals, water_budget
+from terrahydro import draw_budget, residuals, totals, water_budget
 
 from crest_core import ForcingError
 
@@ -85,6 +85,32 @@ def test_totals_are_those_of_calendar_years():
     assert table.index.tolist() == [2001, 2002, 2003]
     rain = forcing["precipitation_flux"].sel(time="2002").sum("time").mean("cell") * 86400.0
     assert table.loc[2002, "precipitation"] == pytest.approx(float(rain))
+
+
+def test_a_step_that_the_next_makes_up_for_is_told_though_no_year_shows_it():
+    results, forcing = made_up()
+    results["runoff_flux"][100, 1] += 3.0
+    results["runoff_flux"][101, 1] -= 3.0
+    budget = water_budget(results, forcing)
+    assert float(totals(budget)["residual_streamflow"].abs().max()) < 1e-9
+    found = residuals(budget)
+    assert found.index.tolist() == ["residual_snow", "residual_soil", "residual_streamflow", "residual"]
+    assert found.loc["residual_streamflow", "largest"] == pytest.approx(-3.0)
+    assert found.loc["residual_streamflow", "on"] == "2001-04-11"
+    assert found.loc["residual", "rms"] == pytest.approx(np.sqrt(2 * 9.0 / ((DAYS - 1) * CELLS)))
+    assert found.loc["residual_soil", "rms"] < 1e-9
+
+
+def test_the_figure_of_a_budget_shows_the_residual_of_each_step(tmp_path, monkeypatch):
+    results, forcing = made_up()
+    drawn = []
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda figure, path, **_: drawn.append(figure))
+    budget = water_budget(results, forcing)
+    draw_budget(budget, tmp_path / "budget.png", title="made up")
+    labels = [axis.get_ylabel() for axis in drawn[0].axes]
+    assert labels == ["water of a month [mm]", "residual of a step [mm]", "residual, summed [mm]"]
+    lines = {line.get_label(): line for line in drawn[0].axes[1].lines}
+    np.testing.assert_array_equal(lines["all"].get_ydata(), budget["residual"].mean("cell"))
 
 
 def test_results_without_what_a_budget_needs_are_refused():

@@ -11,6 +11,7 @@ _HOME = {
     "draw_spread": "figures",
     "draw_states": "figures",
     "SpreadAndError": "members",
+    "residuals": "budget",
     "spread_and_error": "members",
     "together": "members",
     "totals": "budget",

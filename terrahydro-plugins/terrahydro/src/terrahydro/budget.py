@@ -60,6 +60,20 @@ def totals(budget: xr.Dataset) -> pd.DataFrame:
     return table.groupby(table.index.year).sum()
 
 
+def residuals(budget: xr.Dataset) -> pd.DataFrame:
+    """Return of each residual the largest size in a step, its date, and the root mean square [kg m-2], over all cells.
+
+    A row a residual; the sign of the largest is kept. Sums of years hide what a step takes and the next gives back.
+    """
+    rows = {}
+    for name in (str(name) for name in budget.data_vars if str(name).startswith("residual")):
+        values = budget[name].transpose("time", "cell").values
+        step, cell = np.unravel_index(int(np.abs(values).argmax()), values.shape)
+        rows[name] = {"largest": float(values[step, cell]), "on": str(budget["time"].values[step])[:10],
+                      "rms": float(np.sqrt(np.mean(values**2)))}  # fmt: skip
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
 def _fluxes(results: xr.Dataset, forcing: xr.Dataset, days: float) -> dict[str, np.ndarray]:
     """Return what flows, per step."""
     rain = forcing["precipitation_flux"].sel(time=results["time"])

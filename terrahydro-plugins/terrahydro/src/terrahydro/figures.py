@@ -88,12 +88,12 @@ def draw_fluxes(results: xr.Dataset, path: Path, *, title: str) -> Path:
 
 
 def draw_budget(budget: xr.Dataset, path: Path, *, title: str) -> Path:
-    """Draw what came and went each month, and the residual summed from the start, by the part it belongs to."""
+    """Draw what came and went each month, and the residual by its part: of each step, and summed from the start."""
     means = budget.mean("cell")
     months = pd.DataFrame({str(name): means[name].values for name in means.data_vars},
                           index=pd.DatetimeIndex(means["time"].values)).resample("MS").sum()  # fmt: skip
-    figure = Figure(figsize=(12, 8), layout="constrained")
-    axes = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
+    figure = Figure(figsize=(12, 10), layout="constrained")
+    axes = figure.subplots(3, 1, sharex=True, height_ratios=[2, 1, 1])
     axes[0].step(months.index, months[list(_IN)].sum(axis=1), where="post", color="black", lw=1.4,
                  label="precipitation, corrected")  # fmt: skip
     above, below = np.zeros(len(months)), np.zeros(len(months))
@@ -112,9 +112,11 @@ def draw_budget(budget: xr.Dataset, path: Path, *, title: str) -> Path:
     for name, colour in zip(parts, (SKY, ORANGE, BLUE, "black"), strict=False):
         wide = 2.2 if name == "residual" else 1.0
         label = "all" if name == "residual" else name.removeprefix("residual_").replace("_", " ")
-        axes[1].plot(means["time"].values, means[name].cumsum("time").values, color=colour, lw=wide, label=label)
-    axes[1].set_ylabel("residual, summed [mm]")
-    axes[1].legend(ncols=4, fontsize=8)
+        axes[1].plot(means["time"].values, means[name].values, color=colour, lw=0.6, label=label)
+        axes[2].plot(means["time"].values, means[name].cumsum("time").values, color=colour, lw=wide, label=label)
+    axes[1].set_ylabel("residual of a step [mm]")
+    axes[2].set_ylabel("residual, summed [mm]")
+    axes[2].legend(ncols=4, fontsize=8)
     _finish(figure, axes, title, None)
     return _saved(figure, path)
 
