@@ -55,6 +55,7 @@ from _skill_et import (
     simulated,
     windows_loss,
 )
+from _skill_result import hold
 from _skill_snow import Plan, data_folder, data_hash, line, put_down, train
 from torch import Tensor
 
@@ -78,6 +79,12 @@ def stem_of(kind: str, split: str, seed: int, given: argparse.Namespace, keep: P
     return keep / f"evapotranspiration-{split}-{kind}-seed{seed}{'-validation' if given.validation else ''}"
 
 
+def settings_of(kind: str) -> dict[str, Any]:
+    """Return how a model is built and trained; runs are kept with it, and go on with the same only."""
+    return {"memory": MEMORY, "hidden": HIDDEN, "dropout": DROPOUT, "batch": BATCH, "weights": WEIGHTS[kind],
+            "learned": list(LEARNED) if kind == "hybrid" else [], "plan": asdict(PLANS[kind])}  # fmt: skip
+
+
 def folds(split: str, held: Sequence[Tower], look: bool) -> list[Fold]:
     """Return (towers with the fluxes to train on, towers with those to score) of the trainings of a split."""
     if split == "time":
@@ -94,6 +101,7 @@ def folds(split: str, held: Sequence[Tower], look: bool) -> list[Fold]:
 def trained(kind: str, split: str, seed: int, given: argparse.Namespace, held: Sequence[Tower], keep: Path) -> Scores:
     """Return the scores by tower of a model: R2, RMSE, bias and what the energy balance leaves over, in W m-2."""
     stem = stem_of(kind, split, seed, given, keep)
+    hold(stem, settings_of(kind))
     done = stem.with_suffix(".json")
     if done.exists():
         return json.loads(done.read_text(encoding="utf-8"))
@@ -190,6 +198,7 @@ def report(
     beside = {name: _mean(one, score) for name, one in known.items()}
     arrays = {f"{one.name} {name}": value.numpy() for one in held for name, value in one.drivers.items()}
     arrays |= {f"{one.name} latent": one.latent.numpy() for one in held}
+    settings = settings_of(kind)
     more: dict[str, Any] = {"gate": f"R2 >= {GATE:g}"} if split == "time" else {}
     return line(
         f"skill.evapotranspiration-{split}.{kind}", float(np.mean(values)), unit, "climatology", beside["climatology"],
@@ -199,9 +208,7 @@ def report(
         spread_by_tower={name: _spread([one[name][score] for one in every]) for name in every[0]},
         baselines_by_tower=known, closure={"unit": "W m-2", "rms": float(np.mean([_mean(one, "closure")
                                                                                   for one in every]))},
-        plan=asdict(PLANS[kind]), data_hash=data_hash(arrays),
-        settings={"memory": MEMORY, "hidden": HIDDEN, "dropout": DROPOUT, "batch": BATCH, "weights": WEIGHTS[kind],
-                  "learned": list(LEARNED) if kind == "hybrid" else []},
+        plan=settings.pop("plan"), settings=settings, data_hash=data_hash(arrays),
         versions={one: version(one) for one in DISTRIBUTIONS}, **pooled, **more,
     )  # fmt: skip
 

@@ -44,6 +44,7 @@ from _skill_nee import (
     usual,
 )
 from _skill_nee_scores import drawn, parts, scores, unchosen
+from _skill_result import hold
 from _skill_snow import data_folder, data_hash, line, put_down
 
 LEAST = 0.45
@@ -55,6 +56,7 @@ PUBLISHED = [{"name": "178 models, daily, many scales, Shi et al. (2022), doi:10
 def fold_of(plan: Plan, data: xr.Dataset, fold: int, seed: int, keep: Path, look: bool) -> np.ndarray:
     """Return net exchange (time, scored site) by the model of a fold, trained now or before."""
     name = f"{plan.kind}.{'validate' if look else 'test'}.fold-{fold}.seed-{seed}"
+    hold(keep / name, facts(plan))
     kept = keep / name / "predictions.npy"
     if kept.exists():
         answers: np.ndarray = np.load(kept, allow_pickle=False)

@@ -83,8 +83,19 @@ def test_a_finished_run_is_not_trained_again_and_the_hybrid_closes_energy(module
     assert max(one["closure"] for one in first.values()) < 1e-3
 
 
+def test_a_run_of_other_settings_is_not_taken_for_this_one(modules, tmp_path, monkeypatch):
+    script, held = modules["skill_evapotranspiration"], modules["_skill_et"].invented()
+    given = Namespace(quick=True, validation=False)
+    script.trained("hybrid", "time", 1, given, held, tmp_path)
+    monkeypatch.setattr(script, "LEARNED", ("albedo",))
+    with pytest.raises(SystemExit, match=r"was made with learned \['albedo', 'aerodynamic_factor'.*give the same"):
+        script.trained("hybrid", "time", 1, given, held, tmp_path)
+
+
 def test_records_are_the_ones_of_the_page():
-    for file in sorted((FOLDER / "results" / "skill").glob("evapotranspiration-*.json")):
+    files = sorted((FOLDER / "results" / "skill").glob("evapotranspiration-*.json"))
+    assert len(files) == 8
+    for file in files:
         record = json.loads(file.read_text(encoding="utf-8"))
         assert record["name"] == f"skill.{file.stem}" and record["part"] == "test"
         assert record["seeds"] == [1, 2, 3] and record["spread"] is not None

@@ -96,6 +96,15 @@ def test_sites_drawn_again_give_an_interval_around_the_score(nee):
     assert nee.scores.drawn(good, good, truth, 1)["r2_over_baseline"] == [0.0, 0.0]
 
 
+def test_predictions_of_other_settings_are_not_taken_for_these(nee, tmp_path):
+    plan = nee.data.Plan("lstm", hidden=4)
+    (tmp_path / "lstm.test.fold-0.seed-1").mkdir()
+    np.save(tmp_path / "lstm.test.fold-0.seed-1" / "predictions.npy", np.zeros((3, 2)))
+    assert nee.script.fold_of(plan, None, 0, 1, tmp_path, False).shape == (3, 2)
+    with pytest.raises(SystemExit, match="was made with hidden 4; give the same"):
+        nee.script.fold_of(nee.data.Plan("lstm", hidden=5), None, 0, 1, tmp_path, False)
+
+
 def test_a_quick_run_ends_in_records_of_the_same_days(nee, monkeypatch, capsys):
     arguments = ["skill_nee.py", "--quick", "--model", "light-response", "--seed", "1", "2"]
     monkeypatch.setattr(sys, "argv", arguments)

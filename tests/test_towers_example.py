@@ -6,7 +6,7 @@ import importlib
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import ModuleType
 
 import numpy as np
@@ -204,6 +204,15 @@ def test_an_absent_folder_is_told(modules, tmp_path):
     compare = modules["compare"]
     with pytest.raises(SystemExit, match="holds no folder flux_towers: name the one that does by --data"):
         compare.experiment(compare.arguments(["--data", str(tmp_path)]))
+
+
+def test_predictions_of_other_settings_are_not_taken_for_these(modules, tmp_path):
+    compare, stages = modules["compare"], modules["tower_stages"]
+    towers, sizes = modules["tower_sets"].invented(), modules["tower_models"].Sizes(4, 0.1)
+    compare.hold(tmp_path, {"plan": asdict(stages.Plan()), "sizes": asdict(sizes), "data": towers.hashes})
+    other = modules["tower_models"].Sizes(4, 0.2)
+    with pytest.raises(CrestError, match=r"was made with {'sizes': {'hidden': 4, 'dropout': 0.1}}; give the same"):
+        compare.run(towers, other, stages.Plan(), [1], tmp_path)
 
 
 @pytest.mark.slow

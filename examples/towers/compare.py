@@ -17,6 +17,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -76,7 +77,7 @@ def run(
     towers: TowerSet, sizes: Sizes, plan: Plan, seeds: Sequence[int], folder: Path, arms: Sequence[str] = ARMS
 ) -> Experiment:
     """Train and score the arms for all seeds, and write table, scores and the picture of the event."""
-    folder.mkdir(parents=True, exist_ok=True)
+    hold(folder, {"plan": asdict(plan), "sizes": asdict(sizes), "data": towers.hashes})
     held: dict[tuple[str, str, str], list[list[float]]] = {}
     seconds: dict[str, float] = {}
     event = choose(towers)
@@ -101,6 +102,16 @@ def run(
     (folder / "table.md").write_text(table(found, towers, seeds), encoding="utf-8")
     (folder / "scores.json").write_text(json.dumps(asdict(found), indent=1), encoding="utf-8")
     return found
+
+
+def hold(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Keep the settings beside the results, CrestError where a run before had others: its predictions are not ours."""
+    file, now = folder / "settings.json", json.loads(json.dumps(settings))
+    if file.exists() and (before := json.loads(file.read_text(encoding="utf-8"))) != now:
+        other = {name: before.get(name) for name in now if before.get(name) != now[name]}
+        raise CrestError(f"{folder} was made with {other}; give the same, or another --folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(now), encoding="utf-8")
 
 
 def predicted(path: Path, models: Mapping[str, Component], towers: TowerSet, tower: str) -> xr.Dataset:
