@@ -119,8 +119,9 @@ def test_dropout_is_of_training_alone():
 
 
 def test_scaling_belongs_to_the_weights(remembering):
-    mean = {name: float(value.mean()) for name, value in drivers().items()}
-    std = {name: float(value.std()) for name, value in drivers().items()}
+    names = [spec.name for spec in remembering.inputs]
+    mean = {name: float(drivers()[name].mean()) for name in names}
+    std = {name: float(drivers()[name].std()) for name in names}
     before = start(remembering)
     first = remembering(before, drivers(), range(STEPS))[0]["latent_heat"]
     remembering.standardise(mean, std)
@@ -143,6 +144,21 @@ def test_scaling_belongs_to_the_weights(remembering):
 def test_settings_that_make_no_model_are_refused(settings, words):
     with pytest.raises(FieldError, match=words):
         PenmanMonteithET(generator=seeded(1), **settings)
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "words"),
+    [
+        ({"rain": 1.0}, {"rain": 1.0}, r"evapotranspiration: no fields \['rain'\] to scale, expected some of"),
+        ({"shortwave_down": 2.0}, {"shortwave_down": 0.0}, r"a positive std .* not positive: \['shortwave_down'\]"),
+        ({"shortwave_down": 2.0}, {}, r"of the same fields; mean of \['shortwave_down'\], std of \[\]"),
+    ],
+)
+def test_what_is_no_scaling_is_refused_and_nothing_is_filled_in(remembering, mean, std, words):
+    before = {name: value.clone() for name, value in remembering.state_dict().items()}
+    with pytest.raises(FieldError, match=words):
+        remembering.standardise(mean, std)
+    assert all(torch.equal(value, before[name]) for name, value in remembering.state_dict().items())
 
 
 def test_an_albedo_that_is_no_share_is_refused():

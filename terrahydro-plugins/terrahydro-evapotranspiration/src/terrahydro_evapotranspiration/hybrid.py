@@ -17,7 +17,7 @@ from torch import Tensor
 
 from crest_core import FieldError, FieldSpec, PhysicalParameters, SequenceComponent, Sizes, Tensors
 from terrahydro_evapotranspiration import atmosphere as air
-from terrahydro_evapotranspiration.network import CONDUCTANCE, DriverNetwork
+from terrahydro_evapotranspiration.network import CONDUCTANCE, DriverNetwork, check_scaling
 from terrahydro_evapotranspiration.ports import ALBEDO, DRIVERS, FLUXES, LEAVES, STATES, WINDLESS, parameter
 from terrahydro_evapotranspiration.surface import energy, more_inputs, site
 
@@ -80,6 +80,7 @@ class HybridET(SequenceComponent):
 
     def standardise(self, mean: Mapping[str, float], std: Mapping[str, float]) -> None:
         """Scale what the network sees by means and standard deviations of the training part."""
+        check_scaling(mean, std, (*self.inputs, *self.outputs), self.share.drivers)
         self.share.standardise(mean, std)
 
     def initial_state(self, sizes: Sizes) -> Tensors:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from crest_core import FieldError, Sizes, Tensors
+from crest_core import FieldError, FieldSpec, Sizes, Tensors
 from terrahydro_evapotranspiration.ports import STATES
 
 # Mean and spread that bring each driver to order one; round numbers for temperate land, not fitted.
@@ -83,10 +83,10 @@ class DriverNetwork(nn.Module):
         return "\n".join(f"({name} - {mean:g}) / {spread:g}" for name, mean, spread in rows)
 
     def standardise(self, mean: Mapping[str, float], std: Mapping[str, float]) -> None:
-        """Set mean and standard deviation of the drivers that are named."""
+        """Set mean and standard deviation of the drivers that are named; see `check_scaling`."""
         for index, name in enumerate(self.drivers):
             if name in mean:
-                self.mean[index], self.std[index] = float(mean[name]), float(std[name]) or 1.0
+                self.mean[index], self.std[index] = float(mean[name]), float(std[name])
 
     def initial_state(self, sizes: Sizes) -> Tensors:
         """Return zeros for the memory, nothing without one."""
@@ -111,3 +111,18 @@ class DriverNetwork(nn.Module):
 
     def _answers(self, features: Tensor) -> Tensor:
         return self.outer(nn.functional.dropout(features, self.dropout, self.training))
+
+
+def check_scaling(
+    mean: Mapping[str, float], std: Mapping[str, float], known: Sequence[FieldSpec], scaled: Sequence[str]
+) -> None:
+    """Refuse a name that is none of the fields `known`, and of those `scaled` a std that is not positive."""
+    names = {spec.name for spec in known}
+    if unknown := sorted({*mean, *std} - names):
+        raise FieldError(f"evapotranspiration: no fields {unknown} to scale, expected some of {sorted(names)}")
+    bad = sorted(name for name in scaled if name in std and not 0.0 < std[name] < float("inf"))
+    if bad or set(mean) != set(std):
+        raise FieldError(
+            f"evapotranspiration: scaling needs a mean and a positive std of the same fields; mean of {sorted(mean)}, "
+            f"std of {sorted(std)}, not positive: {bad}"
+        )

@@ -11,7 +11,7 @@ from torch import Tensor
 from crest_core import FieldError, SequenceComponent, Sizes, Tensors
 from terrahydro_evapotranspiration import atmosphere as air
 from terrahydro_evapotranspiration.hybrid import sizes_with
-from terrahydro_evapotranspiration.network import DriverNetwork
+from terrahydro_evapotranspiration.network import DriverNetwork, check_scaling
 from terrahydro_evapotranspiration.ports import DRIVERS, FLUXES, RESIDUAL, STATES
 from terrahydro_evapotranspiration.surface import energy, more_inputs, site
 
@@ -71,10 +71,11 @@ class ETNetwork(SequenceComponent):
 
     def standardise(self, mean: Mapping[str, float], std: Mapping[str, float]) -> None:
         """Scale drivers and both heats by means and standard deviations of the training part."""
+        check_scaling(mean, std, (*self.inputs, *self.outputs), (*self.network.drivers, *_HEATS))
         self.network.standardise(mean, std)
         for index, name in enumerate(_HEATS):
             if name in mean:
-                self.mean[index], self.std[index] = float(mean[name]), float(std[name]) or 1.0
+                self.mean[index], self.std[index] = float(mean[name]), float(std[name])
 
     def initial_state(self, sizes: Sizes) -> Tensors:
         """Return zeros for the memory, nothing without one."""
