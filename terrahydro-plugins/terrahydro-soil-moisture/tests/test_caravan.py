@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from terrahydro_soil_moisture import SoilLSTM, soil_data
 from terrahydro_soil_moisture.caravan import ERA5_LAND_LAYERS
 
@@ -48,6 +49,46 @@ def test_soil_moisture_is_that_at_the_end_of_the_day(both):
     ours = both[0]["soil_moisture"].transpose(..., "cell").values
     np.testing.assert_allclose(ours[100], 0.5 * (held[100] + held[101]), rtol=1e-6)
     assert both[0]["soil_moisture"].attrs["cell_methods"] == "time: point"
+
+
+def made_up_catchment(kelvin: bool) -> xr.Dataset:
+    """Return ten days of a catchment that does not exist, its temperatures and water in one units or another."""
+    draw, shape = np.random.default_rng(1), (10, 1)
+    days = np.datetime64("2001-01-01", "ns") + np.arange(10) * np.timedelta64(1, "D")
+    zero, day, hundred = (273.15, 86400.0, 1.0) if kelvin else (0.0, 1.0, 100.0)
+    warm, dew, rain, snow = draw.normal(5.0, 2.0, shape), draw.normal(2.0, 1.0, shape), draw.gamma(2.0, 2.0, shape), 8.0
+    told = {"degree": {"units": "K" if kelvin else "degC"}, "rain": {"units": f"kg m-2 {'s' if kelvin else 'day'}-1"},
+            "wind": {"units": "m s-1" if kelvin else "cm s-1"}}  # fmt: skip
+    two = ("time", "cell")
+    fields = {
+        "air_temperature": (two, warm + zero, told["degree"]),
+        "air_temperature_max": (two, warm + 4.0 + zero, told["degree"]),
+        "air_temperature_min": (two, warm - 4.0 + zero, told["degree"]),
+        "dew_point_temperature": (two, dew + zero, told["degree"]),
+        "precipitation_flux": (two, rain / day, told["rain"]),
+        "snow_water_equivalent": (two, np.full(shape, snow), {"units": "kg m-2"}),
+        "eastward_wind": (two, np.full(shape, 3.0 * hundred), told["wind"]),
+        "northward_wind": (two, np.full(shape, 4.0 * hundred), told["wind"]),
+        "soil_moisture": (("time", "soil_layer", "cell"), draw.uniform(0.2, 0.4, (10, 4, 1)), {"units": "1"}),
+        "time_bnds": (("time", "bnds"), np.stack([days, days + np.timedelta64(1, "D")], axis=1)),
+    }
+    return xr.Dataset(fields, {"time": days}).set_coords("time_bnds")
+
+
+def test_units_of_the_source_are_converted_and_never_assumed(monkeypatch):
+    class Sources:
+        def __init__(self, kelvin):
+            self.kelvin = kelvin
+
+        def load(self, kind, name):
+            return lambda path, ids: made_up_catchment(self.kelvin)
+
+    found = []
+    for kelvin in (True, False):
+        monkeypatch.setattr("terrahydro_soil_moisture.caravan.registry", lambda kelvin=kelvin: Sources(kelvin))
+        found.append(soil_data("nowhere", water="total"))
+    xr.testing.assert_allclose(*found, rtol=1e-9)
+    assert float(found[0]["wind_speed"][0, 0]) == pytest.approx(5.0)
 
 
 @needs_data

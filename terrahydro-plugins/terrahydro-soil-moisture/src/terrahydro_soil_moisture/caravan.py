@@ -8,15 +8,13 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from crest_core import FieldError, registry
+from crest_core import FieldError, conversion, registry
 from terrahydro_soil_moisture.layers import Layers
-from terrahydro_soil_moisture.ports import FORCING, RAIN
+from terrahydro_soil_moisture.ports import FLUX, FORCING, RAIN
 
 ERA5_LAND_LAYERS: Layers = ((0.0, 0.07), (0.07, 0.28), (0.28, 1.0), (1.0, 2.89))
 """Depth bounds [m] of the soil of ERA5-Land; Munoz-Sabater et al. (2021), doi:10.5194/essd-13-4349-2021."""
 WATER = ("liquid", "total")
-_DAY = 86400.0  # s
-_ZERO_CELSIUS = 273.15  # K
 _KEPT = {"standard_name": "volume_fraction_of_condensed_water_in_soil", "units": "1", "cell_methods": "time: point"}
 
 
@@ -39,10 +37,12 @@ def soil_data(path: str | Path, *, ids: Sequence[str] | None = None, water: str 
     read: Callable[..., xr.Dataset] = registry().load("data_sources", "caravan")
     held = read(path, ids=ids)
     celsius, dew, warmest, coldest = (
-        held[name] - _ZERO_CELSIUS
+        _in_units(held, name, "degC")
         for name in ("air_temperature", "dew_point_temperature", "air_temperature_max", "air_temperature_min")
     )
-    snow, rain, pressure = held["snow_water_equivalent"], held[RAIN] * _DAY, _saturation(dew)
+    snow, rain = _in_units(held, "snow_water_equivalent", "kg m-2"), _in_units(held, RAIN, FLUX)
+    east, north = (_in_units(held, f"{way}ward_wind", "m s-1") for way in ("east", "north"))
+    pressure = _saturation(dew)
     growth = 0.5 * (snow.shift(time=-1) - snow.shift(time=1))
     moisture = held["soil_moisture"]
     fields = {
@@ -50,13 +50,18 @@ def soil_data(path: str | Path, *, ids: Sequence[str] | None = None, water: str 
         "air_temperature": celsius,
         "vapour_pressure": pressure,
         "vapour_pressure_deficit": (0.5 * (_saturation(warmest) + _saturation(coldest)) - pressure).clip(min=0.0),
-        "wind_speed": (held["eastward_wind"] ** 2 + held["northward_wind"] ** 2) ** 0.5,
+        "wind_speed": (east**2 + north**2) ** 0.5,
     }
     made = {name: value.assign_attrs(_attributes(name)) for name, value in fields.items()}
     end = (0.5 * (moisture + moisture.shift(time=-1))).assign_attrs(_KEPT, long_name="soil moisture of ERA5-Land")
     ends = ("time", held["time_bnds"].values[:, 1], {"long_name": "end of the interval, time of point values"})
     found = xr.Dataset({**made, "soil_moisture": end}, attrs=held.attrs)
     return found.assign_coords(time_bnds=held["time_bnds"], time_end=ends)
+
+
+def _in_units(held: xr.Dataset, name: str, units: str) -> xr.DataArray:
+    """Return a variable in the units asked for, whatever those of the source are."""
+    return conversion(str(held[name].attrs["units"]), units)(held[name])
 
 
 def _saturation(celsius: xr.DataArray) -> xr.DataArray:
