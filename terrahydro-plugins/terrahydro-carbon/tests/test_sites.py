@@ -35,6 +35,7 @@ def test_respiration_is_what_net_exchange_and_photosynthesis_leave(tower):
     assert data[NEE].values[:, 0] == pytest.approx([-2.0, np.nan, 1.0], nan_ok=True, rel=1e-6)
     assert [data[name].attrs["positive"] for name in (NEE, GPP, RECO)] == ["up", "down", "up"]
     assert {data[name].attrs["units"] for name in (NEE, GPP, RECO)} == {"g m-2 day-1"}
+    assert not [name for name in data if "ancillary_variables" in data[name].attrs]  # they are not handed on
 
 
 def test_days_with_too_few_good_half_hours_do_not_count(tower):

@@ -94,3 +94,4 @@ def test_long_filled_gaps_of_a_real_tower_are_left_out():
     assert int(data["latent_heat"].notnull().sum()) == 1228
     assert int(data["latent_heat"].sel(time=slice("2009-01-01", "2009-04-28")).notnull().sum()) == 0
     assert 0.15 < float(data["root_zone_soil_moisture"].mean()) < 0.25
+    assert not [name for name in data if "ancillary_variables" in data[name].attrs]  # they are not handed on

@@ -100,7 +100,7 @@ def _in_units(held: xr.Dataset, spec: FieldSpec) -> xr.DataArray:
         raise FieldError(f"{spec.name}: the data hold none, only {', '.join(map(str, held.data_vars))}")
     given = held[spec.name]
     change = conversion(str(given.attrs["units"]), spec.units)
-    return change(given).assign_attrs(_attributes(spec)).rename(spec.name)
+    return change(given).drop_attrs(deep=False).assign_attrs(_attributes(spec)).rename(spec.name)
 
 
 def _meaning(name: str) -> dict[str, str]:

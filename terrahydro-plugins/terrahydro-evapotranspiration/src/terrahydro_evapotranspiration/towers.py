@@ -131,7 +131,8 @@ def _in_units(held: xr.Dataset, spec: FieldSpec) -> xr.DataArray:
     if spec.name not in held:
         raise FieldError(f"{spec.name}: the data hold no such variable, only {', '.join(map(str, held.data_vars))}")
     given = held[spec.name]
-    return conversion(str(given.attrs["units"]), spec.units)(given).assign_attrs(_attributes(spec)).rename(spec.name)
+    values = conversion(str(given.attrs["units"]), spec.units)(given)
+    return values.drop_attrs(deep=False).assign_attrs(_attributes(spec)).rename(spec.name)
 
 
 def _attributes(spec: FieldSpec) -> dict[str, str]:
