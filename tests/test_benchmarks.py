@@ -56,6 +56,15 @@ def report(benchmarks, monkeypatch):
     return module.Report(chosen, ("numpy", "no-such-distribution"))
 
 
+def test_every_script_is_in_the_readme_and_every_record_of_skill_on_its_page():
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    scripts = [file.name for file in FOLDER.glob("*.py") if not file.name.startswith("_")]
+    assert not [name for name in scripts if readme.count(f"| {name} |") != 1]
+    page = (packages.ROOT / "docs" / "models" / "how-good.md").read_text(encoding="utf-8")
+    names = [json.loads(file.read_text(encoding="utf-8"))["name"] for file in FOLDER.glob("results/skill/*.json")]
+    assert names and not [name for name in names if f"| `{name.removeprefix('skill.')}` |" not in page]
+
+
 def test_equal_times_have_an_interval_without_width(timing):
     estimate = timing.median_estimate(np.full(30, 1.02), np.random.default_rng(1))
     assert (estimate.value, estimate.low, estimate.high) == (1.02, 1.02, 1.02)
