@@ -16,7 +16,7 @@ LARGE = 5.0  # g m-2 day-1, which brings the answers to order one
 
 
 class LSTMNEE(RecurrentNEE):
-    """GPP = 5 softplus(w1 h), RECO = 5 softplus(w2 h), NEE = RECO - GPP; the pure network.
+    """GPP = 5 softplus(w1 f - 1), RECO = 5 softplus(w2 f - 1), NEE = RECO - GPP, of the features f of RecurrentNEE.
 
     LSTM: Hochreiter and Schmidhuber (1997), doi:10.1162/neco.1997.9.8.1735; of carbon fluxes: Besnard et al. (2019),
     doi:10.1371/journal.pone.0211510. It may take up carbon in the dark.

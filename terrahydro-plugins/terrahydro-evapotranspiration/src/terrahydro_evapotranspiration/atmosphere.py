@@ -52,9 +52,10 @@ def net_longwave(
 ) -> Tensor:
     """Return the net upward longwave radiation [W m-2]; eq. 39 with the clear sky of eq. 37.
 
-    sigma T^4 (0.34 - 0.14 sqrt(e [kPa])) (1.35 Rs / Rso - 0.35), Rso = (0.75 + 2e-5 z) Ra. The
-    ratio of measured to clear-sky radiation, a measure of cloud, is kept within 0.3 and 1 (FAO-56,
-    p. 52).
+    sigma T^4 (0.34 - 0.14 sqrt(e [kPa])) (1.35 Rs / Rso - 0.35), Rso = (0.75 + 2e-5 z) Ra; T is the
+    mean of the step, where FAO-56 takes the mean of the fourth powers of its extremes (0.2 W m-2 less
+    for a range of 15 K). The ratio of measured to clear-sky radiation, a measure of cloud, is kept
+    at 1 at most (FAO-56, p. 52) and 0.3 at least (ASCE-EWRI 2005, eq. 18).
     """
     clear = ((0.75 + 2e-5 * altitude) * toa).clamp(min=1.0)
     ratio = (shortwave / clear).clamp(0.3, 1.0)
