@@ -50,14 +50,19 @@ def run(model: Component, inputs: Tensors) -> Tensors:
 def train(
     model: Component,
     loss: Callable[[torch.Generator], Tensor],
-    score: Callable[[], float],
+    score: Callable[[], float] | None,
     plan: Plan,
     *,
     seed: int,
     checkpoint: Path,
     tell: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Descend a loss, keep the weights of the lowest validation score, and go on from `checkpoint` if it is there."""
+    """Descend a loss, keep the weights of the lowest validation score, and go on from `checkpoint` if it is there.
+
+    Without a `score` the last weights are kept: the later the better, in a resumed run, too. Windows are drawn from a
+    generator of `seed`, dropout from torch's own stream, which the caller seeds; a run that was stopped goes on in
+    both, bit for bit.
+    """
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.Adam(_groups(model, plan))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -71,6 +76,8 @@ def train(
         optimiser.load_state_dict(kept["optimiser"])
         schedule.load_state_dict(kept["schedule"])
         generator.set_state(kept["generator"])
+        if "dropout" in kept:  # a checkpoint of before has none
+            torch.set_rng_state(kept["dropout"])
         held, best = kept["held"], kept["weights"]
     started = time.perf_counter() - held["seconds"]
     while held["update"] < plan.updates:
@@ -84,7 +91,7 @@ def train(
         if held["update"] % plan.every and held["update"] != plan.updates:
             continue
         with torch.no_grad():
-            now = score()
+            now = score() if score else -float(held["update"])
         held["curve"].append([held["update"], float(value.detach()), now])
         held["seconds"] = time.perf_counter() - started
         if now < held["best"]:
@@ -100,6 +107,7 @@ def train(
                 "optimiser": optimiser.state_dict(),
                 "schedule": schedule.state_dict(),
                 "generator": generator.get_state(),
+                "dropout": torch.get_rng_state(),
                 "held": held,
                 "weights": best,
             },

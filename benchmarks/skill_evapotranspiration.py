@@ -30,7 +30,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import version
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +111,7 @@ def trained(kind: str, split: str, seed: int, given: argparse.Namespace, held: S
         model = build(kind, training, torch.Generator().manual_seed(seed))
         torch.manual_seed(seed)  # dropout
         train(
-            model, partial(loss_of, model, training, WEIGHTS[kind]), Unlooked(), plan, seed=seed,
+            model, partial(loss_of, model, training, WEIGHTS[kind]), None, plan, seed=seed,
             checkpoint=stem.with_suffix(f".{number}.pt"), tell=lambda text: None,
         )  # fmt: skip
         for one in scored:
@@ -120,21 +119,6 @@ def trained(kind: str, split: str, seed: int, given: argparse.Namespace, held: S
     np.savez(stem.with_suffix(".npz"), allow_pickle=False, **answers)
     done.write_text(json.dumps(found), encoding="utf-8")
     return found
-
-
-class Unlooked:
-    """A score that falls at every call, so that the last weights are kept and no day is looked at.
-
-    >>> score = Unlooked()
-    >>> score() > score()
-    True
-    """
-
-    def __init__(self) -> None:
-        self.calls = count()
-
-    def __call__(self) -> float:
-        return -float(next(self.calls))
 
 
 def loss_of(model: Component, training: list[Tower], weights: dict[str, float], generator: torch.Generator) -> Tensor:

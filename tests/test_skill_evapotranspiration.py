@@ -92,6 +92,32 @@ def test_a_run_of_other_settings_is_not_taken_for_this_one(modules, tmp_path, mo
         script.trained("hybrid", "time", 1, given, held, tmp_path)
 
 
+def test_a_training_that_was_stopped_goes_on_bit_for_bit_dropout_included(modules, tmp_path):
+    script, held = modules["skill_evapotranspiration"], modules["_skill_et"].invented()
+
+    def weights(folder: Path, *, stop: int | None = None) -> dict[str, torch.Tensor]:
+        model = modules["_skill_et"].build("hybrid", held, torch.Generator().manual_seed(1))
+        torch.manual_seed(1)
+        calls = iter(range(100))
+
+        def loss(generator: torch.Generator) -> torch.Tensor:
+            if next(calls) == stop:
+                raise KeyboardInterrupt
+            return script.loss_of(model, held, script.WEIGHTS["hybrid"], generator)
+
+        script.train(
+            model, loss, None, script.Plan(4, 1, 0.02, 0.2), seed=1, checkpoint=folder / "a.pt",
+            tell=lambda text: None,
+        )  # fmt: skip
+        return model.state_dict()
+
+    straight = weights(tmp_path / "straight")
+    with pytest.raises(KeyboardInterrupt):
+        weights(tmp_path / "stopped", stop=2)
+    resumed = weights(tmp_path / "stopped")
+    assert all(torch.equal(value, resumed[name]) for name, value in straight.items())
+
+
 def test_records_are_the_ones_of_the_page():
     files = sorted((FOLDER / "results" / "skill").glob("evapotranspiration-*.json"))
     assert len(files) == 8
