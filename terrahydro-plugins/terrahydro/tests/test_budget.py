@@ -119,5 +119,45 @@ def test_results_without_what_a_budget_needs_are_refused():
         ForcingError, match=r"water budget: no runoff_flux in the results; they hold \['channel_water', "
     ):
         water_budget(results.drop_vars("runoff_flux"), forcing)
+    with pytest.raises(ForcingError, match=r"water budget: no precipitation_flux in the forcing; they hold \['pr'\]"):
+        water_budget(results, forcing.rename(precipitation_flux="pr"))
+    with pytest.raises(ForcingError, match=r"water budget: no soil_layer_bnds in the results"):
+        water_budget(results.drop_vars("soil_layer_bnds"), forcing)
+    with pytest.raises(ForcingError, match=r"water budget: precipitation_flux has no attribute units; set it to units"):
+        water_budget(results, forcing.assign(precipitation_flux=forcing["precipitation_flux"].drop_attrs()))
+    with pytest.raises(ForcingError, match=r"water budget: results of several \['member'\]; choose one"):
+        water_budget(results.expand_dims(member=2), forcing)
     with pytest.raises(ForcingError, match=r"water budget: 2 lengths of a step in the results; expected two steps"):
         water_budget(results.isel(time=[0, 1, 3]), forcing)
+
+
+def test_rain_of_other_cells_or_days_is_refused():
+    results, forcing = made_up()
+    named, turned = (one.assign_coords(cell_id=("cell", ids)) for one, ids in ((results, ["a", "b"]),
+                                                                             (forcing, ["b", "a"])))  # fmt: skip
+    with pytest.raises(ForcingError, match=r"cells \['a', 'b'\] in the results, \['b', 'a'\] in the forcing"):
+        water_budget(named, turned)
+    with pytest.raises(ForcingError, match=r"precipitation_flux has \{'time': 800, 'cell': 1\}; expected time and 2"):
+        water_budget(results, forcing.isel(cell=[0]))
+    with pytest.raises(ForcingError, match=r"results of days that the forcing lacks; give the forcing of the run"):
+        water_budget(results, forcing.isel(time=slice(5, None)))
+
+
+def test_days_that_were_picked_out_are_not_taken_for_longer_steps():
+    results, forcing = made_up()
+    first = results["time"].values
+    bounds = np.stack([first, first + np.timedelta64(1, "D")], axis=1)
+    told = results.assign_coords(time_bnds=(("time", "bnds"), bounds))
+    assert float(abs(water_budget(told, forcing)["residual"]).max()) < 1e-9
+    with pytest.raises(ForcingError, match=r"steps of 1 days 00:00:00 every 2 days 00:00:00; give all steps"):
+        water_budget(told.isel(time=slice(None, None, 2)), forcing)
+
+
+def test_a_year_of_360_days_is_summed_as_any_other():
+    times = xr.date_range("2001-01-01", periods=DAYS, calendar="360_day", use_cftime=True)
+    results, forcing = (one.assign_coords(time=times) for one in made_up())
+    budget = water_budget(results, forcing)
+    assert float(abs(budget["residual"]).max()) < 1e-9
+    table = totals(budget)
+    assert table.index.tolist() == [2001, 2002, 2003]
+    assert table["runoff"].sum() == pytest.approx(float(budget["runoff"].mean("cell").sum()))

@@ -49,3 +49,38 @@ def test_runs_become_members():
     assert both["member"].values.tolist() == [1, 2]
     with pytest.raises(ForcingError, match=r"members: 1 run; a spread needs two or more"):
         together([run])
+
+
+def test_observations_of_other_days_dims_or_units_are_refused():
+    members, truth = drawn(3, 1.0)
+    days = np.datetime64("2001-01-01") + np.arange(truth.size)
+    members, truth = members.assign_coords(time=days), truth.assign_coords(time=days)
+    with pytest.raises(ForcingError, match=r"members: observations are at other values of time than the members"):
+        spread_and_error(members, truth.assign_coords(time=days + 1))
+    with pytest.raises(ForcingError, match=r"members: observations are at other values of time than the members"):
+        spread_and_error(members, truth.isel(time=slice(0, 100)))
+    with pytest.raises(ForcingError, match=r"members: observations have the dims \['day'\]; expected \['time'\]"):
+        spread_and_error(members, truth.rename(time="day"))
+    told = members.assign_attrs(units="kg m-2 day-1")
+    with pytest.raises(ForcingError, match=r"members: in 'kg m-2 day-1', observations in 'kg m-2 s-1'; convert one"):
+        spread_and_error(told, truth.assign_attrs(units="kg m-2 s-1"))
+    assert spread_and_error(told, truth.assign_attrs(units="kg m-2 d-1")).ratio == pytest.approx(1.0, abs=0.02)
+
+
+def test_one_member_has_no_spread():
+    members, truth = drawn(3, 1.0)
+    with pytest.raises(ForcingError, match=r"members: 1 of them along the dim 'member', 8 groups; a spread needs two"):
+        spread_and_error(members.isel(member=[0]), truth)
+    with pytest.raises(ForcingError, match=r"members: 3 of them along the dim 'member', 0 groups"):
+        spread_and_error(members, truth, groups=0)
+
+
+def test_runs_that_do_not_belong_together_are_refused():
+    run = xr.Dataset({"runoff_flux": ("time", np.ones(4), {"units": "kg m-2 day-1"})}, {"time": range(4)})
+    other = run.assign(runoff_flux=run["runoff_flux"].assign_attrs(units="m s-1"))
+    with pytest.raises(
+        ForcingError, match=r"members: runoff_flux in \['kg m-2 day-1', 'm s-1'\]; expected runs of one"
+    ):
+        together([run, other])
+    with pytest.raises(ForcingError, match=r"members: runs of different times or cells; expected the same in all"):
+        together([run, run.isel(time=slice(1, None))])

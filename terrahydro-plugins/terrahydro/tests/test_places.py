@@ -53,3 +53,5 @@ def test_an_unknown_place_and_half_a_period_are_refused():
         twin_weather("rhine")
     with pytest.raises(ForcingError, match=r"leave_out \['2014-06-09'\]; expected two dates"):
         twin_weather("schwingbach", leave_out=[["2014-06-09"]])
+    with pytest.raises(ForcingError, match=r"leave_out \['2014-08-15', '2014-06-09'\] hides nothing; the second day"):
+        twin_weather("schwingbach", leave_out=[["2014-08-15", "2014-06-09"]])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ def water_budget(results: xr.Dataset, forcing: xr.Dataset) -> xr.Dataset:
     the soil hands over no runoff, the last two are one: residual_soil_and_streamflow. Stores that a part does not have
     count as unchanged. The first step is left out, for what was stored before it is not among the results.
     """
+    _check_places(results, forcing)
     days = _days(results)
     terms = _fluxes(results, forcing, days)
     changes = _changes(results)
@@ -55,9 +56,9 @@ def water_budget(results: xr.Dataset, forcing: xr.Dataset) -> xr.Dataset:
 def totals(budget: xr.Dataset) -> pd.DataFrame:
     """Return the sums of each calendar year [kg m-2], a row a year, means over cells; the first year lacks a step."""
     means = budget.mean("cell")
-    table = pd.DataFrame({str(name): means[name].values for name in means.data_vars},
-                         index=pd.DatetimeIndex(means["time"].values))  # fmt: skip
-    return table.groupby(table.index.year).sum()
+    years = pd.Index(means["time"].dt.year.values)  # in any calendar
+    table = pd.DataFrame({str(name): means[name].values for name in means.data_vars}, index=years)
+    return table.groupby(level=0).sum()
 
 
 def residuals(budget: xr.Dataset) -> pd.DataFrame:
@@ -76,7 +77,7 @@ def residuals(budget: xr.Dataset) -> pd.DataFrame:
 
 def _fluxes(results: xr.Dataset, forcing: xr.Dataset, days: float) -> dict[str, np.ndarray]:
     """Return what flows, per step."""
-    rain = forcing["precipitation_flux"].sel(time=results["time"])
+    rain = _needed(forcing, "precipitation_flux", "the forcing").sel(time=results["time"])
     taken = "soil_evapotranspiration" if "soil_evapotranspiration" in results else "evapotranspiration"
     melted = "liquid_water_flux" if "liquid_water_flux" in results else None
     terms = {
@@ -96,7 +97,7 @@ def _changes(results: xr.Dataset) -> dict[str, np.ndarray]:
     """Return what each store gained in a step, from the second step on."""
     stored = {name: _in(AMOUNT)(results[field]) for name, field in STORES.items() if field in results}
     if "soil_moisture" in results:
-        thickness = results["soil_layer_bnds"].diff("bnds").isel(bnds=0, drop=True)
+        thickness = _needed(results, "soil_layer_bnds").diff("bnds").isel(bnds=0, drop=True)
         water = (results["soil_moisture"] * thickness).sum("soil_layer", skipna=False) * WATER_DENSITY
         stored["soil"] = water.transpose("time", "cell").values.astype(np.float64)
     return {f"d_{name}": np.diff(values, axis=0) for name, values in stored.items()}
@@ -104,6 +105,8 @@ def _changes(results: xr.Dataset) -> dict[str, np.ndarray]:
 
 def _in(units: str) -> Callable[[xr.DataArray], np.ndarray]:
     def values(field: xr.DataArray) -> np.ndarray:
+        if "units" not in field.attrs:
+            raise ForcingError(f"water budget: {field.name} has no attribute units; set it to units as {units!r}")
         change = conversion(str(field.attrs["units"]), units)
         return np.asarray(change(field.transpose("time", "cell").values.astype(np.float64)))
 
@@ -113,11 +116,27 @@ def _in(units: str) -> Callable[[xr.DataArray], np.ndarray]:
 _rate = _in(RATE)
 
 
-def _needed(results: Mapping[str, xr.DataArray] | xr.Dataset, name: str) -> xr.DataArray:
-    if name not in results:
-        raise ForcingError(f"water budget: no {name} in the results; they hold {sorted(map(str, results))}")
-    field: xr.DataArray = results[name]
+def _needed(data: xr.Dataset, name: str, where: str = "the results") -> xr.DataArray:
+    if name not in data:
+        raise ForcingError(f"water budget: no {name} in {where}; they hold {sorted(map(str, data))}")
+    field: xr.DataArray = data[name]
     return field
+
+
+def _check_places(results: xr.Dataset, forcing: xr.Dataset) -> None:
+    """Raise ForcingError where rain and results are not those of the same cells and days."""
+    if more := sorted(set(map(str, results.dims)) & {"member", "sample"}):
+        raise ForcingError(f"water budget: results of several {more}; choose one, as results.isel({more[0]}=0)")
+    rain = _needed(forcing, "precipitation_flux", "the forcing")
+    if set(rain.dims) != {"time", "cell"} or rain.sizes["cell"] != results.sizes["cell"]:
+        raise ForcingError(f"water budget: precipitation_flux has {dict(rain.sizes)}; expected time and "
+                           f"{results.sizes['cell']} along cell, as the results have")  # fmt: skip
+    named = [one["cell_id"].values.tolist() for one in (results, forcing) if "cell_id" in one]
+    if len(named) == 2 and named[0] != named[1]:
+        raise ForcingError(f"water budget: cells {named[0]} in the results, {named[1]} in the forcing; give both the "
+                           "same cells in the same order")  # fmt: skip
+    if not np.isin(results["time"].values, rain["time"].values).all():
+        raise ForcingError("water budget: results of days that the forcing lacks; give the forcing of the run")
 
 
 def _days(results: xr.Dataset) -> float:
@@ -126,4 +145,10 @@ def _days(results: xr.Dataset) -> float:
     if len(steps) != 1:
         raise ForcingError(f"water budget: {len(steps)} lengths of a step in the results; expected two steps or more, "
                            "all of one length")  # fmt: skip
-    return float(steps[0] / np.timedelta64(1, "D"))
+    days = pd.Timedelta(steps[0]) / pd.Timedelta("1D")
+    if "time_bnds" in results.variables:
+        first, end = results["time_bnds"].values[0]
+        if pd.Timedelta(end - first) != pd.Timedelta(steps[0]):
+            raise ForcingError(f"water budget: steps of {pd.Timedelta(end - first)} every {pd.Timedelta(steps[0])}; "
+                               "give all steps of the run, one after another")  # fmt: skip
+    return float(days)

@@ -64,6 +64,8 @@ def _without(data: xr.Dataset, periods: Sequence[Sequence[str | date]]) -> xr.Da
         except ValueError:
             raise ForcingError(f"twin-weather: leave_out {period!r}; expected two dates, as [2014-06-09, 2014-08-15]") \
                 from None  # fmt: skip
+        if not start < end:
+            raise ForcingError(f"twin-weather: leave_out {period!r} hides nothing; the second day comes later")
         unknown |= (data["time"].values >= start) & (data["time"].values < end)
     seen = xr.DataArray(~unknown, dims="time")
     return data.assign(
