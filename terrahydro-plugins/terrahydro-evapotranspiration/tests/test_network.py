@@ -138,6 +138,9 @@ def test_scaling_belongs_to_the_weights(remembering):
         ({"altitude": 0.0, "memory": -1}, "memory -1, expected a whole number, 0 or more"),
         ({"altitude": 0.0, "hidden": 0}, "hidden 0, expected a whole number, 1 or more"),
         ({"altitude": 0.0, "dropout": 1.0}, "dropout 1.0, expected a share from 0 to below 1"),
+        ({"altitude": float("nan")}, "altitude nan m, expected -500 to 9000"),
+        ({"altitude": 0.0, "ground_heat_share": float("nan")}, "ground_heat_share nan, expected a share from 0 to 1"),
+        ({"altitude": 0.0, "ground_heat_share": 5}, "ground_heat_share 5, expected a share from 0 to 1"),
         ({"altitude": 0.0, "learned": ["roughness"]}, r"learned \['roughness'\], expected some of \['albedo'"),
     ],
 )
@@ -150,8 +153,8 @@ def test_settings_that_make_no_model_are_refused(settings, words):
     ("mean", "std", "words"),
     [
         ({"rain": 1.0}, {"rain": 1.0}, r"evapotranspiration: no fields \['rain'\] to scale, expected some of"),
-        ({"shortwave_down": 2.0}, {"shortwave_down": 0.0}, r"a positive std .* not positive: \['shortwave_down'\]"),
-        ({"shortwave_down": 2.0}, {}, r"of the same fields; mean of \['shortwave_down'\], std of \[\]"),
+        ({"shortwave_down": 2.0}, {"shortwave_down": 0.0}, r"\{'shortwave_down': \(2.0, 0.0\)\}; expected finite"),
+        ({"shortwave_down": 2.0}, {}, r"of the same fields; got the mean of \['shortwave_down'\], the std of \[\]"),
     ],
 )
 def test_what_is_no_scaling_is_refused_and_nothing_is_filled_in(remembering, mean, std, words):
@@ -164,3 +167,30 @@ def test_what_is_no_scaling_is_refused_and_nothing_is_filled_in(remembering, mea
 def test_an_albedo_that_is_no_share_is_refused():
     with pytest.raises(FieldError, match="et-network: albedo 23, expected 0 to 1"):
         ETNetwork(altitude=0.0, albedo=23)
+
+
+@pytest.mark.parametrize("kind", MODELS, ids=lambda model: model.__name__)
+def test_means_and_spreads_that_are_no_numbers_are_refused(kind):
+    model, name = kind(altitude=0.0, generator=seeded(1)), "air_temperature"
+    for mean, std in ((float("nan"), 1.0), (1.0, float("inf")), (1.0, -1.0)):
+        with pytest.raises(
+            FieldError, match=r"\(mean, std\) \{'air_temperature': .*expected finite numbers, std above 0"
+        ):
+            model.standardise({name: mean}, {name: std})
+
+
+@pytest.mark.parametrize("kind", MODELS, ids=lambda model: model.__name__)
+def test_gradients_are_finite_in_air_without_water_and_where_a_network_shuts_the_surface(kind):
+    model = kind(altitude=0.0, generator=seeded(1))
+    with torch.no_grad():
+        for value in model.parameters():
+            value.sub_(300.0)  # the share of the conductance underflows to 0
+    dry = {name: value.float() for name, value in drivers().items()}
+    inputs = {spec.name: dry[spec.name].requires_grad_() for spec in model.inputs}
+    with torch.no_grad():
+        inputs["vapour_pressure"].zero_()
+    fluxes, _ = model({}, inputs, range(STEPS))
+    sum(value.sum() for value in fluxes.values()).backward()
+    assert all(bool(torch.isfinite(value).all()) for value in fluxes.values())
+    for value in (*inputs.values(), *model.parameters()):
+        assert value.grad is None or bool(torch.isfinite(value.grad).all())

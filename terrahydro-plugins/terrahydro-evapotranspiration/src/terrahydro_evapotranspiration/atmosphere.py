@@ -13,6 +13,7 @@ SPECIFIC_HEAT = 1013.0  # J kg-1 K-1, moist air at constant pressure; eq. 8
 MOLECULAR_RATIO = 0.622  # water vapour to dry air; eq. 8
 STEFAN_BOLTZMANN = 5.670374e-8  # W m-2 K-4; CODATA 2018
 DRY_AIR = 287.0  # J kg-1 K-1, specific gas constant; box 6
+LEAST_VAPOUR = 0.01  # Pa, above 0, where the root has no gradient
 ZERO_CELSIUS = 273.16  # K, as FAO-56 has it; eq. 39
 
 
@@ -59,6 +60,6 @@ def net_longwave(
     """
     clear = ((0.75 + 2e-5 * altitude) * toa).clamp(min=1.0)
     ratio = (shortwave / clear).clamp(0.3, 1.0)
-    emissivity = 0.34 - 0.14 * torch.sqrt(vapour_pressure.clamp(min=0.0) / 1000.0)
+    emissivity = 0.34 - 0.14 * torch.sqrt(vapour_pressure.clamp(min=LEAST_VAPOUR) / 1000.0)
     black_body = STEFAN_BOLTZMANN * (celsius + ZERO_CELSIUS) ** 4
     return black_body * emissivity * (1.35 * ratio - 0.35)

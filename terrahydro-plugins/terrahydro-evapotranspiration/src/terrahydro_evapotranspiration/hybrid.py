@@ -19,8 +19,9 @@ from crest_core import FieldError, FieldSpec, PhysicalParameters, SequenceCompon
 from terrahydro_evapotranspiration import atmosphere as air
 from terrahydro_evapotranspiration.network import CONDUCTANCE, DriverNetwork, check_scaling
 from terrahydro_evapotranspiration.ports import ALBEDO, DRIVERS, FLUXES, LEAVES, STATES, WINDLESS, parameter
-from terrahydro_evapotranspiration.surface import energy, more_inputs, site
+from terrahydro_evapotranspiration.surface import check_share, energy, more_inputs, site
 
+CLOSED = 1e-12  # m s-1, conductance of a surface that is shut; above 0, so that gradients are finite
 REACH = 4.0  # in the logit of a parameter: sigmoid(4) = 0.98, so that it keeps off its bounds
 
 
@@ -58,6 +59,7 @@ class HybridET(SequenceComponent):
         super().__init__()
         if unknown := [name for name in learned if name not in values]:
             raise FieldError(f"evapotranspiration: learned {unknown}, expected some of {list(values)}")
+        check_share(ground_heat_share)
         more = more_inputs(altitude, memory, vegetation)
         self.inputs = (*inputs, *more)
         names = [spec.name for spec in (*DRIVERS, *more) if spec in self.inputs and spec.name != "air_pressure"]
@@ -168,7 +170,7 @@ class PenmanMonteithET(HybridET):
         slope = air.saturation_slope(celsius)
         gamma = air.psychrometric_constant(pressure, celsius)
         aerodynamic = weather["wind_speed"].clamp(min=0.5) / physical["aerodynamic_factor"]
-        surface = physical["max_conductance"] * share
+        surface = (physical["max_conductance"] * share).clamp(min=CLOSED)
         drying = air.air_density(pressure, celsius) * air.SPECIFIC_HEAT * weather["vapour_pressure_deficit"]
         return (slope * available + drying * aerodynamic) / (slope + gamma * (1.0 + aerodynamic / surface))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf, isfinite
 
 import torch
 from torch import Tensor, nn
@@ -116,13 +117,15 @@ class DriverNetwork(nn.Module):
 def check_scaling(
     mean: Mapping[str, float], std: Mapping[str, float], known: Sequence[FieldSpec], scaled: Sequence[str]
 ) -> None:
-    """Refuse a name that is none of the fields `known`, and of those `scaled` a std that is not positive."""
+    """Refuse names that are none of the fields `known`, and of those `scaled` a mean or std that is no scaling."""
     names = {spec.name for spec in known}
     if unknown := sorted({*mean, *std} - names):
         raise FieldError(f"evapotranspiration: no fields {unknown} to scale, expected some of {sorted(names)}")
-    bad = sorted(name for name in scaled if name in std and not 0.0 < std[name] < float("inf"))
-    if bad or set(mean) != set(std):
+    if set(mean) != set(std):
         raise FieldError(
-            f"evapotranspiration: scaling needs a mean and a positive std of the same fields; mean of {sorted(mean)}, "
-            f"std of {sorted(std)}, not positive: {bad}"
+            f"evapotranspiration: scaling needs mean and std of the same fields; got the mean of {sorted(mean)}, "
+            f"the std of {sorted(std)}"
         )
+    bad = {n: (mean[n], std[n]) for n in scaled if n in std and not (isfinite(mean[n]) and 0.0 < std[n] < inf)}
+    if bad:
+        raise FieldError(f"evapotranspiration: (mean, std) {bad}; expected finite numbers, std above 0")

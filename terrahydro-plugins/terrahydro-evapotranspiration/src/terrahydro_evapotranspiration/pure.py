@@ -13,7 +13,7 @@ from terrahydro_evapotranspiration import atmosphere as air
 from terrahydro_evapotranspiration.hybrid import sizes_with
 from terrahydro_evapotranspiration.network import DriverNetwork, check_scaling
 from terrahydro_evapotranspiration.ports import DRIVERS, FLUXES, RESIDUAL, STATES
-from terrahydro_evapotranspiration.surface import energy, more_inputs, site
+from terrahydro_evapotranspiration.surface import check_share, energy, more_inputs, site
 
 _HEATS = ("latent_heat", "sensible_heat")
 _SCALES = ((50.0, 45.0), (40.0, 40.0))  # W m-2, mean and spread of both, round numbers until `standardise`
@@ -49,6 +49,7 @@ class ETNetwork(SequenceComponent):
         super().__init__()
         if not 0.0 <= albedo <= 1.0:
             raise FieldError(f"et-network: albedo {albedo!r}, expected 0 to 1")
+        check_share(ground_heat_share)
         self.inputs = (*DRIVERS, *more_inputs(altitude, memory, vegetation))
         self.states = STATES if memory else ()
         self.dim_sizes = {"evapotranspiration_unit": memory} if memory else {}

@@ -9,9 +9,15 @@ from terrahydro_evapotranspiration import atmosphere as air
 from terrahydro_evapotranspiration.ports import LEAVES, PRECIPITATION, PRESSURE
 
 
+def check_share(ground_heat: float) -> None:
+    """Raise FieldError where the share of net radiation that goes into the ground is none."""
+    if type(ground_heat) not in (int, float) or not 0.0 <= ground_heat <= 1.0:
+        raise FieldError(f"evapotranspiration: ground_heat_share {ground_heat!r}, expected a share from 0 to 1")
+
+
 def more_inputs(altitude: float | None, memory: int, vegetation: bool) -> tuple[FieldSpec, ...]:
     """Return the inputs that settings ask for: air pressure without an altitude, rain for a memory, leaf area."""
-    if altitude is not None and not -500.0 <= altitude <= 9000.0:
+    if altitude is not None and (type(altitude) not in (int, float) or not -500.0 <= altitude <= 9000.0):
         raise FieldError(f"evapotranspiration: altitude {altitude!r} m, expected -500 to 9000, or None for pressure")
     return (PRESSURE,) * (altitude is None) + (PRECIPITATION,) * (memory > 0) + (LEAVES,) * vegetation
 
