@@ -155,5 +155,9 @@ def test_mistakes_are_refused_in_words():
         LightResponseNEE(dropout=1.0)
     with pytest.raises(FieldError, match=r"carbon: attribute_noise -1: expected 0 or more"):
         LightResponseNEE(attribute_noise=-1)
+    with pytest.raises(FieldError, match=r"carbon: attributes \['air_temperature'\] have names of drivers"):
+        LSTMNEE(attributes={"air_temperature": "degC"})
+    with pytest.raises(FieldError, match=r"not positive or not finite: \['air_temperature'\]"):
+        LSTMNEE().standardise({"air_temperature": float("nan")}, {"air_temperature": 1.0})
     with pytest.raises(FieldError, match=r"carbon: no fields \['rain'\] to scale"):
         LSTMNEE().standardise({"rain": 1.0}, {"rain": 1.0})

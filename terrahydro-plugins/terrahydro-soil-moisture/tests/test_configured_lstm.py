@@ -127,6 +127,12 @@ def test_the_recurrent_weights_start_with_the_spectral_radius_that_was_asked_for
         ({"layers": ((0.0, 0.3), (0.2, 0.6))}, r"layers .* expected \(top, bottom\) from the surface down"),
         ({"layers": ()}, r"layers \(\) m; expected"),
         ({"initial_soil_moisture": (0.2, 0.3)}, r"expected one number, or one for each of 4 layers, between 0.05"),
+        ({"layers": ((0.0,),)}, r"layers \(\(0.0,\),\); expected pairs of depths in m"),
+        ({"hidden": 0}, r"hidden 0; expected a whole number of units"),
+        ({"dropout": float("nan")}, r"dropout nan; expected a share from 0 to below 1"),
+        ({"radius": float("nan")}, r"radius nan; expected 0 or more, or None"),
+        ({"bounds": (5.0, 60.0)}, r"bounds \(5.0, 60.0\) m3 m-3; expected a lower and an upper one, from 0 to 1"),
+        ({"attributes": {"precipitation_flux": "1"}}, r"attributes \['precipitation_flux'\] have names of the forcing"),
         ({"initial_soil_moisture": 20.0}, r"initial_soil_moisture 20.0 \[1\]; expected one number"),
     ],
 )
@@ -138,5 +144,7 @@ def test_settings_that_make_no_sense_are_refused(settings, words):
 def test_scaling_of_unknown_fields_or_without_spread_is_refused():
     with pytest.raises(FieldError, match=r"no fields \['snow'\] to scale, expected some of"):
         build().standardise({"snow": 1.0}, {"snow": 1.0})
-    with pytest.raises(FieldError, match=r"not positive: \['sand'\]"):
+    with pytest.raises(FieldError, match=r"not positive or not finite: \['sand'\]"):
+        build().standardise({"sand": float("nan")}, {"sand": 1.0})
+    with pytest.raises(FieldError, match=r"not positive or not finite: \['sand'\]"):
         build().standardise({"sand": 1.0}, {"sand": 0.0})

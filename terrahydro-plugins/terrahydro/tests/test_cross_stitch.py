@@ -82,5 +82,8 @@ def test_mistakes_are_refused_in_words():
             CrossStitch(forcing=names)
     with pytest.raises(FieldError, match="cross-stitch: hidden 0; expected a whole number of units, 1 or more"):
         CrossStitch(hidden=0)
-    with pytest.raises(FieldError, match=r"scaling needs a mean and a positive std .* not positive: \['wind_speed'\]"):
-        made().standardise({"wind_speed": 1.0}, {"wind_speed": 0.0})
+    with pytest.raises(FieldError, match="cross-stitch: dropout nan; expected a share"):
+        CrossStitch(dropout=float("nan"))
+    for mean, std in ((1.0, 0.0), (float("nan"), 1.0)):
+        with pytest.raises(FieldError, match=r"a positive std .* not positive or not finite: \['wind_speed'\]"):
+            made().standardise({"wind_speed": mean}, {"wind_speed": std})

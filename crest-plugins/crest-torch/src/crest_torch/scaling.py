@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf, isfinite
 
 import torch
 from torch import Tensor, nn
@@ -39,16 +40,17 @@ class FieldScaling(nn.Module):
     def standardise(self, mean: Mapping[str, float], std: Mapping[str, float], known: Sequence[FieldSpec] = ()) -> None:
         """Set means and spreads of the fields that are named; others of `known`, the component's, are left alone.
 
-        Raises FieldError for a name that is neither, for a std that is not positive, and for a mean without a std.
+        Raises FieldError for a name that is neither, for a mean that is not finite, a std that is not positive, and a
+        mean without a std.
         """
         fields = {*self.fields, *(spec.name for spec in known)}
         if unknown := sorted({*mean, *std} - fields):
             raise FieldError(f"{self.owner}: no fields {unknown} to scale, expected some of {sorted(fields)}")
-        bad = sorted(name for name in self.fields if name in std and not 0.0 < std[name] < float("inf"))
+        bad = sorted(n for n in self.fields if not isfinite(mean.get(n, 0.0)) or not 0.0 < std.get(n, 1.0) < inf)
         if bad or set(mean) != set(std):
             raise FieldError(
                 f"{self.owner}: scaling needs a mean and a positive std of the same fields; mean of {sorted(mean)}, "
-                f"std of {sorted(std)}, not positive: {bad}"
+                f"std of {sorted(std)}, not positive or not finite: {bad}"
             )
         with torch.no_grad():
             for index, name in enumerate(self.fields):

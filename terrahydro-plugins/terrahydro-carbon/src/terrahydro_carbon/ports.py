@@ -99,5 +99,7 @@ def driver_ports(names: Sequence[str]) -> tuple[FieldSpec, ...]:
 
 
 def attribute_ports(attributes: Mapping[str, str]) -> tuple[FieldSpec, ...]:
-    """Return static inputs from {name: units}."""
+    """Return static inputs from {name: units}; their names are none of the drivers."""
+    if twice := sorted({*attributes} & {*_DRIVERS}):
+        raise FieldError(f"carbon: attributes {twice} have names of drivers; expected others")
     return tuple(FieldSpec(name=name, units=units, static=True) for name, units in attributes.items())

@@ -15,7 +15,11 @@ ROOT_ZONE = (0.0, 0.6)  # m
 
 def checked(layers: Sequence[Sequence[float]]) -> Layers:
     """Return depth bounds [m] as tuples; they lie below one another, from the surface down, without overlap."""
-    found = tuple((float(top), float(bottom)) for top, bottom in layers)
+    try:
+        found = tuple((float(top), float(bottom)) for top, bottom in layers)
+    except (TypeError, ValueError):
+        raise FieldError(f"soil-lstm: layers {layers!r}; expected pairs of depths in m, as [[0.0, 0.3], [0.3, 0.6]]") \
+            from None  # fmt: skip
     tops, bottoms = [top for top, _ in found], [bottom for _, bottom in found]
     below = all(top < bottom for top, bottom in found)
     if not found or min(tops) < 0.0 or not below or any(t < b for t, b in zip(tops[1:], bottoms[:-1], strict=True)):

@@ -56,11 +56,12 @@ class SoilLSTM(Component):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
+        _check_numbers(hidden, dropout, radius, bounds)
         self.low, self.high = bounds
         depths = checked(layers)
         self.layers = {"soil_layer": depths}
         self.dim_sizes = {"soil_layer": len(depths), "lstm_unit": hidden}
-        self.inputs = (*forcing_ports(forcing), *attribute_ports(dict(attributes or {})))
+        self.inputs = (*forcing_ports(forcing), *attribute_ports(dict(attributes or {}), forcing))
         self.outputs = outputs_of(depths, (self.low, self.high))
         self.states = tuple(
             FieldSpec(name=name, units="1", dims=("lstm_unit", "cell"), cell_methods="time: point", doc=doc)
@@ -139,6 +140,17 @@ class SoilLSTM(Component):
         self.lstm.get_parameter("bias_ih_l0")[size : 2 * size] = FORGET_BIAS
         self.head.weight.uniform_(-(size**-0.5), size**-0.5, generator=generator)
         self.head.bias.copy_(torch.logit((initial - self.low) / (self.high - self.low)))
+
+
+def _check_numbers(hidden: int, dropout: float, radius: float | None, bounds: Sequence[float]) -> None:
+    if type(hidden) is not int or hidden < 1:
+        raise FieldError(f"soil-lstm: hidden {hidden!r}; expected a whole number of units, 1 or more")
+    if type(dropout) not in (int, float) or not 0.0 <= dropout < 1.0:
+        raise FieldError(f"soil-lstm: dropout {dropout!r}; expected a share from 0 to below 1")
+    if radius is not None and (type(radius) not in (int, float) or not 0.0 <= radius < float("inf")):
+        raise FieldError(f"soil-lstm: radius {radius!r}; expected 0 or more, or None")
+    if len(bounds) != 2 or not 0.0 <= bounds[0] < bounds[1] <= 1.0:
+        raise FieldError(f"soil-lstm: bounds {bounds!r} m3 m-3; expected a lower and an upper one, from 0 to 1")
 
 
 def _started(initial: float | Sequence[float] | None, layers: Layers, bounds: tuple[float, float]) -> Tensor:

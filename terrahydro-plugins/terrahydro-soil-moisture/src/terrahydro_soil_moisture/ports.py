@@ -69,8 +69,10 @@ def forcing_ports(names: Sequence[str]) -> tuple[FieldSpec, ...]:
     return tuple(FORCING[name] for name in names)
 
 
-def attribute_ports(attributes: Mapping[str, str]) -> tuple[FieldSpec, ...]:
-    """Return static inputs from {name: units}."""
+def attribute_ports(attributes: Mapping[str, str], forcing: Sequence[str]) -> tuple[FieldSpec, ...]:
+    """Return static inputs from {name: units}; their names are none of the forcing."""
+    if twice := sorted({*attributes} & {*forcing}):
+        raise FieldError(f"soil-lstm: attributes {twice} have names of the forcing; expected others")
     return tuple(FieldSpec(name=name, units=units, static=True) for name, units in attributes.items())
 
 

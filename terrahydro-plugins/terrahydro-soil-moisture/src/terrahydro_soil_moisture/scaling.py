@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 
 import torch
 from torch import Tensor, nn
@@ -42,10 +43,11 @@ class InputScaling(nn.Module):
     def standardise(self, mean: Mapping[str, float], std: Mapping[str, float]) -> None:
         """Set means and spreads of the fields that are named; of rain the spread alone, so that no rain is 0."""
         bad = sorted(name for name in self.fields if name in std and not 0.0 < std[name] < float("inf"))
+        bad += sorted(name for name in self.fields if not isfinite(mean.get(name, 0.0)))
         if bad or set(mean) != set(std):
             raise FieldError(
                 f"soil-lstm: scaling needs a mean and a positive std of the same fields; mean of {sorted(mean)}, std "
-                f"of {sorted(std)}, not positive: {bad}"
+                f"of {sorted(std)}, not positive or not finite: {bad}"
             )
         with torch.no_grad():
             for index, name in enumerate(self.fields):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf, isfinite
 from typing import Any
 
 import torch
@@ -81,6 +82,8 @@ class CrossStitch(SequenceComponent):
             )
         if type(hidden) is not int or hidden < 1:
             raise FieldError(f"cross-stitch: hidden {hidden!r}; expected a whole number of units, 1 or more")
+        if type(dropout) not in (int, float) or not 0.0 <= dropout < 1.0:
+            raise FieldError(f"cross-stitch: dropout {dropout!r}; expected a share from 0 to below 1")
         self.inputs = tuple(_DRIVERS[name] for name in forcing)
         self.hidden, self.stitched = hidden, stitched
         self.dim_sizes = {"task": len(TASKS), "lstm_unit": hidden}
