@@ -95,5 +95,18 @@ def test_settings_of_no_part_and_members_that_are_not_there_are_refused():
     ):
         made(settings={"ocean": {}})
     shipped = registry().load("components", "soil-bucket-schwingbach")
-    with pytest.raises(ComponentError, match=r"soil-bucket-schwingbach: member 9; expected one of \[1, 2, 3\]"):
-        shipped(member=9)
+    for wrong in (9, 0, True, 1.0, "1"):
+        with pytest.raises(
+            ComponentError, match=rf"soil-bucket-schwingbach: member {wrong!r}; expected one of \[1, 2, 3"
+        ):
+            shipped(member=wrong)
+
+
+def test_settings_that_a_part_does_not_take_are_told_with_the_part():
+    told = r"twin: settings \['altitude', 'colour'.*\] of surface 'et-penman-monteith': got an unexpected .*'colour'"
+    with pytest.raises(CouplingError, match=told):
+        made(settings={"surface": {"altitude": 239.0, "colour": 1}})
+    with pytest.raises(CouplingError, match=r"of surface 'et-penman-monteith': missing a required .*'altitude'"):
+        made(settings={"surface": {}})
+    with pytest.raises(CouplingError, match=r"of soil 'soil-bucket-schwingbach': .*'hidden'; it takes \['member'\]"):
+        twin(settings={"soil": {"hidden": 4}})

@@ -55,7 +55,7 @@ def twin(
     given = settings or {}
     if unknown := sorted(set(given) - set(chosen)):
         raise CouplingError(f"twin: settings of {unknown}; the parts are {list(chosen)}")
-    components = {part: _made(name, given.get(part, {}), member, generator) for part, name in chosen.items()}
+    components = {part: _made(part, name, given.get(part, {}), member, generator) for part, name in chosen.items()}
     _check_runoff(chosen, components)
     return Graph(components, _connections(components, root_zone_start, feedback))
 
@@ -71,7 +71,9 @@ def _check_runoff(chosen: Mapping[str, str], components: Mapping[str, Component]
         )
 
 
-def _made(name: str, settings: Mapping[str, Any], member: int, generator: torch.Generator | None) -> Component:
+def _made(
+    part: str, name: str, settings: Mapping[str, Any], member: int, generator: torch.Generator | None
+) -> Component:
     """Return the component of a name; one with several sets of weights gets the member, one that draws a generator."""
     make = registry().load("components", name)
     known, arguments = signature(make).parameters, dict(settings)
@@ -79,6 +81,12 @@ def _made(name: str, settings: Mapping[str, Any], member: int, generator: torch.
         arguments.setdefault("member", member)
     if generator is not None and "generator" in known:
         arguments.setdefault("generator", generator)
+    try:
+        signature(make).bind(**arguments)
+    except TypeError as error:
+        raise CouplingError(
+            f"twin: settings {sorted(arguments)} of {part} {name!r}: {error}; it takes {list(known)}"
+        ) from error
     component: Component = make(**arguments)
     return component
 

@@ -24,7 +24,7 @@ class Members:
         return component
 
     def _saved(self, member: int) -> Any:
-        if member not in MEMBERS:
+        if type(member) is not int or member not in MEMBERS:
             raise ComponentError(f"{self.name}: member {member!r}; expected one of {list(MEMBERS)}")
         return registry().load("parts", "saved-model")(_FOLDER / f"{self.name}-{member}")
 
