@@ -78,6 +78,18 @@ def test_soil_that_nobody_measured_is_wet_where_it_is_asked_for(tower):
     assert data["time_end"].values[0] == np.datetime64("2001-06-21")
 
 
+def test_settings_that_leave_nothing_to_learn_from_are_refused(tower):
+    for wrong in (0, -1, 1.5):
+        with pytest.raises(
+            FieldError, match=rf"fluxnet-carbon: most_years {wrong}; expected a whole number, 1 or more"
+        ):
+            read(tower, most_years=wrong)
+    with pytest.raises(FieldError, match=r"none of 1 sites has fewest_days 365 with fluxes; ask for fewer, or name"):
+        site_data(tower, tower / "sites.csv")
+    with pytest.raises(FieldError, match=r"none.csv: there is no such table of land cover"):
+        read(tower, cover=tower / "none.csv")
+
+
 def test_the_real_towers_balance(tmp_path):
     folder = Path(os.environ.get("CREST_DATA_DIR", "")) / "fluxnet2015"
     if not (folder / "fluxnet2015_daily.nc").is_file():

@@ -80,6 +80,13 @@ def test_a_tower_without_sensors_has_no_soil_moisture(made_up):
     assert np.isnan(data["root_zone_soil_moisture"].values).all()
 
 
+def test_a_reader_of_other_data_is_refused(made_up):
+    with pytest.raises(
+        FieldError, match=r"tower-weather: reader 'caravan'; expected one of \['flux-towers', 'fluxnet'"
+    ):
+        tower_weather(made_up, sites=made_up / "sites.csv", reader="caravan")
+
+
 def test_a_table_without_wind_is_refused(made_up):
     file = made_up / "XX-Abc_daily.csv"
     file.write_text(file.read_text().replace(",ws,", ",other,"), encoding="utf-8")

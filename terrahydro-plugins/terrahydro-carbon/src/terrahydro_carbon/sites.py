@@ -41,6 +41,9 @@ def site_data(
     years a site, spread evenly over those that it has, fluxes are kept. With `wet_soil` there is the variable
     root_zone_soil_moisture, 0.4 m3 m-3 throughout: it was not measured, and so wet a soil holds nothing back.
     """
+    if most_years is not None and (type(most_years) is not int or most_years < 1):
+        raise FieldError(f"fluxnet-carbon: most_years {most_years!r}; expected a whole number, 1 or more, or None")
+    classes = {} if cover is None else _classes(Path(cover))
     read: Callable[..., xr.Dataset] = registry().load("data_sources", "flux-towers")
     held = read(path, ids=ids, sites=sites, min_good_fraction=min_good_fraction)
     data = xr.Dataset({spec.name: _in_units(held, spec) for spec in driver_ports((*DRIVERS, *_WEATHER[3:]))
@@ -53,13 +56,15 @@ def site_data(
     data[RECO] = respiration.assign_attrs(_meaning(RECO))
     if ids is None:
         enough = (data[NEE].notnull().sum("time") >= fewest_days).values
+        if not enough.any():
+            raise FieldError(f"fluxnet-carbon: none of {len(enough)} sites has fewest_days {fewest_days} with fluxes; "
+                             "ask for fewer, or name sites by ids")  # fmt: skip
         data = data.isel(cell=np.flatnonzero(enough))
     if most_years is not None:
         data = _thinned(data, most_years)
     for name, values in _climate(data).items():
         data[name] = values.assign_attrs(units=CLIMATE[name])
     if cover is not None:
-        classes = _classes(Path(cover))
         named = [classes.get(str(one), "") for one in data["cell_id"].values]
         for name, units in COVER.items():
             shares = [float(one == name.removeprefix("cover_")) for one in named]
@@ -87,11 +92,13 @@ def _thinned(data: xr.Dataset, most: int) -> xr.Dataset:
 
 def _classes(path: Path) -> dict[str, str]:
     """Return the class of land cover by site, in lower case, as COVER has it."""
+    if not path.is_file():
+        raise FieldError(f"{path}: there is no such table of land cover; expected columns flux_site and LC")
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.DictReader(file)
         if lacking := {"flux_site", "LC"} - set(rows.fieldnames or ()):
             raise FieldError(f"{path}: no columns {sorted(lacking)}; expected flux_site and LC, IGBP's class")
-        return {row["flux_site"]: _JOINED.get(row["LC"], row["LC"]).lower() for row in rows}
+        return {row["flux_site"]: _JOINED.get(row["LC"], row["LC"] or "").lower() for row in rows}
 
 
 def _in_units(held: xr.Dataset, spec: FieldSpec) -> xr.DataArray:

@@ -15,6 +15,7 @@ from terrahydro_evapotranspiration.ports import DRIVERS, FLUXES, OPTIONAL
 
 SOLAR_CONSTANT = 1366.7  # W m-2, 0.0820 MJ m-2 min-1; FAO-56 eq. 21
 DRIEST = 50.0  # Pa, below which the vapour pressure that is left of e_s(T) - VPD is not taken
+READERS = ("flux-towers", "fluxnet")
 _NAMES = {"latent_heat": "latent_heat_flux", "sensible_heat": "sensible_heat_flux", "ground_heat": "ground_heat_flux"}
 _SENSORS = "soil_moisture_"
 _MADE = {"vapour_pressure", "shortwave_toa", "root_zone_soil_moisture", "evapotranspiration"}
@@ -49,6 +50,8 @@ def tower_weather(
     days with less than `min_good_fraction` good half-hours: of themselves by "fluxnet"; by "flux-towers", whose tables
     do not tell that, of net ecosystem exchange, which comes from the same instrument. Weather is gap-filled.
     """
+    if reader not in READERS:
+        raise FieldError(f"tower-weather: reader {reader!r}; expected one of {list(READERS)}")
     read: Callable[..., xr.Dataset] = registry().load("data_sources", reader)
     held = read(path, ids=ids, sites=sites)
     good = read(path, ids=ids, sites=sites, min_good_fraction=min_good_fraction)
