@@ -53,8 +53,9 @@ def test_fields_of_the_component_that_are_not_scaled_are_left_alone():
     ("mean", "std", "words"),
     [
         ({"snow": 1.0}, {"snow": 1.0}, r"river: no fields \['snow'\] to scale, expected some of \['rain', 'warmth'\]"),
-        ({"rain": 1.0}, {"rain": 0.0}, r"river: scaling needs a mean and a positive std .*, not positive: \['rain'\]"),
-        ({"rain": 1.0}, {"rain": float("nan")}, r"not positive: \['rain'\]"),
+        ({"rain": 1.0}, {"rain": 0.0}, r"river: scaling needs a mean and a positive std .* not finite: \['rain'\]"),
+        ({"rain": float("nan")}, {"rain": 1.0}, r"not positive or not finite: \['rain'\]"),
+        ({"rain": 1.0}, {"rain": float("nan")}, r"not positive or not finite: \['rain'\]"),
         ({"rain": 1.0}, {}, r"of the same fields; mean of \['rain'\], std of \[\]"),
     ],
 )

@@ -141,7 +141,7 @@ def test_mistakes_are_refused_in_words():
         DegreeDaySnow(bands=[300.0, -300.0])
     with pytest.raises(FieldError, match=r"parameters \['ddf'\] are not known here; expected some of \['snow_thres"):
         DegreeDaySnow(parameters={"ddf": 3.0})
-    with pytest.raises(FieldError, match=r"scaling needs a mean and a positive std .* not positive: \['elev_mean'\]"):
+    with pytest.raises(FieldError, match=r"scaling needs a mean and a positive std .* not finite: \['elev_mean'\]"):
         DegreeDaySnow(attributes={"elev_mean": "m"}).standardise({"elev_mean": 1.0}, {"elev_mean": 0.0})
 
 

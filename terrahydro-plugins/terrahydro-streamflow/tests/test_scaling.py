@@ -32,7 +32,7 @@ def test_hbv_leaves_forcing_and_runoff_in_their_units():
 
 
 def test_a_spread_of_zero_is_refused():
-    with pytest.raises(FieldError, match=r"not positive: \['aridity'\]"):
+    with pytest.raises(FieldError, match=r"not positive or not finite: \['aridity'\]"):
         StreamflowHBV(units=1, **SETTINGS).standardise({"aridity": 1.0}, {"aridity": 0.0})
 
 

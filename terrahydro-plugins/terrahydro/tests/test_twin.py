@@ -4,7 +4,7 @@ import pytest
 import torch
 from terrahydro import twin, twin_weather, water_budget
 
-from crest_core import ComponentError, CouplingError, registry, simulate
+from crest_core import ComponentError, CouplingError, Graph, registry, simulate
 
 PROCESS = {
     "snow": "snow-degree-day", "soil": "soil-bucket", "surface": "et-penman-monteith", "carbon": "nee-light-response",
@@ -57,6 +57,13 @@ def test_a_network_without_runoff_takes_the_place_of_the_bucket(weather):
     budget = water_budget(results, weather)
     assert "residual_soil_and_streamflow" in budget
     assert results["soil_moisture"].sizes["soil_layer"] == 3
+
+
+def test_networks_of_unlike_width_fit_in_one_graph():
+    names = {"snow": "snow-lstm", "soil": "soil-lstm", "stitched": "cross-stitch"}
+    made = {part: registry().load("components", name)(hidden=4 + i) for i, (part, name) in enumerate(names.items())}
+    graph = Graph(made)
+    assert sorted(size for dim, size in graph.dim_sizes.items() if dim.endswith("_unit")) == [4, 5, 6]
 
 
 def test_feedback_holds_back_photosynthesis_where_the_soil_is_dry(weather):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -60,7 +61,7 @@ class PlaceParameters(nn.Module):
 
 def _network(
     attributes: tuple[str, ...], parameters: int, hidden: int, generator: torch.Generator | None
-) -> tuple[nn.Module | None, nn.Linear | None, nn.Linear | None]:
+) -> tuple[Any, nn.Linear | None, nn.Linear | None]:
     if not attributes:
         return None, None, None
     inner, outer = nn.Linear(len(attributes), hidden), nn.Linear(hidden, parameters, bias=False)

@@ -60,11 +60,11 @@ class SoilLSTM(Component):
         self.low, self.high = bounds
         depths = checked(layers)
         self.layers = {"soil_layer": depths}
-        self.dim_sizes = {"soil_layer": len(depths), "lstm_unit": hidden}
+        self.dim_sizes = {"soil_layer": len(depths), "soil_unit": hidden}
         self.inputs = (*forcing_ports(forcing), *attribute_ports(dict(attributes or {}), forcing))
         self.outputs = outputs_of(depths, (self.low, self.high))
         self.states = tuple(
-            FieldSpec(name=name, units="1", dims=("lstm_unit", "cell"), cell_methods="time: point", doc=doc)
+            FieldSpec(name=name, units="1", dims=("soil_unit", "cell"), cell_methods="time: point", doc=doc)
             for name, doc in (("hidden", "output gate's answer"), ("memory", "cell state"))
         )
         self.scaling = InputScaling([spec.name for spec in self.inputs])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import inf, isfinite
 from typing import Any
 
 import torch
@@ -86,9 +85,9 @@ class CrossStitch(SequenceComponent):
             raise FieldError(f"cross-stitch: dropout {dropout!r}; expected a share from 0 to below 1")
         self.inputs = tuple(_DRIVERS[name] for name in forcing)
         self.hidden, self.stitched = hidden, stitched
-        self.dim_sizes = {"task": len(TASKS), "lstm_unit": hidden}
+        self.dim_sizes = {"task": len(TASKS), "stitched_unit": hidden}
         self.states = tuple(
-            FieldSpec(name=name, units="1", dims=("task", "lstm_unit", "cell"), cell_methods="time: point", doc=doc)
+            FieldSpec(name=name, units="1", dims=("task", "stitched_unit", "cell"), cell_methods="time: point", doc=doc)
             for name, doc in (("hidden", "output gate's answer"), ("memory", "cell state"))
         )
         tasks, width = len(TASKS), hidden**-0.5
