@@ -107,7 +107,7 @@ def test_the_figure_of_a_budget_shows_the_residual_of_each_step(tmp_path, monkey
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda figure, path, **_: drawn.append(figure))
     budget = water_budget(results, forcing)
     draw_budget(budget, tmp_path / "budget.png", title="made up")
-    labels = [axis.get_ylabel() for axis in drawn[0].axes]
+    labels = [axis.get_ylabel().split("\n")[0] for axis in drawn[0].axes]
     assert labels == ["water of a month [mm]", "residual of a step [mm]", "residual, summed [mm]"]
     lines = {line.get_label(): line for line in drawn[0].axes[1].lines}
     np.testing.assert_array_equal(lines["all"].get_ydata(), budget["residual"].mean("cell"))

@@ -42,7 +42,7 @@ def draw_states(results: xr.Dataset, forcing: xr.Dataset, observed: Mapping[str,
     bounds = results["soil_layer_bnds"].values
     seen = observed.get("soil_moisture")
     for number, colour in zip(range(layers.sizes["soil_layer"]), (BLUE, ORANGE, GREEN, PURPLE), strict=False):
-        depth = f"{100 * bounds[number, 0]:.0f}-{100 * bounds[number, 1]:.0f} cm"
+        depth = f"{100 * bounds[number, 0]:.3g}-{100 * bounds[number, 1]:.3g} cm"
         axes[2].plot(times, layers.isel(soil_layer=number).values, color=colour, lw=1.4, label=f"twin, {depth}")
         if seen is not None:
             points = seen.isel(cell=0, soil_layer=number)
@@ -65,9 +65,9 @@ def draw_fluxes(results: xr.Dataset, path: Path, *, title: str) -> Path:
     axes = figure.subplots(3, 1, sharex=True)
     times = results["time"].values
     demand = "surface_evapotranspiration" if "surface_evapotranspiration" in results else "evapotranspiration"
-    axes[0].plot(times, _daily(results[demand]), color=GREY, lw=0.8, label="the surface asks for")
+    axes[0].plot(times, _daily(results[demand]), color=GREY, lw=2.4, alpha=0.7, label="the surface asks for")
     if "soil_evapotranspiration" in results:
-        axes[0].plot(times, _daily(results["soil_evapotranspiration"]), color=GREEN, lw=1.2, label="the soil gives")
+        axes[0].plot(times, _daily(results["soil_evapotranspiration"]), color=GREEN, lw=0.8, label="the soil gives")
     axes[0].legend(fontsize=8)
     axes[0].set_ylabel("evapotranspiration\n[mm/day]")
     for name, colour in (("net_radiation", ORANGE), ("latent_heat", BLUE), ("sensible_heat", RED)):
@@ -94,7 +94,9 @@ def draw_budget(budget: xr.Dataset, path: Path, *, title: str) -> Path:
                           index=pd.DatetimeIndex(means["time"].values)).resample("MS").sum()  # fmt: skip
     figure = Figure(figsize=(12, 10), layout="constrained")
     axes = figure.subplots(3, 1, sharex=True, height_ratios=[2, 1, 1])
-    axes[0].step(months.index, months[list(_IN)].sum(axis=1), where="post", color="black", lw=1.4,
+    gained = months[list(_IN)].sum(axis=1).to_numpy()
+    ends = months.index.append(months.index[-1:] + pd.offsets.MonthBegin())  # the last month has a width, too
+    axes[0].step(ends, np.append(gained, gained[-1]), where="post", color="black", lw=1.4,
                  label="precipitation, corrected")  # fmt: skip
     above, below = np.zeros(len(months)), np.zeros(len(months))
     for name, colour in (_OUT | _STORED).items():
@@ -106,7 +108,7 @@ def draw_budget(budget: xr.Dataset, path: Path, *, title: str) -> Path:
                     label=name.replace("d_", "stored: "))  # fmt: skip
         above, below = above + np.maximum(values, 0.0), below + np.minimum(values, 0.0)
     axes[0].axhline(0.0, color=GREY, lw=0.6)
-    axes[0].set_ylabel("water of a month [mm]")
+    axes[0].set_ylabel("water of a month [mm]\n(line less bars: residual)")
     axes[0].legend(ncols=4, fontsize=8)
     parts = [str(name) for name in means.data_vars if str(name).startswith("residual")]
     for name, colour in zip(parts, (SKY, ORANGE, BLUE, "black"), strict=False):
