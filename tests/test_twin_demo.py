@@ -37,6 +37,10 @@ def test_the_demo_runs_judges_and_draws(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     for said in (
         "not seen in training",
+        "mean of 2 sets of weights",
+        "RMSE, m3/m3",
+        "model, 17.5-32.5 cm",
+        "estimated or assumed, not measured: shortwave down",
         "Not verified here: snow, evapotranspiration, carbon",
         "how-good.md",
         "residual",

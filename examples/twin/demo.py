@@ -65,22 +65,32 @@ def say(judged: Judged) -> None:
     """Print the scores of a place."""
     place, scores = judged.place, judged.scores
     console.print(f"\n[bold]{place.where}[/bold], {place.start} to {place.test[1]}")
-    table = Table(title=f"{place.observed}, {place.test[0]} to {place.test[1]} (end excluded), not seen in training")
-    for heading in ("", *(metric.upper() for metric in METRICS)):
+    sets = f"mean of {len(judged.members)} sets of weights" if len(judged.members) > 1 else "first set of weights"
+    console.print(f"{place.observed.replace('_', ' ')}, {place.test[0]} to {place.test[1]} (end excluded), not seen in "
+                  f"training; model: {sets}", highlight=False)  # fmt: skip
+    table = Table()
+    for heading in ("", *(f"{metric.upper()}, {place.units}" if metric == "rmse" else metric.upper()
+                          for metric in METRICS)):  # fmt: skip
         table.add_column(heading, justify="left" if heading == "" else "right")
     flat = scores.isel(cell=0)
-    layers = range(flat.sizes.get("soil_layer", 1))
+    depths = judged.first["soil_layer_bnds"].values * 100.0 if "soil_layer" in flat.dims else [None]
     for source in flat["source"].values:
-        for layer in layers:
+        for layer, depth in enumerate(depths):
             one = flat.sel(source=source)
-            one = one.isel(soil_layer=layer) if "soil_layer" in one.dims else one
-            what = f"{source}, layer {layer + 1}" if len(layers) > 1 else str(source)
+            one = one if depth is None else one.isel(soil_layer=layer)
+            what = str(source) if depth is None else f"{source}, {depth[0]:.3g}-{depth[1]:.3g} cm"
             table.add_row(what, *(f"{float(one[metric]):.3f}" for metric in METRICS))
     console.print(table)
+    console.print("climatology: the mean of the day of the year in the years before\n"
+                  "persistence: what was observed the day before, which the model is not told")  # fmt: skip
     console.print(f"Not verified here: {place.unverified}. Their skill elsewhere: docs/models/how-good.md.")
     for key in ("source", "remarks"):
         if key in judged.forcing.attrs:
             console.print(f"  {key}: {judged.forcing.attrs[key]}", markup=False, highlight=False)
+    guessed = [str(name).replace("_", " ") for name, field in judged.forcing.data_vars.items() if "time" in field.dims
+               and str(field.attrs.get("comment", "")).startswith(("estimate", "assumed"))]  # fmt: skip
+    if guessed:
+        console.print(f"  estimated or assumed, not measured: {', '.join(guessed)}", markup=False, highlight=False)
 
 
 ORDER = ("precipitation", "snowfall_correction", "liquid_water", "evapotranspiration", "drained", "runoff", "d_snow",
@@ -115,6 +125,7 @@ for one in found:
     draw_budget(budget, folder / f"{one.place.name}-budget.png", title=f"Where the water went: {one.place.where}")
 
 console.print(
+    "liquid water: rain and melt that the snow lets go; drained: runoff of the soil; d: what a store gained\n"
     "A residual is water that a part took and did not pass on, or the reverse; snow and soil close by construction,\n"
     "a learned streamflow makes up for rain and evapotranspiration that do not fit the river."
 )
@@ -123,12 +134,12 @@ console.print(
 for one in found:
     name, title = one.place.name, one.place.where
     seen = {one.place.observed: one.forcing[one.place.observed]}
-    draw_states(one.first, one.forcing, seen, folder / f"{name}-states.png", title=title, shaded=one.place.test)
+    told = f"{title}\nfirst set of weights; shaded: the days that judge; not verified here: {one.place.unverified}"
+    draw_states(one.first, one.forcing, seen, folder / f"{name}-states.png", title=told, shaded=one.place.test)
     draw_fluxes(one.first, folder / f"{name}-fluxes.png", title=f"{title}; not verified here")
     one.first.to_netcdf(folder / f"{name}.nc")
 if arguments.members > 1:
-    units = {"soil_moisture": "m3/m3", "runoff_flux": "mm/day"}
-    spreads = {f"{one.place.observed}, {one.place.name}": (one.spread, units[one.place.observed])
+    spreads = {f"{one.place.observed}, {one.place.name}": (one.spread, one.place.units)
                for one in found if one.spread}  # fmt: skip
     draw_spread(spreads, folder / "spread.png", title="Does the spread of the members tell their error?")
     for one in found:

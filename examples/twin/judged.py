@@ -26,15 +26,18 @@ class Place:
     training: tuple[str, str]
     """What the baselines know."""
     observed: str
+    units: str
+    """Of the observation, for people."""
     unverified: str
 
 
 PLACES = (
     Place("schwingbach", "Schwingbach, Hesse, Germany: weather near Rechtenbach, soil near Vollnkirchen", "2014-01-01",
           ("2016-01-01", "2017-01-01"), ("2014-01-01", "2016-01-01"), "soil_moisture",
-          "snow, evapotranspiration, carbon and streamflow"),
+          "m3/m3", "snow, evapotranspiration, carbon and streamflow"),
     Place("fulda", "Fulda at Grebenau, Germany, 2976 km2", "1979-01-01", ("1986-07-01", "1989-01-01"),
-          ("1979-01-01", "1986-07-01"), "runoff_flux", "snow, soil moisture, evapotranspiration and carbon"),
+          ("1979-01-01", "1986-07-01"), "runoff_flux", "mm/day",
+          "snow, soil moisture, evapotranspiration and carbon"),
 )  # fmt: skip
 
 
