@@ -96,6 +96,11 @@ def test_a_streamflow_whose_runoff_no_soil_hands_over_is_refused():
         made(soil="soil-lstm", settings={"soil": {"hidden": 4}})
 
 
+def test_a_snow_that_rain_would_pass_by_is_refused():
+    with pytest.raises(CouplingError, match=r"snow 'soil-bucket' hands over .* no 'liquid_water_flux'.*past it"):
+        twin(snow="soil-bucket", streamflow="streamflow-routing")
+
+
 def test_settings_of_no_part_and_members_that_are_not_there_are_refused():
     with pytest.raises(
         CouplingError, match=r"twin: settings of \['ocean'\]; the parts are \['snow', 'soil', 'surface'"

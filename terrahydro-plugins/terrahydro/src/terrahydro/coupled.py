@@ -56,8 +56,19 @@ def twin(
     if unknown := sorted(set(given) - set(chosen)):
         raise CouplingError(f"twin: settings of {unknown}; the parts are {list(chosen)}")
     components = {part: _made(part, name, given.get(part, {}), member, generator) for part, name in chosen.items()}
+    _check_melt_water(chosen, components)
     _check_runoff(chosen, components)
     return Graph(components, _connections(components, root_zone_start, feedback))
+
+
+def _check_melt_water(chosen: Mapping[str, str], components: Mapping[str, Component]) -> None:
+    """Raise CouplingError where the snow hands over no melt water: the rain would pass it by, and nobody would see."""
+    given = [spec.name for spec in components["snow"].outputs]
+    if MELT_WATER not in given:
+        raise CouplingError(
+            f"twin: snow {chosen['snow']!r} hands over {given} and no {MELT_WATER!r}, so that rain would reach "
+            "the soil past it; choose a snow that does, such as snow-lstm-camels or snow-degree-day"
+        )
 
 
 def _check_runoff(chosen: Mapping[str, str], components: Mapping[str, Component]) -> None:
@@ -95,10 +106,9 @@ def _connections(components: Mapping[str, Component], start: float, feedback: bo
     """Return what the names of the fields alone do not tell: melt water has no standard name, and feedback a lag."""
     inputs = {part: {spec.name for spec in component.inputs} for part, component in components.items()}
     made = []
-    melts = any(spec.name == MELT_WATER for spec in components["snow"].outputs)
-    if melts and "precipitation_flux" in inputs["soil"]:
+    if "precipitation_flux" in inputs["soil"]:
         made.append(Connection(f"snow.{MELT_WATER}", "soil.precipitation_flux"))
-    if melts and MELT_WATER in inputs["streamflow"]:
+    if MELT_WATER in inputs["streamflow"]:
         made.append(Connection(f"snow.{MELT_WATER}", f"streamflow.{MELT_WATER}"))
     for part in ("surface", "carbon"):
         if ROOT_ZONE not in inputs[part]:
