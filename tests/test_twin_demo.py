@@ -55,3 +55,11 @@ def test_the_demo_runs_judges_and_draws(tmp_path):
     with xr.open_dataset(tmp_path / "schwingbach-budget.nc") as budget:
         assert budget.sizes["time"] == 1095 and budget["residual"].attrs["units"] == "kg m-2"
     assert "What no term explains in a step, fulda; mm" in done.stdout and "first set of weights; mm" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_part_that_the_places_cannot_feed_is_told_in_a_line(tmp_path):
+    command = [sys.executable, str(HERE / "demo.py"), "--members", "1", "--output", str(tmp_path),
+               "--soil", "soil-lstm", "--streamflow", "streamflow-lstm"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 1 and "demo: forcing lacks" in done.stderr and "Traceback" not in done.stderr

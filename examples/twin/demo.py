@@ -98,7 +98,10 @@ ORDER = ("precipitation", "snowfall_correction", "liquid_water", "evapotranspira
          "residual_soil_and_streamflow", "residual")  # fmt: skip
 members = range(1, arguments.members + 1)
 folder.mkdir(parents=True, exist_ok=True)
-found = [judge(place, parts, members) for place in track(PLACES, "running both places", console=console)]
+try:
+    found = [judge(place, parts, members) for place in track(PLACES, "running both places", console=console)]
+except CrestError as error:
+    sys.exit(f"demo: {error}")
 for one in found:
     say(one)
 
