@@ -11,6 +11,7 @@ from typing import Any
 import packages
 import pytest
 import torch
+from terrahydro import PARTS
 
 BENCHMARKS = packages.ROOT / "benchmarks"
 FOLDERS = (BENCHMARKS, packages.ROOT / "examples" / "towers")
@@ -68,3 +69,22 @@ def test_towers(scripts):
     now = {"plan": asdict(scripts["tower_stages"].Plan()), "sizes": asdict(scripts["tower_models"].Sizes())}
     for record in (*held("towers-coupled."), *held("towers-drought.")):
         assert record["settings"] == plain(now) and record["seeds"] == [1, 2, 3] and not record["quick"]
+
+
+def test_the_twin():
+    records = held("twin.")
+    assert len(records) == 4 and all(one["parts"] == dict(PARTS) and one["seeds"] == [1, 2, 3] for one in records)
+    page = (packages.ROOT / "docs" / "models" / "how-good.md").read_text(encoding="utf-8").replace("\n", " ")
+    kge = {source: [f"{one['scores'][source]['kge']:.2f}" for one in sorted(records, key=lambda one: one["period"],
+                                                                            reverse=True)]
+           for source in ("model", "climatology")}  # fmt: skip
+    model, known = kge["model"], kge["climatology"]
+    assert f"KGE is {model[0]}, {model[1]} and {model[2]} of the layers from above, {model[3]} of the discharge" in page
+    assert f"(climatology {known[0]}, {known[1]}, {known[2]} and {known[3]})" in page
+    river = next(one for one in records if "discharge" in one["name"])
+    lost, taken = (river["water"][name].values() for name in ("residual_streamflow", "evapotranspiration"))
+    assert f"{min(lost):.0f} to {max(lost):.0f} mm a year" in page
+    assert f"({min(taken):.0f} to {max(taken):.0f} mm a year" in page
+    soil = next(one for one in records if "soil-moisture" in one["name"])
+    ratios = f"{soil['spread_over_error']:.2f} (soil moisture) and {river['spread_over_error']:.2f} (discharge)"
+    assert ratios in page
