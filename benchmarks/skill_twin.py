@@ -79,7 +79,7 @@ def main() -> None:
     given = arguments()
     parts = PARTS | given.parts
     for place in PLACES:
-        for text in records(judge(place, parts, MEMBERS), parts):
+        for text in records(judge(place, parts, MEMBERS, {}), parts):
             print(text, flush=True)
             if parts == PARTS:
                 put_down(text)

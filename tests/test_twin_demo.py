@@ -63,3 +63,20 @@ def test_a_part_that_the_places_cannot_feed_is_told_in_a_line(tmp_path):
                "--soil", "soil-lstm", "--streamflow", "streamflow-lstm"]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 1 and "demo: forcing lacks" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_part_takes_settings_and_random_weights_are_told(tmp_path):
+    changed = ["--snow", "snow-lstm", "--surface", "et-priestley-taylor", "--set", "surface.altitude=239"]
+    command = [sys.executable, str(HERE / "demo.py"), "--members", "1", "--output", str(tmp_path), *changed]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "Random weights: snow (snow-lstm), surface (et-priestley-taylor)." in done.stdout
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert scores["untrained"] == ["snow", "surface"] and scores["settings"] == {"surface": {"altitude": 239}}
+
+
+def test_a_setting_that_is_none_is_told(tmp_path):
+    command = [sys.executable, str(HERE / "demo.py"), "--set", "altitude=239"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 2 and "--set altitude=239: expected PART.SETTING=VALUE, PART one of snow," in done.stderr

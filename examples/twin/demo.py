@@ -13,9 +13,10 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import torch
-from judged import METRICS, PLACES, Judged, judge
+from judged import METRICS, PLACES, Judged, judge, untrained
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -36,9 +37,21 @@ from crest_core import CrestError, registry
 parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
 for part, usual in PARTS.items():
     parser.add_argument(f"--{part}", default=usual, metavar="NAME", help="a component of the registry (%(default)s)")
+parser.add_argument("--set", nargs="+", default=[], metavar="PART.SETTING=VALUE",
+                    help="arguments of components, as surface.altitude=239; crest info NAME lists them")  # fmt: skip
 parser.add_argument("--members", type=int, choices=(1, 2, 3), default=3, help="sets of weights (%(default)s)")
 parser.add_argument("--output", type=Path, default=Path("output/twin"), help="folder of the results (%(default)s)")
 arguments = parser.parse_args([] if "ipykernel" in sys.modules else None)
+settings: dict[str, dict[str, Any]] = {}
+for one in arguments.set:
+    target, _, value = one.partition("=")
+    part, _, setting = target.partition(".")
+    if part not in PARTS or not setting or not value:
+        parser.error(f"--set {one}: expected PART.SETTING=VALUE, PART one of {', '.join(PARTS)}")
+    try:
+        settings.setdefault(part, {})[setting] = json.loads(value)
+    except json.JSONDecodeError:
+        settings.setdefault(part, {})[setting] = value
 
 began = monotonic()
 torch.set_num_threads(1)  # tensors of one cell: threads only cost
@@ -55,9 +68,14 @@ for part, name in parts.items():
     listed.add_row(part, name, entry.summary if entry else "?", entry.distribution if entry else "?")
 console.print(listed)
 try:
-    console.print(str(twin(**parts).plan()).split("forcing:")[0], markup=False)
+    console.print(str(twin(**parts, settings=settings).plan()).split("forcing:")[0], markup=False)
+    drawn = untrained(parts, settings)
 except CrestError as error:
     sys.exit(f"demo: {error}")
+if drawn:
+    told = ", ".join(f"{part} ({parts[part]})" for part in drawn)
+    console.print(f"[bold red]Random weights: {told}.[/bold red] What it says, and what depends on it, means nothing "
+                  "before a training.", highlight=False)  # fmt: skip
 
 
 # %% Run it at both places, with each set of weights, and judge it on years that no training has seen
@@ -99,7 +117,7 @@ ORDER = ("precipitation", "snowfall_correction", "liquid_water", "evapotranspira
 members = range(1, arguments.members + 1)
 folder.mkdir(parents=True, exist_ok=True)
 try:
-    found = [judge(place, parts, members) for place in track(PLACES, "running both places", console=console)]
+    found = [judge(place, parts, members, settings) for place in track(PLACES, "running both places", console=console)]
 except CrestError as error:
     sys.exit(f"demo: {error}")
 for one in found:
@@ -153,6 +171,6 @@ if arguments.members > 1:
 scores = {one.place.name: {str(source): {metric: one.scores[metric].sel(source=source).values.ravel().tolist()
                                          for metric in METRICS} for source in one.scores["source"].values}
           for one in found}  # fmt: skip
-(folder / "scores.json").write_text(json.dumps({"parts": parts, **scores,
+(folder / "scores.json").write_text(json.dumps({"parts": parts, "settings": settings, "untrained": drawn, **scores,
                                                 "places": [asdict(one.place) for one in found]}, indent=1))  # fmt: skip
 console.print(f"Results and figures: {folder}\nTime: {monotonic() - began:.0f} s", markup=False)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import torch
 import xarray as xr
 from crest_training import Observation, compare, score
 from terrahydro import SpreadAndError, spread_and_error, together, twin, twin_weather
@@ -12,6 +14,7 @@ from terrahydro import SpreadAndError, spread_and_error, together, twin, twin_we
 from crest_core import simulate
 
 METRICS = ("nse", "kge", "rmse")
+Settings = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -58,13 +61,20 @@ class Judged:
         return self.members[0]
 
 
-def judge(place: Place, parts: Mapping[str, str], members: Sequence[int]) -> Judged:
+def untrained(parts: Mapping[str, str], settings: Settings) -> list[str]:
+    """Return the parts whose weights are drawn at random: what they say means nothing before a training."""
+    one, other = (
+        twin(**parts, settings=settings, generator=torch.Generator().manual_seed(seed)).components for seed in (1, 2)
+    )
+    return [part for part in parts if any(not torch.equal(value, other[part].state_dict()[name])
+                                          for name, value in one[part].state_dict().items())]  # fmt: skip
+
+
+def judge(place: Place, parts: Mapping[str, str], members: Sequence[int], settings: Settings) -> Judged:
     """Run the twin at a place, once for each member, and score it on the years that no training has seen."""
     forcing = twin_weather(place.name)
-    runs = tuple(
-        simulate(twin(**parts, member=member), forcing, start=place.start, end=place.test[1], progress=False)
-        for member in members
-    )
+    graphs = [twin(**parts, settings=settings, member=member) for member in members]
+    runs = tuple(simulate(one, forcing, start=place.start, end=place.test[1], progress=False) for one in graphs)
     made = (together(runs) if len(runs) > 1 else runs[0])[[place.observed]]
     observed = forcing[place.observed]
     compared = compare(made, None, Observation(place.observed, observed), start=place.test[0], end=place.test[1],

@@ -101,6 +101,13 @@ def test_a_snow_that_rain_would_pass_by_is_refused():
         twin(snow="soil-bucket", streamflow="streamflow-routing")
 
 
+def test_a_streamflow_that_evaporates_is_refused():
+    with pytest.raises(
+        CouplingError, match=r"streamflow 'streamflow-hbv' has soil and \['evapotranspiration'\] of its"
+    ):
+        twin(streamflow="streamflow-hbv")
+
+
 def test_settings_of_no_part_and_members_that_are_not_there_are_refused():
     with pytest.raises(
         CouplingError, match=r"twin: settings of \['ocean'\]; the parts are \['snow', 'soil', 'surface'"

@@ -21,6 +21,7 @@ PARTS: Mapping[str, str] = {
 
 ROOT_ZONE = "root_zone_soil_moisture"
 MELT_WATER = "liquid_water_flux"
+EVAPORATION = "water_evapotranspiration_flux"
 RUNOFF = ("surface_runoff", "subsurface_runoff")
 CONSTANT = "constant_root_zone_soil_moisture"
 """The forcing in the place of the soil's moisture where there is no feedback."""
@@ -58,6 +59,7 @@ def twin(
     components = {part: _made(part, name, given.get(part, {}), member, generator) for part, name in chosen.items()}
     _check_melt_water(chosen, components)
     _check_runoff(chosen, components)
+    _check_evaporation(chosen, components)
     return Graph(components, _connections(components, root_zone_start, feedback))
 
 
@@ -79,6 +81,16 @@ def _check_runoff(chosen: Mapping[str, str], components: Mapping[str, Component]
         raise CouplingError(
             f"twin: streamflow {chosen['streamflow']!r} takes {lacking}, which soil {chosen['soil']!r} does not hand "
             "over; choose a soil that does, such as soil-bucket, or a streamflow without, such as streamflow-lstm"
+        )
+
+
+def _check_evaporation(chosen: Mapping[str, str], components: Mapping[str, Component]) -> None:
+    """Raise CouplingError where the streamflow evaporates, too: the soil would lose its water to one of the two."""
+    own = [spec.name for spec in components["streamflow"].outputs if spec.standard_name == EVAPORATION]
+    if own:
+        raise CouplingError(
+            f"twin: streamflow {chosen['streamflow']!r} has soil and {own} of its own beside those of the twin; "
+            "choose one that takes them, such as streamflow-routing or streamflow-lstm, or couple it to a snow alone"
         )
 
 
