@@ -145,6 +145,13 @@ def test_the_largest_sum_of_an_hour_is_no_sum_of_the_day():
         Variable("rain", "mm", cell_methods="time: mean within years time: mean over years")
 
 
+def test_a_latitude_beside_lat_is_an_attribute_of_the_places_where_it_tells_the_same():
+    raw = cells().assign(latitude=("gauge_id", [50.0, 51.0], {"units": "degree_north"}))
+    assert conformed(raw)["lat"].values.tolist() == [50.0, 51.0]
+    with pytest.raises(DataError, match=r"lat: \['latitude', 'lat'\] may each be the latitude; rename the right"):
+        conformed(raw.assign(latitude=("gauge_id", [50.0, 52.0])))
+
+
 def test_latitudes_of_a_turned_pole_are_no_latitudes():
     raw = cells()
     raw["lat"].attrs["standard_name"] = "grid_latitude"

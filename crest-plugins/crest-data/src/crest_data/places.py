@@ -46,6 +46,8 @@ def _renamed(dataset: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
     for ours in ("lat", "lon"):
         found = [str(name) for name, variable in dataset.variables.items() if _is_coordinate(ours, str(name), variable)]
         exact = [name for name in found if name in (ours, _STANDARD[ours])]
+        if ours in exact and all(dataset.variables[name].equals(dataset.variables[ours]) for name in exact):
+            exact = [ours]  # an attribute of the places that tells the same
         if len(found) > 1 and len(exact) != 1:
             raise DataError(f"{ours}: {found} may each be the {_STANDARD[ours]}; rename the right one to {ours!r}")
         source = (exact or found or [ours])[0]
