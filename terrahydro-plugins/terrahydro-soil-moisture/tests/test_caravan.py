@@ -91,6 +91,17 @@ def test_units_of_the_source_are_converted_and_never_assumed(monkeypatch):
     assert float(found[0]["wind_speed"][0, 0]) == pytest.approx(5.0)
 
 
+@pytest.mark.parametrize("lacking", ["dew_point_temperature", "eastward_wind", "soil_moisture"])
+def test_a_column_that_is_not_there_is_named(monkeypatch, lacking):
+    class Sources:
+        def load(self, kind, name):
+            return lambda path, ids: made_up_catchment(True).drop_vars(lacking)
+
+    monkeypatch.setattr("terrahydro_soil_moisture.caravan.registry", Sources)
+    with pytest.raises(FieldError, match=rf"caravan-soil: {lacking}: the tables hold no such variable, only air_temp"):
+        soil_data("nowhere")
+
+
 @needs_data
 def test_another_water_is_refused():
     with pytest.raises(FieldError, match="water 'melt'; expected 'liquid' or 'total'"):

@@ -44,7 +44,7 @@ def soil_data(path: str | Path, *, ids: Sequence[str] | None = None, water: str 
     east, north = (_in_units(held, f"{way}ward_wind", "m s-1") for way in ("east", "north"))
     pressure = _saturation(dew)
     growth = 0.5 * (snow.shift(time=-1) - snow.shift(time=1))
-    moisture = held["soil_moisture"]
+    moisture = _variable(held, "soil_moisture")
     fields = {
         RAIN: (rain - growth).clip(min=0.0) if water == "liquid" else rain,
         "air_temperature": celsius,
@@ -61,7 +61,18 @@ def soil_data(path: str | Path, *, ids: Sequence[str] | None = None, water: str 
 
 def _in_units(held: xr.Dataset, name: str, units: str) -> xr.DataArray:
     """Return a variable in the units asked for, whatever those of the source are."""
-    return conversion(str(held[name].attrs["units"]), units)(held[name])
+    given = _variable(held, name)
+    return conversion(str(given.attrs["units"]), units)(given)
+
+
+def _variable(held: xr.Dataset, name: str) -> xr.DataArray:
+    """Return a variable; FieldError where the tables have no column of it."""
+    if name not in held.data_vars:
+        raise FieldError(
+            f"caravan-soil: {name}: the tables hold no such variable, only {', '.join(map(str, held.data_vars))}; "
+            "all columns of Caravan that the source computes from are needed"
+        )
+    return held[name]
 
 
 def _saturation(celsius: xr.DataArray) -> xr.DataArray:
