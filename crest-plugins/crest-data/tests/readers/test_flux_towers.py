@@ -87,6 +87,12 @@ def test_an_unknown_site_or_column_is_told(tmp_path):
     assert "US-AR1_daily.csv: left out, not known: le_x" in data.attrs["changes"]
 
 
+def test_a_table_of_sites_without_places_is_refused(tmp_path):
+    (tmp_path / "sites.txt").write_text("site,latitude,lon\nUS-AR1,36.4267,-99.42\n")
+    with pytest.raises(DataError, match=r"sites.txt: no column 'lat'; it holds site, latitude, lon"):
+        read_flux_towers(write(tmp_path), sites=tmp_path / "sites.txt")
+
+
 @needs_data
 def test_the_real_tables_agree_with_pandas_and_with_the_workbook():
     folder = Path(DATA) / "flux_towers"

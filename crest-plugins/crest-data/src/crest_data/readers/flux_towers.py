@@ -70,7 +70,7 @@ def read_flux_towers(
     if _QUALITY in raw:
         flags = {variables[name].name: _quality(raw, name, min_good_fraction) for name in _CARBON if name in variables}
     if sites is not None:
-        table = read_sites(Path(sites), key="site", numbers=_PLACES)
+        table = read_sites(Path(sites), key="site", numbers=_PLACES, needs=_PLACES)
         raw, _, more = with_sites(raw, table[list(_PLACES)], {}, path=Path(sites), places=_PLACES)
         changes += more
     dataset = conform(

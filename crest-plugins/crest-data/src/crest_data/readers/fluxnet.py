@@ -57,7 +57,7 @@ def read_fluxnet(
         changes += more
     flags = _flags(raw, variables, min_good_fraction if resolution == "DD" else None, worst_flag)
     if sites is not None:
-        table = read_sites(Path(sites), key="site", numbers=_PLACES)
+        table = read_sites(Path(sites), key="site", numbers=_PLACES, needs=_PLACES)
         raw, _, more = with_sites(raw, table[list(_PLACES)], {}, path=Path(sites), places=_PLACES)
         changes += more
     dataset = conform(

@@ -16,14 +16,21 @@ from crest_data.variable import Variable
 
 
 def read_sites(
-    path: Path, *, key: str, numbers: Collection[str], separator: str = ",", text: Collection[str] = ()
+    path: Path,
+    *,
+    key: str,
+    numbers: Collection[str],
+    separator: str = ",",
+    text: Collection[str] = (),
+    needs: Collection[str] = (),
 ) -> pd.DataFrame:
     """Return a table of attributes by site; the key is text as it stands, with its leading zeros.
 
     Columns of `numbers` hold numbers, those of `text` do not; of others, those are numbers that are so throughout.
+    Those of `needs` have to be there.
     """
     table = read_table(path, separator=separator, numbers=numbers)
-    table.require([key])
+    table.require([key, *needs])
     ids = table.frame[key].str.strip()
     if (twice := np.flatnonzero(ids.duplicated().to_numpy())).size:
         at = int(twice[0])
