@@ -60,6 +60,24 @@ def test_land_cover_is_one_of_the_classes(tower):
         read(tower, cover=tower / "cover.csv")
 
 
+def test_land_cover_is_read_whatever_its_case_and_never_guessed(tower):
+    file = tower / "cover.csv"
+    file.write_text("flux_site,LC\nDE-Xxx, osh \nDE-Xxx,CSH\n")
+    assert float(read(tower, cover=file)["cover_shr"].values[0]) == 1.0
+    file.write_text("flux_site,LC\nDE-Xxx,GRA\nDE-Xxx,CRO\n")
+    with pytest.raises(FieldError, match=r"cover.csv: site 'DE-Xxx' has two classes, 'gra' and 'cro'; keep one row"):
+        read(tower, cover=file)
+    file.write_bytes("flux_site,LC,name\nDE-Xxx,GRA,M\xfchle\n".encode("latin-1"))
+    with pytest.raises(FieldError, match=r"cover.csv: byte 30 is no UTF-8 text; is this a table of land cover"):
+        read(tower, cover=file)
+
+
+def test_a_site_without_a_latitude_is_refused(tower):
+    (tower / "sites.csv").write_text("site,lat,lon\nDE-Xxx,,10.0\n")
+    with pytest.raises(FieldError, match=r"fluxnet-carbon: no latitude of the sites DE-Xxx \(1 in all\), which short"):
+        read(tower)
+
+
 def test_fluxes_of_some_years_are_kept_and_the_weather_of_all(tmp_path):
     dates = np.arange("2000-01-01", "2009-01-01", dtype="datetime64[D]")
     rows = [f"{day},1,0,2,1,50,{int(str(day)[:4]) - 2000},1.0,1.0" for day in dates]

@@ -49,6 +49,12 @@ def test_towers_come_by_the_names_and_in_the_units_of_the_models(made_up):
     np.testing.assert_allclose(data["evapotranspiration"].values[:, 0], expected)
 
 
+def test_a_tower_without_a_latitude_is_refused(made_up):
+    (made_up / "sites.csv").write_text("site,lat,lon\nXX-Abc,,30.0\n", encoding="utf-8")
+    with pytest.raises(FieldError, match=r"tower-weather: no latitude of the sites XX-Abc \(1 in all\), which shortw"):
+        tower_weather(made_up, sites=made_up / "sites.csv")
+
+
 def test_fluxes_of_gap_filled_days_are_not_handed_out_and_their_weather_is(made_up):
     data = tower_weather(made_up, sites=made_up / "sites.csv")
     for name in ("latent_heat", "sensible_heat", "evapotranspiration"):

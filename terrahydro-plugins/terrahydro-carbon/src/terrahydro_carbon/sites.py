@@ -48,6 +48,7 @@ def site_data(
     held = read(path, ids=ids, sites=sites, min_good_fraction=min_good_fraction)
     data = xr.Dataset({spec.name: _in_units(held, spec) for spec in driver_ports((*DRIVERS, *_WEATHER[3:]))
                        if spec.name in _WEATHER}, attrs=held.attrs)  # fmt: skip
+    _check_latitude(data)
     data["shortwave_toa"] = _toa(data).assign_attrs(_meaning("shortwave_toa"))
     for spec in OUTPUTS[:2]:
         data[spec.name] = _in_units(held, spec)
@@ -94,11 +95,27 @@ def _classes(path: Path) -> dict[str, str]:
     """Return the class of land cover by site, in lower case, as COVER has it."""
     if not path.is_file():
         raise FieldError(f"{path}: there is no such table of land cover; expected columns flux_site and LC")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file)
-        if lacking := {"flux_site", "LC"} - set(rows.fieldnames or ()):
-            raise FieldError(f"{path}: no columns {sorted(lacking)}; expected flux_site and LC, IGBP's class")
-        return {row["flux_site"]: _JOINED.get(row["LC"], row["LC"] or "").lower() for row in rows}
+    try:
+        rows = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
+    except UnicodeDecodeError as error:
+        raise FieldError(f"{path}: byte {error.start} is no UTF-8 text; is this a table of land cover?") from error
+    if lacking := {"flux_site", "LC"} - set(rows.fieldnames or ()):
+        raise FieldError(f"{path}: no columns {sorted(lacking)}; expected flux_site and LC, IGBP's class")
+    found: dict[str, str] = {}
+    for row in rows:
+        site, given = (row["flux_site"] or "").strip(), (row["LC"] or "").strip().upper()
+        cover = _JOINED.get(given, given).lower()
+        if found.setdefault(site, cover) != cover:
+            raise FieldError(f"{path}: site {site!r} has two classes, {found[site]!r} and {cover!r}; keep one row")
+    return found
+
+
+def _check_latitude(data: xr.Dataset) -> None:
+    """Raise FieldError where a site is nowhere: no radiation outside the atmosphere could be computed for it."""
+    unknown = data["cell_id"].values[data["lat"].isnull().values]
+    if len(unknown):
+        raise FieldError(f"fluxnet-carbon: no latitude of the sites {', '.join(map(str, unknown[:5]))} ({len(unknown)} "
+                         "in all), which shortwave_toa is computed from; give it in the table of sites")  # fmt: skip
 
 
 def _in_units(held: xr.Dataset, spec: FieldSpec) -> xr.DataArray:

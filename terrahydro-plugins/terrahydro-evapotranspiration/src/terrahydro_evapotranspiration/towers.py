@@ -54,6 +54,7 @@ def tower_weather(
         raise FieldError(f"tower-weather: reader {reader!r}; expected one of {list(READERS)}")
     read: Callable[..., xr.Dataset] = registry().load("data_sources", reader)
     held = read(path, ids=ids, sites=sites)
+    _check_latitude(held)
     good = read(path, ids=ids, sites=sites, min_good_fraction=min_good_fraction)
     observed = xr.Dataset({n: good[o] for n, o in _NAMES.items() if o in good})
     if "net_radiation" in good:
@@ -108,6 +109,14 @@ def common_level(sensors: xr.DataArray, shift: LevelShift | None) -> xr.DataArra
     there = sensors.dropna("sensor", how="all")
     together = there.where(there.notnull().all("sensor")).mean("time")
     return there - (together - together.mean("sensor")).fillna(0.0)
+
+
+def _check_latitude(held: xr.Dataset) -> None:
+    """Raise FieldError where a tower is nowhere: no radiation outside the atmosphere could be computed for it."""
+    unknown = held["cell_id"].values[held["lat"].isnull().values]
+    if len(unknown):
+        raise FieldError(f"tower-weather: no latitude of the sites {', '.join(map(str, unknown[:5]))} ({len(unknown)} "
+                         "in all), which shortwave_toa is computed from; give it in the table of sites")  # fmt: skip
 
 
 def _root_zone(held: xr.Dataset) -> xr.DataArray:
