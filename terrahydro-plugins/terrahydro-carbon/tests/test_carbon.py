@@ -142,6 +142,16 @@ def test_what_a_day_asks_for_need_not_go_through_the_memory(kind):
         torch.testing.assert_close(run(blind, inputs)[GPP], run(blind, other)[GPP])
 
 
+@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("direct", [0, 5])
+def test_a_sequence_of_no_days_leaves_the_state(kind, direct):
+    model = made(kind, direct=direct)
+    state = {name: one + 0.5 for name, one in model.initial_state(Sizes({"cell": 4}, dtype=torch.float64)).items()}
+    outputs, after = model(state, weather(0), [])
+    assert {name: tuple(one.shape) for name, one in outputs.items()} == dict.fromkeys((NEE, GPP, RECO), (0, 4))
+    torch.testing.assert_close(after, state, rtol=0, atol=0)
+
+
 def test_mistakes_are_refused_in_words():
     with pytest.raises(
         FieldError, match=r"carbon: drivers \['air_temperature'\]; expected \['air_temperature', 'short"

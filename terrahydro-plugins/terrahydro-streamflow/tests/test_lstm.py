@@ -90,6 +90,15 @@ def test_no_day_looks_ahead(kind):
     assert torch.equal(one[:9], two[:9]) and not torch.equal(one[9:], two[9:])
 
 
+@BOTH
+def test_a_sequence_of_no_days_leaves_the_state(kind):
+    model = made(kind)
+    state, inputs = case(model, steps=0, lead=(2,))
+    outputs, after = model(state, inputs, [])
+    assert outputs["runoff_flux"].shape == (0, 2, 3)
+    torch.testing.assert_close(after, state, rtol=0, atol=0)
+
+
 def test_runoff_is_that_of_a_bare_torch_lstm_with_the_same_weights():
     model = made()
     model.standardise({"precipitation_flux": 0.5, "aridity": 1.0, "runoff_flux": 2.0},

@@ -86,7 +86,7 @@ class RecurrentNEE(SequenceComponent):
             seen = hidden.to(dtype)
             if self.direct is not None:
                 seen = torch.cat([seen, torch.tanh(self.direct(x))], dim=-1)
-            answers = self.head(self.dropout(seen)).reshape(len(times), *columns, -1)
+            answers = self.head(self.dropout(seen)).unflatten(1, columns)
         gpp, reco = self.fluxes(answers, inputs)
         outputs = {NEE: reco - gpp, GPP: gpp, RECO: reco}
         after = {

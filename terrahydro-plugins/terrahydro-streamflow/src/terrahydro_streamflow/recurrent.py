@@ -143,8 +143,8 @@ class RecurrentStreamflow(SequenceComponent):
         else:
             answers = hidden.new_zeros(0, *hidden.shape)
         dtype = moving.dtype
-        lagged = moving[..., -2:].reshape(len(times), *columns, -1) if self.network.lagged else None
-        outputs = self._outputs(answers.to(dtype).reshape(len(times), *columns, -1), lagged)
+        lagged = moving[..., -2:].unflatten(1, columns) if self.network.lagged else None
+        outputs = self._outputs(answers.to(dtype).unflatten(1, columns), lagged)
         return outputs, self._state(hidden.to(dtype), memory.to(dtype), columns)
 
     @abstractmethod
