@@ -30,6 +30,20 @@ def weather():
     return twin_weather("schwingbach")
 
 
+@pytest.mark.parametrize(
+    "wrong, words",
+    [
+        ({"snow": None}, "twin: snow None; expected a name of the registry, as 'snow-lstm-camels'"),
+        ({"settings": ["soil"]}, r"twin: settings \['soil'\]; expected the arguments of parts"),
+        ({"settings": {"soil": None}}, "twin: settings of soil: None; expected arguments by name, {} for none"),
+        ({"root_zone_start": "0.3"}, "twin: root_zone_start '0.3'; expected a number, m3 m-3"),
+    ],
+)
+def test_an_argument_of_another_kind_is_refused_in_words(wrong, words):
+    with pytest.raises(CouplingError, match=words):
+        twin(**wrong)
+
+
 def test_water_closes_over_all_parts_to_1e_9_millimetres_a_day(weather):
     results = simulate(made(), weather, **DAYS)
     budget = water_budget(results, weather)

@@ -53,7 +53,8 @@ def twin(
     ['snow', 'soil', 'surface', 'carbon', 'streamflow']
     """
     chosen = {"snow": snow, "soil": soil, "surface": surface, "carbon": carbon, "streamflow": streamflow}
-    given = settings or {}
+    given = {} if settings is None else settings
+    _check_settings(chosen, given, root_zone_start)
     if unknown := sorted(set(given) - set(chosen)):
         raise CouplingError(f"twin: settings of {unknown}; the parts are {list(chosen)}")
     components = {part: _made(part, name, given.get(part, {}), member, generator) for part, name in chosen.items()}
@@ -71,6 +72,20 @@ def _check_melt_water(chosen: Mapping[str, str], components: Mapping[str, Compon
             f"twin: snow {chosen['snow']!r} hands over {given} and no {MELT_WATER!r}, so that rain would reach "
             "the soil past it; choose a snow that does, such as snow-lstm-camels or snow-degree-day"
         )
+
+
+def _check_settings(chosen: Mapping[str, Any], given: Any, start: Any) -> None:
+    """Raise CouplingError where an argument is of another kind than the twin takes, as a file may give it."""
+    for part, name in chosen.items():
+        if not isinstance(name, str):
+            raise CouplingError(f"twin: {part} {name!r}; expected a name of the registry, as {PARTS[part]!r}")
+    if not isinstance(given, Mapping):
+        raise CouplingError(f"twin: settings {given!r}; expected the arguments of parts, as {{'soil': {{...}}}}")
+    for part, arguments in given.items():
+        if not isinstance(arguments, Mapping):
+            raise CouplingError(f"twin: settings of {part}: {arguments!r}; expected arguments by name, {{}} for none")
+    if isinstance(start, bool) or not isinstance(start, (int, float)):
+        raise CouplingError(f"twin: root_zone_start {start!r}; expected a number, m3 m-3")
 
 
 def _check_runoff(chosen: Mapping[str, str], components: Mapping[str, Component]) -> None:
