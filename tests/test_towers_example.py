@@ -226,3 +226,10 @@ def test_the_experiment_runs_goes_on_where_it_was_stopped_and_draws(modules, tmp
     table = (place / "table.md").read_text(encoding="utf-8")
     assert all(f"| {arm} | " in table for arm in (*compare.ARMS, *compare.BASELINES)) and "±" in table
     assert json.loads((place / "scores.json").read_text(encoding="utf-8"))["event"] == first.event
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_training(modules, tmp_path):
+    (tmp_path / "file").write_text("")
+    asked = modules["compare"].arguments(["--quick", "--folder", str(tmp_path / "file")])
+    with pytest.raises(SystemExit, match=r"--folder .*/file/quick: Not a directory; name a folder that can be written"):
+        modules["compare"].experiment(asked)

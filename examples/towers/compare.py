@@ -207,6 +207,11 @@ def arguments(given: Sequence[str] | None = None, *, doc: str | None = __doc__) 
 
 def experiment(given: argparse.Namespace) -> tuple[Experiment, TowerSet, Sizes, Plan]:
     """Run what the command line asked for."""
+    place = given.folder / ("quick" if given.quick else given.phase)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SystemExit(f"--folder {place}: {error.strerror}; name a folder that can be written to") from error
     torch.set_num_threads(given.threads)
     sizes = Sizes(given.hidden, given.dropout)
     plan = Plan(*given.epochs, every=given.every, rate=given.rate)
@@ -219,7 +224,6 @@ def experiment(given: argparse.Namespace) -> tuple[Experiment, TowerSet, Sizes, 
         if not (folder / "flux_towers").is_dir():
             raise SystemExit(f"{folder} holds no folder flux_towers: name the one that does by --data, or try --quick")
         towers = flux_towers(folder, phase=given.phase)
-    place = given.folder / ("quick" if given.quick else given.phase)
     return run(towers, sizes, plan, given.seed, place, given.arm), towers, sizes, plan
 
 
