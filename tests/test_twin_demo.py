@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import xarray as xr
 from crest_run import build_graph, load_run
-from terrahydro import twin
+from terrahydro import PARTS, twin
 
 from crest_core.provenance import graph_hash
 
@@ -74,6 +75,21 @@ def test_a_part_takes_settings_and_random_weights_are_told(tmp_path):
     assert "Random weights: snow (snow-lstm), surface (et-priestley-taylor)." in done.stdout
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert scores["untrained"] == ["snow", "surface"] and scores["settings"] == {"surface": {"altitude": 239}}
+
+
+def test_parts_without_weights_are_found(monkeypatch):
+    monkeypatch.syspath_prepend(str(HERE))
+    judged = importlib.import_module("judged")
+    assert judged.untrained(PARTS, {}) == []
+    assert judged.untrained({**PARTS, "carbon": "nee-lstm", "snow": "snow-degree-day"}, {}) == ["carbon"]
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    command = [sys.executable, str(HERE / "demo.py"), "--output", str(tmp_path / "file")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert f"demo: --output {tmp_path / 'file'}: File exists; name a folder that can be written to" in done.stderr
 
 
 def test_a_setting_that_is_none_is_told(tmp_path):

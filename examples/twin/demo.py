@@ -70,8 +70,11 @@ console.print(listed)
 try:
     console.print(str(twin(**parts, settings=settings).plan()).split("forcing:")[0], markup=False)
     drawn = untrained(parts, settings)
+    folder.mkdir(parents=True, exist_ok=True)
 except CrestError as error:
     sys.exit(f"demo: {error}")
+except OSError as error:
+    sys.exit(f"demo: --output {folder}: {error.strerror}; name a folder that can be written to")
 if drawn:
     told = ", ".join(f"{part} ({parts[part]})" for part in drawn)
     console.print(f"[bold red]Random weights: {told}.[/bold red] What it says, and what depends on it, means nothing "
@@ -115,7 +118,6 @@ ORDER = ("precipitation", "snowfall_correction", "liquid_water", "evapotranspira
          "d_soil", "d_groundwater", "d_channel", "residual_snow", "residual_soil", "residual_streamflow",
          "residual_soil_and_streamflow", "residual")  # fmt: skip
 members = range(1, arguments.members + 1)
-folder.mkdir(parents=True, exist_ok=True)
 try:
     found = [judge(place, parts, members, settings) for place in track(PLACES, "running both places", console=console)]
 except CrestError as error:

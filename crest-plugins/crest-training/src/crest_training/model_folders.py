@@ -15,7 +15,7 @@ def write_model_folders(folder: Path, file: TrainFile, model: Component) -> list
     """Add a `model.yaml` to the weights of each component of a graph; return the folders.
 
     `leave` has written the record and the weights. A component that no model folder can describe, such as one that
-    reads a file of its own, keeps its weights alone, and a warning says why.
+    reads a file of its own, keeps its weights alone; a warning says why, unless it is frozen.
     """
     if not isinstance(model, Graph) or file.graph is None:
         return []
@@ -28,7 +28,8 @@ def write_model_folders(folder: Path, file: TrainFile, model: Component) -> list
             try:
                 _write(child, target, name, file, facts)
             except CrestError as error:
-                warnings.warn(f"{target} holds weights and no model.yaml: {error}", UserWarning, stacklevel=2)
+                if name not in file.frozen:
+                    warnings.warn(f"{target} holds weights and no model.yaml: {error}", UserWarning, stacklevel=2)
                 continue
         written.append(target)
     return written
