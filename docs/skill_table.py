@@ -51,7 +51,7 @@ def row(name: str, records: Sequence[Record]) -> str:
     spread = f" ± {stdev(values):.3f}" if len(values) > 1 else ""
     unit = "median NSE" if first["unit"] == "1" else first["unit"]
     beside = first.get("baselines") or {"climatology": first["baseline_value"], "the day before": first["persistence"]}
-    published = "; ".join(f"{one['median']:g} {one['name']}" for one in first.get("published", ()))
+    published = "; ".join(f"{one['median']:g} ({one['name']})" for one in first.get("published", ()))
     cells = (
         f"`{name}`",
         f"{unit} **{mean(values):.3f}**{spread}",
