@@ -171,7 +171,7 @@ def finish(
         "persistence": _round(median["persistence"]), "gate": gate, "verdict": verdict, "phase": asked.phase,
         "seeds": seeds, "basins": len(basins.ids), "period": list(period), "training": list(training),
         "data": basins.source, "data_hash": basins.hashes, "settings": settings, "note": note,
-        "published": [asdict(anchor) for anchor in anchors], "commit": commit(), "versions": _versions(),
+        "published": [asdict(anchor) for anchor in anchors], "commit": commit(), "versions": versions(),
         "machine": machine(), "threads": asked.threads, "quick": asked.quick,
         "date": datetime.now(UTC).date().isoformat(),
     }  # fmt: skip
@@ -194,9 +194,10 @@ def finish(
     )
 
 
-def _versions() -> dict[str, str]:
+def versions(names: Sequence[str] = DISTRIBUTIONS) -> dict[str, str]:
+    """Return the versions of distributions: those that a score depends on."""
     found = {}
-    for name in DISTRIBUTIONS:
+    for name in names:
         try:
             found[name] = version(name)
         except PackageNotFoundError:

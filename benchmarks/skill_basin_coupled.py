@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 from _report import commit, machine
-from _skill_result import _versions
+from _skill_result import versions
 from _skill_snow import put_down
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "examples" / "basins"))
@@ -83,7 +83,7 @@ def main() -> None:
         "phase": "quick" if given.quick else given.phase, "seeds": given.seed, "basins": basins.ids,
         "period": basins.test, "training": basins.train, "data": basins.source, "data_hash": basins.hashes,
         "settings": {"plan": asdict(plan), "models": asdict(kinds)}, "flood": found.flood,
-        "seconds": found.seconds, "commit": commit(), "versions": _versions(), "machine": machine(),
+        "seconds": found.seconds, "commit": commit(), "versions": versions(), "machine": machine(),
         "threads": given.threads, "quick": given.quick, "date": datetime.now(UTC).date().isoformat(),
     }  # fmt: skip
     for one in records(found, facts, kinds.name):

@@ -44,9 +44,11 @@ from _skill_nee import (
     usual,
 )
 from _skill_nee_scores import drawn, parts, scores, unchosen
-from _skill_result import hold
+from _skill_result import hold, versions
 from _skill_snow import data_folder, data_hash, line, put_down
 
+DISTRIBUTIONS = ("crest-core", "crest-training", "crest-samples", "crest-data", "crest-torch", "terrahydro-carbon",
+                 "torch", "numpy", "scikit-learn")  # fmt: skip
 LEAST = 0.45
 BOOSTING = "gradient boosting"
 PLANS = {"lstm": Plan("lstm"), "light-response": Plan("light-response")}
@@ -143,7 +145,7 @@ def main() -> None:
             common = {
                 "part": told, "seeds": given.seed, "folds": given.fold, "gate": f"R2 >= {LEAST}",
                 "baselines": {name: one["r2"] for name, one in baselines.items()}, "baseline_scores": baselines,
-                "published": PUBLISHED, "settings": facts(plan),
+                "published": PUBLISHED, "settings": facts(plan), "versions": versions(DISTRIBUTIONS),
                 "data_hash": data_hash({name: data[name].values for name in (*WEATHER, NEE, *STATIC)}),
             }  # fmt: skip
             boosting = baselines[BOOSTING]["r2"]

@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 from _report import commit, machine
-from _skill_result import _versions
+from _skill_result import versions
 from _skill_snow import put_down
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "examples" / "towers"))
@@ -37,6 +37,9 @@ from compare import BASELINES, Experiment, Scores, arguments, experiment
 from tower_models import ET, MOISTURE, NEE
 from tower_stages import ALONE, ARMS
 
+DISTRIBUTIONS = ("crest-core", "crest-training", "crest-samples", "crest-data", "crest-torch", "terrahydro",
+                 "terrahydro-soil-moisture", "terrahydro-evapotranspiration", "terrahydro-carbon", "torch", "numpy",
+                 "scikit-learn")  # fmt: skip
 NAMES = {"test": "skill.towers-coupled", "drought": "skill.towers-drought"}
 """Of the records that are kept, by phase."""
 SHORT = {MOISTURE: "soil-moisture", ET: "et", NEE: "nee"}
@@ -84,7 +87,7 @@ def main() -> None:
         "phase": "quick" if given.quick else given.phase, "seeds": given.seed, "towers": towers.ids,
         "scored_from": {one: str(day.date()) for one, day in towers.split.items()}, "data": towers.source,
         "data_hash": towers.hashes, "settings": {"plan": asdict(plan), "sizes": asdict(sizes)}, "event": found.event,
-        "seconds": found.seconds, "commit": commit(), "versions": _versions(), "machine": machine(),
+        "seconds": found.seconds, "commit": commit(), "versions": versions(DISTRIBUTIONS), "machine": machine(),
         "threads": given.threads, "quick": given.quick, "date": datetime.now(UTC).date().isoformat(),
     }  # fmt: skip
     for one in records(found, facts):

@@ -113,6 +113,7 @@ def test_a_quick_run_ends_in_records_of_the_same_days(nee, monkeypatch, capsys):
     assert [one["name"] for one in lines] == ["skill.nee.light-response", "skill.nee.light-response.ensemble"]
     assert all(np.isfinite(one["value"]) and one["part"] == "made-up sites" for one in lines)
     assert {one["days"] for one in lines[0]["baseline_scores"].values()} == {lines[1]["scores"]["days"]}
+    assert "terrahydro-carbon" in lines[0]["versions"] and "terrahydro-snow" not in lines[0]["versions"]
 
 
 def test_records_tell_what_sites_that_nothing_was_chosen_on_say():

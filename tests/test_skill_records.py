@@ -88,3 +88,16 @@ def test_the_twin():
     soil = next(one for one in records if "soil-moisture" in one["name"])
     ratios = f"{soil['spread_over_error']:.2f} (soil moisture) and {river['spread_over_error']:.2f} (discharge)"
     assert ratios in page
+
+
+def test_the_versions_in_a_record_are_those_of_the_packages_that_made_it(scripts):
+    made_by = {
+        "skill_evapotranspiration": {"terrahydro-evapotranspiration"},
+        "skill_nee": {"terrahydro-carbon"},
+        "skill_towers_coupled": {
+            "terrahydro", "terrahydro-soil-moisture", "terrahydro-evapotranspiration", "terrahydro-carbon"
+        },
+    }  # fmt: skip
+    for script, needed in made_by.items():
+        told = set(scripts[script].DISTRIBUTIONS)
+        assert {one for one in told if one.startswith("terrahydro")} == needed, script
