@@ -7,8 +7,8 @@ non-commercial use: benchmark results only. Cite Pastorello et al. (2020), doi:1
 
 What the tables hold (see docs/models/evapotranspiration.md): fluxes are constant where long gaps were filled, as at
 US-AR1 until 2009-04 and in 2012-04 to 2012-08, at CH-Lae until 2004-03 and at FR-Pue until 2000-07, so that only days
-count on which half of the half-hours of carbon were good; the level of soil moisture shifts at CH-Lae (2007-01-01,
-sensor 2 by 6 percent) and at US-Wkg (2007-08, sensor 1 by 4 percent), and is levelled; FR-Pue has none.
+count on which half of the half-hours of carbon were good; the level of soil moisture shifts at CH-Lae (2007-01-01)
+and at US-Wkg (2007-08), and is levelled; FR-Pue has none.
 """
 
 from __future__ import annotations
