@@ -13,6 +13,8 @@ import pytest
 import torch
 from terrahydro import PARTS
 
+from crest_core import registry
+
 BENCHMARKS = packages.ROOT / "benchmarks"
 FOLDERS = (BENCHMARKS, packages.ROOT / "examples" / "towers")
 RECORDS = BENCHMARKS / "results" / "skill"
@@ -54,6 +56,14 @@ def test_net_ecosystem_exchange(scripts):
     for record in held("nee."):
         plan = scripts["skill_nee"].PLANS[record["name"].split(".")[2]]
         assert record["settings"] == plain(asdict(plan)), record["name"]
+
+
+def test_the_card_of_the_carbon_weights_has_the_scores_of_the_record():
+    (record,) = (one for one in held("nee.") if one["name"] == "skill.nee.light-response")
+    card = registry().load("components", "nee-light-response-fluxnet").folder().keys.training.skill["sites_left_out"]
+    scores = (record["value"], record["spread"], *record["baselines"].values())
+    names = ("nee_r2", "spread_of_seeds", "boosting_r2", "mean_year_of_similar_sites_r2")
+    assert [card[name] for name in names] == [round(one, 3) for one in scores]
 
 
 def test_soil_moisture(scripts):

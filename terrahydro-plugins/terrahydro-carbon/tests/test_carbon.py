@@ -81,6 +81,7 @@ def test_respiration_follows_lloyd_and_taylor():
     assert breathed(25.0) / breathed(15.0) == pytest.approx(float(expected), rel=1e-5)
     rates = [breathed(celsius) for celsius in (-30.0, -10.0, 0.0, 10.0, 30.0)]
     assert rates == sorted(rates)
+    assert breathed(-60.0) == breathed(-46.02) == breathed(-41.1) < rates[0]  # the response has a pole at T0
 
 
 def test_dry_soil_ends_photosynthesis_and_soil_that_nobody_knows_does_not():

@@ -111,7 +111,7 @@ def test_settings_that_leave_nothing_to_learn_from_are_refused(tower):
 def test_the_real_towers_balance(tmp_path):
     folder = Path(os.environ.get("CREST_DATA_DIR", "")) / "fluxnet2015"
     if not (folder / "fluxnet2015_daily.nc").is_file():
-        pytest.skip("CREST_DATA_DIR names no folder with FLUXNET2015: its terms allow no copy here")
+        pytest.skip("CREST_DATA_DIR names no folder with FLUXNET2015: no real towers to read")
     data = site_data(folder / "fluxnet2015_daily.nc", folder / "sites.csv", ids=["DE-Hai", "US-Ha1"]).load()
     error = data[NEE] - (data[RECO] - data[GPP])
     assert float(abs(error).max()) < 1e-4

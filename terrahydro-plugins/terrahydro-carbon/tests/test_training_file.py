@@ -21,7 +21,7 @@ def test_it_is_what_the_card_of_the_weights_tells():
 
 def test_it_trains_and_leaves_a_model(tmp_path):
     if not (DATA / "fluxnet2015" / "fluxnet2015_daily.nc").is_file():
-        pytest.skip("CREST_DATA_DIR names no folder with FLUXNET2015: its terms allow no copy here")
+        pytest.skip("CREST_DATA_DIR names no folder with FLUXNET2015: no real towers to read")
     changes = {
         "forcing.with.path": str(DATA / "fluxnet2015" / "fluxnet2015_daily.nc"),
         "forcing.with.sites": str(DATA / "fluxnet2015" / "sites.csv"),

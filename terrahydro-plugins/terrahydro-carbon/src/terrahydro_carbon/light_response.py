@@ -13,6 +13,7 @@ from terrahydro_carbon.recurrent import RecurrentNEE
 
 REFERENCE = 15.0  # degC, at which respiration is the base rate; Reichstein et al. (2005)
 COLDEST = -46.02  # degC, T0 of Lloyd and Taylor (1994): 227.13 K
+LEAST_ABOVE = 5.0  # K, above COLDEST, where the response has its pole
 EFFICIENCY = (0.0, 0.25)  # g m-2 day-1 of carbon per W m-2, in weak light
 CAPACITY = (0.1, 45.0)  # g m-2 day-1, in strong light
 BASE = (0.0, 15.0)  # g m-2 day-1, respiration at REFERENCE
@@ -26,7 +27,7 @@ def _parameter(name: str, units: str, bounds: tuple[float, float], doc: str) -> 
 _SENSITIVITY = (_parameter("activation", "K", (100.0, 500.0), "E0 of Lloyd and Taylor (1994), 308.56 there"), 308.56)
 _STRESS = (
     (
-        _parameter("wilting_point", "1", (0.01, 0.25), "soil moisture at which photosynthesis ends; FAO-56 table 19"),
+        _parameter("wilting_point", "1", (0.01, 0.25), "photosynthesis ends there; sandy loam, FAO-56 table 19"),
         0.10,
     ),
     (_parameter("stress_range", "1", (0.02, 0.30), "above it, over which photosynthesis recovers"), 0.12),
@@ -38,9 +39,10 @@ class LightResponseNEE(RecurrentNEE):
 
     I is shortwave radiation; efficiency a, capacity A and base respiration R come from an LSTM of weather and climate,
     anew every day and within the ranges of this module: their seasons are what it has to learn. So there is no
-    photosynthesis in the dark, it saturates in strong light, and respiration rises with temperature, whatever the
-    weights are. Rectangular hyperbola: Ruimy et al. (1995), doi:10.1016/S0065-2504(08)60063-X; respiration: Lloyd and
-    Taylor (1994), doi:10.2307/2389824, eq. 11, as in Reichstein et al. (2005), doi:10.1111/j.1365-2486.2005.001002.x.
+    photosynthesis in the dark, it saturates in strong light, and respiration rises with temperature (T - T0 is at least
+    5 K), whatever the weights are. Rectangular hyperbola: Ruimy et al. (1995), doi:10.1016/S0065-2504(08)60063-X;
+    respiration: Lloyd and Taylor (1994), doi:10.2307/2389824, eq. 11, as in Reichstein et al. (2005),
+    doi:10.1111/j.1365-2486.2005.001002.x.
     With the driver root_zone_soil_moisture stress = x^2 (3 - 2 x), x = (theta - wilting_point) / stress_range within
     [0, 1]; 1 where theta is nan. Without it there is none. The LSTM does not see soil moisture.
 
@@ -86,7 +88,7 @@ class LightResponseNEE(RecurrentNEE):
         physical = self.physical.values(answers.dtype)
         light = efficiency * inputs["shortwave_down"].clamp(min=0.0)
         gpp = light * capacity / (light + capacity) * self._stress(inputs, physical)
-        above = (inputs["air_temperature"] - COLDEST).clamp(min=5.0)
+        above = (inputs["air_temperature"] - COLDEST).clamp(min=LEAST_ABOVE)
         response = torch.exp(physical["activation"] * (1.0 / (REFERENCE - COLDEST) - 1.0 / above))
         return gpp, base * response
 
