@@ -142,6 +142,8 @@ def test_scaling_belongs_to_the_weights(remembering):
         ({"altitude": 0.0, "ground_heat_share": float("nan")}, "ground_heat_share nan, expected a share from 0 to 1"),
         ({"altitude": 0.0, "ground_heat_share": 5}, "ground_heat_share 5, expected a share from 0 to 1"),
         ({"altitude": 0.0, "learned": ["roughness"]}, r"learned \['roughness'\], expected some of \['albedo'"),
+        ({"altitude": 0.0, "learned": ["albedo", "albedo"]}, r"learned \['albedo', 'albedo'\], expected .* each once"),
+        ({"altitude": 0.0, "learned": "albedo"}, "learned 'albedo', expected some of"),
     ],
 )
 def test_settings_that_make_no_model_are_refused(settings, words):

@@ -57,8 +57,8 @@ class HybridET(SequenceComponent):
         generator: torch.Generator | None,
     ) -> None:
         super().__init__()
-        if unknown := [name for name in learned if name not in values]:
-            raise FieldError(f"evapotranspiration: learned {unknown}, expected some of {list(values)}")
+        if len({*learned} & {*values}) != len(learned):
+            raise FieldError(f"evapotranspiration: learned {learned!r}, expected some of {list(values)}, each once")
         check_share(ground_heat_share)
         more = more_inputs(altitude, memory, vegetation)
         self.inputs = (*inputs, *more)
