@@ -10,8 +10,8 @@ persistence, which knows as much of the river.
 Settings were chosen on the validation years (--phase validate), with samples every 60 days: of 3 epochs 0.816 with a
 tenth of the lagged runoff held out, 0.824 with a fiftieth, 0.827 with runoff carried past the network, too; of 6 epochs
 0.835 without and 0.837 with it. The test was looked at before: 0.841 and 0.835 of 5 epochs with a tenth held out (the
-first knew one day of the test), 0.833 of 8 with a fiftieth, all without carrying. Seed 1 gave 0.832 with it; seeds 2 and
-3 and the mean of all came after, with the same settings. docs/models/streamflow.md has what else was tried.
+first knew one day of the test), 0.833 of 8 with a fiftieth, all without carrying. Seed 1 gave 0.832 with it; seeds 2
+and 3 and the mean of all came after, with the same settings. docs/models/streamflow.md has what else was tried.
 """
 
 from __future__ import annotations

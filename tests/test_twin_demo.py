@@ -16,6 +16,7 @@ from terrahydro import PARTS, twin
 from crest_core.provenance import graph_hash
 
 HERE = Path(__file__).resolve().parent.parent / "examples" / "twin"
+RECORDS = HERE.parent.parent / "benchmarks" / "results" / "skill"
 FIGURES = (
     "schwingbach-states",
     "schwingbach-fluxes",
@@ -33,12 +34,12 @@ def test_the_run_file_is_the_twin():
 
 @pytest.mark.slow
 def test_the_demo_runs_judges_and_draws(tmp_path):
-    command = [sys.executable, str(HERE / "demo.py"), "--members", "2", "--output", str(tmp_path)]
+    command = [sys.executable, str(HERE / "demo.py"), "--output", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     for said in (
         "not seen in training",
-        "mean of 2 sets of weights",
+        "mean of 3 sets of weights",
         "RMSE, m3/m3",
         "model, 17.5-32.5 cm",
         "estimated or assumed, not measured: shortwave down",
@@ -50,7 +51,16 @@ def test_the_demo_runs_judges_and_draws(tmp_path):
     for name in (*FIGURES, "spread"):
         assert (tmp_path / f"{name}.png").stat().st_size > 10_000
     scores = json.loads((tmp_path / "scores.json").read_text())
-    assert scores["fulda"]["model"]["nse"][0] > scores["fulda"]["climatology"]["nse"][0]
+    records = [json.loads(file.read_text(encoding="utf-8"))["scores"] for file in sorted(RECORDS.glob("twin.*.json"))]
+    now = [
+        {source: {metric: values[layer] for metric, values in found.items()} for source, found in scores[place].items()}
+        for place, layers in (("fulda", 1), ("schwingbach", 3))
+        for layer in range(layers)
+    ]
+    assert len(records) == len(now) == 4
+    for kept, made in zip(records, now, strict=True):
+        for source, found in kept.items():
+            assert made[source] == pytest.approx(found, abs=5e-3), source  # what other machines differ by
     with xr.open_dataset(tmp_path / "schwingbach.nc") as run:
         assert run.sizes["time"] == 1096
     with xr.open_dataset(tmp_path / "schwingbach-budget.nc") as budget:
