@@ -3,7 +3,8 @@
   skill.soil-moisture-caravan.MODEL.years   mean over layers and catchments of the NSE of soil moisture from 2016-01-01
                                             on, by models of 1982-2012 of the same catchments
   skill.soil-moisture-caravan.MODEL.places  the same of catchments that were left out of training, one after another;
-                                            all years from 1982 on, or from a catchment's third year on
+                                            all years from 1982 on, or from its third year on, those
+                                            among them on which settings were chosen
 MODEL is lstm or boosting (gradient boosting on the same inputs). Data: ERA5-Land over 5 catchments of Caravan
 (CC-BY-4.0), the folder caravan in the one that CREST_DATA_DIR names, by the source caravan-soil: liquid water,
 temperature, vapour pressure, wind. It is a model's soil, of a model's weather: the skill is nearness to ERA5-Land and
@@ -21,9 +22,11 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from _skill_result import hold
 from _skill_snow import Plan, data_folder, put_down, run, train
 from _skill_soil import Array, hashed, record, scores, smoothed_days, trees, weighted_error
 from torch import Tensor
@@ -89,6 +92,11 @@ def build(catchments: Catchments, known: Array, places: Sequence[int], generator
     return model
 
 
+def facts(plan: Plan) -> dict[str, Any]:
+    """Return the settings for the record; checkpoints are kept with them, and go on with the same only."""
+    return asdict(plan) | {"hidden": HIDDEN, "dropout": DROPOUT, "radius": RADIUS, "batch": BATCH}
+
+
 def simulated(model: Component, catchments: Catchments) -> Array:
     """Return soil moisture (time, layer, place) of one run over all days."""
     inputs = {name: torch.as_tensor(one) for name, one in catchments.weather.items()}
@@ -98,6 +106,7 @@ def simulated(model: Component, catchments: Catchments) -> Array:
 
 def member(catchments: Catchments, known: Array, places: Sequence[int], seed: int, plan: Plan, stem: Path) -> Array:
     """Return soil moisture of a model that was trained on what is known of some places."""
+    hold(stem, facts(plan))
     model = build(catchments, known, places, torch.Generator().manual_seed(seed)).eval()
     starts = torch.as_tensor(windows(catchments, known, places))
     weather = {name: torch.as_tensor(one) for name, one in catchments.weather.items()}
@@ -213,10 +222,9 @@ def report(name: str, found: list[dict[str, Array]], beside: dict[str, Array], c
     table = {score: np.round(np.mean([np.nanmean(one[score], axis=1) for one in found], axis=0), 4).tolist()
              for score in ("nse", "r", "rmse", "ubrmse", "bias")}  # fmt: skip
     places = np.stack([np.nanmean(one["nse"], axis=0) for one in found]).mean(axis=0).round(3)
-    settings = asdict(PLAN) | {"hidden": HIDDEN, "dropout": DROPOUT, "radius": RADIUS, "batch": BATCH}
     return record(
         f"soil-moisture-caravan.{name}", values, "mean NSE", {"climatology": float(np.nanmean(beside["nse"]))},
-        part=part, seeds=given.seed[: len(found)], layers=LAYERS, by_layer=table, forcing=FORCING, settings=settings,
+        part=part, seeds=given.seed[: len(found)], layers=LAYERS, by_layer=table, forcing=FORCING, settings=facts(PLAN),
         climatology_by_layer={score: np.round(np.nanmean(beside[score], axis=1), 4).tolist() for score in table},
         nse_by_place={one: float(value) for one, value in zip(catchments.ids, places, strict=True)}, gate="",
         data="ERA5-Land over 5 catchments, Caravan, CC-BY-4.0", data_hash=hashed(catchments.weather, catchments.soil),

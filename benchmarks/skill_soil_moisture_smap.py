@@ -22,9 +22,11 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from _skill_result import hold
 from _skill_snow import Plan, data_folder, put_down, run, train
 from _skill_soil import Array, hashed, last_seen, medians, record, scores, smoothed_days, trees, weighted_error
 from torch import Tensor
@@ -136,8 +138,15 @@ def year_loss(model: Component, inputs: Tensors, known: Tensor, spread: Tensor, 
     return weighted_error(simulated[WARM:], known[WARM:FIRST, pick], spread[pick])
 
 
+def facts(plan: Plan, hidden: int) -> dict[str, Any]:
+    """Return the settings for the record; checkpoints are kept with them, and go on with the same only."""
+    return {**asdict(plan), "hidden": hidden, "dropout": DROPOUT, "radius": RADIUS, "noise": NOISE,
+            "batch": BATCH, "forcing": FORCING, "attributes": list(STATIC), "precision": "bf16"}  # fmt: skip
+
+
 def member(pixels: Pixels, seed: int, plan: Plan, keep: Path, hidden: int) -> tuple[Array, float]:
     """Return soil moisture (time, pixel) of a model of one seed, and the seconds of its training."""
+    hold(keep / f"smap-seed{seed}", facts(plan, hidden))
     inputs, known = inputs_of(pixels), torch.tensor(pixels.known, dtype=torch.float32)
     overall = float(np.nanstd(pixels.known))
     spread = torch.tensor(pixels.static["std_soil_moisture"] + SOFT * overall, dtype=torch.float32)
@@ -197,9 +206,7 @@ def report(kind: str, simulated: list[Array], pixels: Pixels, given: argparse.Na
         baselines_medians=beside, share_of_pixels=share, pooled_rmse=float(np.mean(pooled)),
         seeds=given.seed if kind.startswith("lstm") else given.seed[:1],
         gate=f"median RMSE <= {GATE}" if kind.startswith("lstm") else "", paper=PUBLISHED, seconds=round(seconds, 1),
-        settings={**asdict(PLAN), "hidden": HIDDEN, "dropout": DROPOUT, "radius": RADIUS, "noise": NOISE,
-                  "batch": BATCH, "forcing": FORCING, "attributes": list(STATIC), "precision": "bf16"},
-        data_hash=hashed(pixels.weather, pixels.observed),
+        settings=facts(PLAN, HIDDEN), data_hash=hashed(pixels.weather, pixels.observed),
         data="SMAP L3 and NLDAS-2, extraction for research only; units of precipitation guessed by the reader",
     )  # fmt: skip
 

@@ -86,6 +86,21 @@ def test_a_climatology_of_one_year_is_smooth_and_fills_what_it_has_not_seen(soil
     assert soil.soil.smoothed_days(alone, day)[180, 0] == pytest.approx(0.3)
 
 
+def test_checkpoints_of_other_settings_are_not_taken_for_these(soil, monkeypatch, tmp_path):
+    land, catchments = soil.land, soil.land.made_up()
+    ((known, _, places),) = land.parted(catchments, "years", validation=False)
+    pixels = soil.smap.parted(*soil.smap.made_up(), validation=False)
+    plan = soil.smap.Plan(1, 1, 0.01, 0.01)
+    land.member(catchments, known, places, 1, plan, tmp_path / "a")
+    soil.smap.member(pixels, 1, plan, tmp_path, 4)
+    for module in (land, soil.smap):
+        monkeypatch.setattr(module, "DROPOUT", 0.9)
+    with pytest.raises(SystemExit, match=r"a was made with dropout 0.1; give the same"):
+        land.member(catchments, known, places, 1, plan, tmp_path / "a")
+    with pytest.raises(SystemExit, match=r"smap-seed1 was made with dropout 0.3; give the same"):
+        soil.smap.member(pixels, 1, plan, tmp_path, 4)
+
+
 @pytest.mark.parametrize(("script", "arguments"), [("smap", ["--seed", "1", "2"]), ("land", ["--seed", "1"])])
 def test_a_quick_run_ends_in_records(soil, monkeypatch, capsys, script, arguments):
     module = getattr(soil, script)
