@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from _skill_result import hold
 from _skill_snow import Plan, data_folder, data_hash, line, put_down, rmse, run, train
 from torch import Tensor
 
@@ -110,6 +111,7 @@ def baselines(record: Record, first: pd.Timestamp, stop: pd.Timestamp | None) ->
 def result_of(kind: str, record: Record, seed: int, plan: Plan, keep: Path, look: bool) -> dict:
     """Train and return the RMSE over all bands and by band: of the test years, or of the validation year if `look`."""
     stem = keep / f"fraction-{kind}-seed{seed}{'-validation' if look else ''}"
+    hold(stem, asdict(plan) | {"window": WINDOW})
     if stem.with_suffix(".json").exists():
         return json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
     model = build(kind, record, torch.Generator().manual_seed(seed))

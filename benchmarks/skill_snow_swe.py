@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from _skill_result import hold
 from _skill_snow import Plan, data_folder, data_hash, line, nse, put_down, run, train
 from torch import Tensor
 
@@ -152,6 +153,7 @@ def baselines(training: Basins, test: Basins) -> dict[str, list[float]]:
 def fold_result(kind: str, basins: Basins, fold: int, seed: int, plan: Plan, keep: Path, look: bool) -> dict:
     """Train on a fold's basins and return NSE by basin: of the test part, or of the validation part if `look`."""
     stem = keep / f"swe-{kind}-fold{fold}-seed{seed}{'-validation' if look else ''}"
+    hold(stem, asdict(plan) | {"batch": BATCH, "window": YEAR})
     if stem.with_suffix(".json").exists():
         return json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
     training, validation, test = (basins.part(one) for one in dealt(basins.ids, fold))
