@@ -53,6 +53,17 @@ def test_a_run_that_balances_has_no_residual():
         assert float(abs(budget[name]).max()) < 1e-9
 
 
+def test_soil_moisture_in_percent_is_the_same_water():
+    results, forcing = made_up()
+    results["soil_moisture"] = (100.0 * results["soil_moisture"]).assign_attrs(units="%")
+    assert float(abs(water_budget(results, forcing)["residual"]).max()) < 1e-9
+    results["soil_moisture"].attrs.pop("units")
+    with pytest.raises(
+        ForcingError, match="water budget: soil_moisture has no attribute units; set it to units as '1'"
+    ):
+        water_budget(results, forcing)
+
+
 @pytest.mark.parametrize(
     ("field", "part"),
     [("liquid_water_flux", None), ("soil_evapotranspiration", "soil"), ("runoff_flux", "streamflow"),

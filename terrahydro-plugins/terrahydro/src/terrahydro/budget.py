@@ -98,22 +98,27 @@ def _changes(results: xr.Dataset) -> dict[str, np.ndarray]:
     stored = {name: _in(AMOUNT)(results[field]) for name, field in STORES.items() if field in results}
     if "soil_moisture" in results:
         thickness = _needed(results, "soil_layer_bnds").diff("bnds").isel(bnds=0, drop=True)
-        water = (results["soil_moisture"] * thickness).sum("soil_layer", skipna=False) * WATER_DENSITY
+        moisture = _converted(results["soil_moisture"], "1")
+        water = (moisture * thickness).sum("soil_layer", skipna=False) * WATER_DENSITY
         stored["soil"] = water.transpose("time", "cell").values.astype(np.float64)
     return {f"d_{name}": np.diff(values, axis=0) for name, values in stored.items()}
 
 
 def _in(units: str) -> Callable[[xr.DataArray], np.ndarray]:
     def values(field: xr.DataArray) -> np.ndarray:
-        if "units" not in field.attrs:
-            raise ForcingError(f"water budget: {field.name} has no attribute units; set it to units as {units!r}")
-        change = conversion(str(field.attrs["units"]), units)
-        return np.asarray(change(field.transpose("time", "cell").values.astype(np.float64)))
+        return _converted(field, units).transpose("time", "cell").values
 
     return values
 
 
 _rate = _in(RATE)
+
+
+def _converted(field: xr.DataArray, units: str) -> xr.DataArray:
+    if "units" not in field.attrs:
+        raise ForcingError(f"water budget: {field.name} has no attribute units; set it to units as {units!r}")
+    change = conversion(str(field.attrs["units"]), units)
+    return field.copy(data=np.asarray(change(field.values.astype(np.float64))))
 
 
 def _needed(data: xr.Dataset, name: str, where: str = "the results") -> xr.DataArray:
