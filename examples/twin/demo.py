@@ -162,7 +162,7 @@ for one in found:
     draw_fluxes(one.first, folder / f"{name}-fluxes.png", title=f"{title}; not verified here")
     one.first.to_netcdf(folder / f"{name}.nc")
 if arguments.members > 1:
-    spreads = {f"{one.place.observed}, {one.place.name}": (one.spread, one.place.units)
+    spreads = {f"{one.place.observed.replace('_', ' ')}, {one.place.name.title()}": (one.spread, one.place.units)
                for one in found if one.spread}  # fmt: skip
     draw_spread(spreads, folder / "spread.png", title="Does the spread of the members tell their error?")
     for one in found:

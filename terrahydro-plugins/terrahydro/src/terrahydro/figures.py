@@ -111,11 +111,14 @@ def draw_budget(budget: xr.Dataset, path: Path, *, title: str) -> Path:
     axes[0].set_ylabel("water of a month [mm]\n(line less bars: residual)")
     axes[0].legend(ncols=4, fontsize=8)
     parts = [str(name) for name in means.data_vars if str(name).startswith("residual")]
-    for name, colour in zip(parts, (SKY, ORANGE, BLUE, "black"), strict=False):
-        wide = 2.2 if name == "residual" else 1.0
-        label = "all" if name == "residual" else name.removeprefix("residual_").replace("_", " ")
-        axes[1].plot(means["time"].values, means[name].values, color=colour, lw=0.6, label=label)
-        axes[2].plot(means["time"].values, means[name].cumsum("time").values, color=colour, lw=wide, label=label)
+    drawn = dict(zip(parts, (SKY, ORANGE, BLUE, "black"), strict=False))
+    for name in sorted(drawn, key=lambda name: name != "residual"):  # all, below its parts, which it may equal
+        wide, label = 1.0, name.removeprefix("residual_").replace("_", " ")
+        if name == "residual":
+            wide, label = 4.0, "all"
+        lines = {"color": drawn[name], "label": label, "alpha": 0.4 if name == "residual" else 1.0}
+        axes[1].plot(means["time"].values, means[name].values, lw=0.5 * wide, **lines)
+        axes[2].plot(means["time"].values, means[name].cumsum("time").values, lw=wide, **lines)
     axes[1].set_ylabel("residual of a step [mm]")
     axes[2].set_ylabel("residual, summed [mm]")
     axes[2].legend(ncols=4, fontsize=8)
