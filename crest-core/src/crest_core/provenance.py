@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
@@ -13,18 +12,20 @@ from torch import Tensor
 from crest_core.component import Component
 from crest_core.graph import Graph
 
-_owners = cache(packages_distributions)  # reads the file lists of all distributions
+_owners = cache(packages_distributions)  # reads the file lists of all distributions, which takes a second
 
 
 def versions(component: Component) -> dict[str, str]:
     """Return the version of every distribution whose code takes part; a script has none."""
     kinds = {kind for child in component.modules() for kind in type(child).__mro__}
-    modules = {kind.__module__.partition(".")[0] for kind in kinds} - sys.stdlib_module_names
+    modules = {kind.__module__.partition(".")[0] for kind in kinds} - {*sys.stdlib_module_names, "__main__"}
     found = {}
     for module in sorted({*modules, "crest_core", "torch", "numpy", "xarray"}):
-        owner = _owners().get(module, [module.replace("_", "-")])[0]  # editable installs list no files
-        with suppress(PackageNotFoundError):
-            found[owner] = version(owner)
+        name = module.replace("_", "-")
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found |= {owner: version(owner) for owner in _owners().get(module, [])[:1]}
     return found
 
 
