@@ -224,6 +224,7 @@ def test_the_graph_gives_the_same_as_a_bmi_model(example, first, data):
     model.finalize()
 
 
+@pytest.mark.slow
 def test_bmi_tester_of_csdms_passes_the_graph(tmp_path):
     (tmp_path / "exported.py").write_text(
         "import torch\nfrom pathlib import Path\n"

@@ -38,10 +38,6 @@ def proved(bench, at, share):
     return found
 
 
-def test_a_spread_of_faults_in_a_commit_leaves_acknowledged_cycles(bench):
-    assert len(proved(bench, "commit+", 0.02)) >= 3
-
-
 @pytest.mark.parametrize(("part", "number"), [("crest/ledger", 5), ("manifests/", 1), ("snapshots/", 1)])
 def test_a_file_that_cannot_be_read_once_stops_the_opening_and_gives_up_no_cycle(bench, part, number):
     """A run that went back instead would go on, by running an acknowledged cycle anew."""

@@ -9,12 +9,14 @@ import subprocess
 import sys
 
 import packages
+import pytest
 from crest_templates import TEMPLATES
 
 ROOT = packages.ROOT
 TEMPLATE_FILES = ROOT / "crest-plugins" / "crest-templates" / "src" / "crest_templates" / "templates"
 
 
+@pytest.mark.slow
 def test_a_new_package_builds_is_listed_conforms_and_passes_its_tests(tmp_path):
     site = tmp_path / "site"
     environment = {**os.environ, "PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"}

@@ -51,16 +51,22 @@ def benchmark_line_problem(line: str) -> str:
 
 
 def test_variables() -> dict[str, str]:
-    """Return the environment of a test run: one thread a process, no window for figures."""
+    """Return the environment of a test run: one thread a process, no window for figures, what is compiled is kept."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    return {**clean_environment(), **threads, "MPLBACKEND": "Agg"}
+    kept = {
+        "PYTHONDONTWRITEBYTECODE": "",  # some machines set it, and tests start many processes
+        "JAX_COMPILATION_CACHE_DIR": str(ROOT / "build" / "jax-cache"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",  # every size
+    }
+    return {**clean_environment(), **threads, **kept, "MPLBACKEND": "Agg"}
 
 
 def pytest_command(arguments: list[str], cores: int) -> list[str]:
     """Return the command of a test run in parallel; `--pdb` and the like need a single process."""
     one_process = {"--pdb", "-s", "--trace", "--collect-only", "--co"}
     parallel = cores > 1 and not one_process & set(arguments)
-    spread = ["-n", "2", "--dist", "loadfile"] if parallel else []
+    spread = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"] if parallel else []  # long files come first
     return [str(venv_python()), "-m", "pytest", *spread, *arguments]
 
 

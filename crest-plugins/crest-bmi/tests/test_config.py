@@ -100,6 +100,7 @@ model = GraphBmi()
 model.initialize("model.yaml")
 model.update()
 print(model.get_component_name(), model.get_value_ptr("runoff").shape)
+GraphBmi().initialize("wrong.yaml")
 """
 
 
@@ -112,13 +113,10 @@ def test_the_class_alone_runs_what_its_configuration_names(tmp_path):
     (tmp_path / "model.yaml").write_text(
         "component: bucket\nwith: {capacity: 80.0}\ncells: 3\nforcing: {precipitation: 1, evapotranspiration: 1}\n"
     )
+    (tmp_path / "wrong.yaml").write_text("component: bucket\nwith: {a: 1}\n")
     environment = os.environ | {"PYTHONPATH": str(tmp_path), "CREST_PLUGINS": "demo"}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
     )
     assert done.stdout == "CREST model (3,)\n", done.stderr
-    (tmp_path / "model.yaml").write_text("component: bucket\nwith: {a: 1}\n")
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
-    )
     assert "ComponentError: configuration: component 'bucket' with {'a': 1} raised TypeError: " in done.stderr

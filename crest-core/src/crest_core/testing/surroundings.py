@@ -21,6 +21,8 @@ RANDOM, THREADS, DEFAULTS, SIGNALS = "random streams", "torch threads", "torch d
 FILTERS, FOLDER, ENVIRONMENT = "warnings filters", "working folder", "environment"
 NUMBERS, INTERPRETER = "number handling", "interpreter"
 _DESCRIPTORS = Path("/proc/self/fd"), Path("/dev/fd")
+_NAMED = (one for one in signal.valid_signals() if isinstance(one, signal.Signals))
+_CATCHABLE = {one.name: one.value for one in _NAMED if one.name not in ("SIGKILL", "SIGSTOP")}
 
 
 def look() -> dict[str, dict[str, Any]]:
@@ -28,7 +30,7 @@ def look() -> dict[str, dict[str, Any]]:
     return {
         RANDOM: {
             "torch": bytes(torch.get_rng_state().numpy()),
-            "numpy": [str(part.tolist() if isinstance(part, np.ndarray) else part) for part in np.random.get_state()],
+            "numpy": [part.tobytes() if isinstance(part, np.ndarray) else part for part in np.random.get_state()],
             "random": random.getstate(),
         },
         THREADS: {"threads": torch.get_num_threads(), "interop threads": torch.get_num_interop_threads()},
@@ -38,7 +40,7 @@ def look() -> dict[str, dict[str, Any]]:
             "gradients enabled": torch.is_grad_enabled(),
             "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
         },
-        SIGNALS: {name.name: signal.getsignal(name) for name in sorted(signal.valid_signals()) if _named(name)},
+        SIGNALS: {name: signal.getsignal(number) for name, number in _CATCHABLE.items()},
         FILTERS: {"filters": list(warnings.filters)},
         FOLDER: {"folder": os.getcwd()},
         ENVIRONMENT: dict(os.environ),
@@ -131,10 +133,6 @@ def _put_back(before: Mapping[str, Mapping[str, Any]]) -> None:
         sys.excepthook = before[INTERPRETER]["sys.excepthook"]
         sys.setrecursionlimit(before[INTERPRETER]["recursion limit"])
         os.umask(before[INTERPRETER]["umask"])
-
-
-def _named(number: int) -> bool:
-    return isinstance(number, signal.Signals) and number not in (signal.SIGKILL, signal.SIGSTOP)
 
 
 def _umask() -> int:
