@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from crest_core import Component, Sizes, Tensors
 
+RESULTS = Path(__file__).parent / "results" / "skill"
 DISTRIBUTIONS = ("crest-core", "crest-data", "terrahydro-snow", "torch", "numpy")
 
 
@@ -153,9 +155,13 @@ def line(name: str, value: float, unit: str, baseline: str, baseline_value: floa
 
 
 def put_down(text: str) -> None:
-    """Write the line of a test as a file of its own among the results."""
+    """Write the line of a test as a file of its own among the results, unless one of more seeds is there."""
     record = json.loads(text)
-    path = Path(__file__).parent / "results" / "skill" / f"{record['name'].removeprefix('skill.')}.json"
+    path = RESULTS / f"{record['name'].removeprefix('skill.')}.json"
+    before = json.loads(path.read_text(encoding="utf-8")).get("seeds", []) if path.exists() else []
+    if len(before) > len(record.get("seeds", [])):
+        print(f"{path.name} is of seeds {before} and stays; run those, or remove it", file=sys.stderr)
+        return
     path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 

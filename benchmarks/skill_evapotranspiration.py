@@ -241,7 +241,7 @@ def main() -> None:
                 pooled = together(split, held, answers, given.validation)
                 text = report(kind, split, by_seed, known, part, held, pooled)
                 print(text, flush=True)
-                if part == "test" and len(given.seed) > 2:
+                if part == "test":
                     put_down(text)
 
 

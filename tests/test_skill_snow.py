@@ -1,4 +1,4 @@
-"""The scripts of snow take up no results that other settings made."""
+"""The scripts of snow take up no results that other settings made, and no record gives way to one of fewer seeds."""
 
 import importlib
 import json
@@ -35,3 +35,13 @@ def test_results_of_other_settings_are_not_taken_for_these(scripts, tmp_path):
         assert run(plan) == {"kept": 1}
         with pytest.raises(SystemExit, match=f"{name} was made with updates 2; give the same"):
             run(other)
+
+
+def test_a_record_of_more_seeds_stays(scripts, tmp_path, monkeypatch, capsys):
+    shared = sys.modules["_skill_snow"]
+    monkeypatch.setattr(shared, "RESULTS", tmp_path)
+    for seeds in ([1, 2], [1], [3, 4]):
+        shared.put_down(json.dumps({"name": "skill.snow.lstm", "seeds": seeds}))
+        kept = json.loads((tmp_path / "snow.lstm.json").read_text())["seeds"]
+        assert kept == ([1, 2] if seeds == [1] else seeds)
+    assert "snow.lstm.json is of seeds [1, 2] and stays" in capsys.readouterr().err

@@ -104,6 +104,8 @@ def test_settings_that_leave_nothing_to_learn_from_are_refused(tower):
             read(tower, most_years=wrong)
     with pytest.raises(FieldError, match=r"none of 1 sites has fewest_days 365 with fluxes; ask for fewer, or name"):
         site_data(tower, tower / "sites.csv")
+    with pytest.raises(FieldError, match=r"fluxnet-carbon: fewest_days '9'; expected a whole number"):
+        site_data(tower, tower / "sites.csv", fewest_days="9")
     with pytest.raises(FieldError, match=r"none.csv: there is no such table of land cover"):
         read(tower, cover=tower / "none.csv")
 

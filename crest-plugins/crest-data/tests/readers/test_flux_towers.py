@@ -46,8 +46,9 @@ def test_carbon_is_rejected_below_a_fraction_of_good_half_hours(tmp_path):
     assert data["net_ecosystem_exchange_quality"].values[:, 0].tolist() == [0, 2, 1]
     assert data["gross_primary_productivity_quality"].values[:, 0].tolist() == [0, 2, 2]
     assert data["latent_heat_flux"].values[1, 0] == 90.0
-    with pytest.raises(DataError, match="min_good_fraction 50: expected a fraction"):
-        read_flux_towers(tmp_path, min_good_fraction=50)
+    for wrong in (50, "0.5", True):
+        with pytest.raises(DataError, match=f"min_good_fraction {wrong!r}: expected a fraction"):
+            read_flux_towers(tmp_path, min_good_fraction=wrong)
 
 
 def test_a_netcdf_file_of_sites_is_read_when_needed(tmp_path):

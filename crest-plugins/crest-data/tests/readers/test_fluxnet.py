@@ -149,8 +149,9 @@ def test_a_wrong_place_name_or_choice_is_an_error(tmp_path):
     file = write(tmp_path)
     with pytest.raises(DataError, match="no site 'US-AR2' among 1 .*did you mean 'US-AR1'"):
         read_fluxnet(tmp_path, ids=["US-AR2"])
-    with pytest.raises(DataError, match="min_good_fraction 50, worst_flag 3: expected a fraction"):
-        read_fluxnet(tmp_path, min_good_fraction=50)
+    for wrong in (50, "0.5", None, float("nan")):
+        with pytest.raises(DataError, match=f"min_good_fraction {wrong!r}, worst_flag 3: expected a fraction"):
+            read_fluxnet(tmp_path, min_good_fraction=wrong)
     odd = file.rename(tmp_path / "AR1.csv")
     with pytest.raises(DataError, match="AR1.csv: the name is not FLUXNET's; expected FLX_<site>_FLUXNET2015_"):
         read_fluxnet(odd)

@@ -43,6 +43,8 @@ def site_data(
     """
     if most_years is not None and (type(most_years) is not int or most_years < 1):
         raise FieldError(f"fluxnet-carbon: most_years {most_years!r}; expected a whole number, 1 or more, or None")
+    if type(fewest_days) is not int:
+        raise FieldError(f"fluxnet-carbon: fewest_days {fewest_days!r}; expected a whole number")
     classes = {} if cover is None else _classes(Path(cover))
     read: Callable[..., xr.Dataset] = registry().load("data_sources", "flux-towers")
     held = read(path, ids=ids, sites=sites, min_good_fraction=min_good_fraction)

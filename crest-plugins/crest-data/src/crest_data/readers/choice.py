@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from numbers import Real
 from pathlib import Path
 
 from crest_data.errors import DataError
@@ -33,6 +34,15 @@ def chosen(ids: Sequence[str] | None, held: Sequence[str], *, kind: str, path: P
     if not wanted or len(set(wanted)) != len(wanted):
         raise DataError(f"ids {wanted}: expected one or more {kind}s, each once")
     return wanted
+
+
+def is_fraction(value: object) -> bool:
+    """Return whether it is a number from 0 to 1, and no bool.
+
+    >>> is_fraction(0.5), is_fraction("0.5"), is_fraction(True)
+    (True, False, False)
+    """
+    return isinstance(value, Real) and not isinstance(value, bool) and 0.0 <= float(value) <= 1.0
 
 
 def only(paths: Sequence[Path], what: str) -> Path:

@@ -13,7 +13,7 @@ from crest_data.convention import conform
 from crest_data.errors import DataError
 from crest_data.quality import FILLED, GOOD, REJECTED
 from crest_data.readers import fluxnet_variables as fluxnet
-from crest_data.readers.choice import chosen, only
+from crest_data.readers.choice import chosen, is_fraction, only
 from crest_data.readers.local_file import as_path
 from crest_data.readers.netcdf_file import opened
 from crest_data.readers.possible_values import check_possible
@@ -59,8 +59,8 @@ def read_flux_towers(
     half-hours of nee. Carbon is "good" where it is 1, else "filled", and rejected (nan) below `min_good_fraction`.
     `sites` is a table with the columns site, lat, lon. Days are local, as in the source.
     """
-    if not 0.0 <= min_good_fraction <= 1.0:
-        raise DataError(f"min_good_fraction {min_good_fraction}: expected a fraction from 0 to 1")
+    if not is_fraction(min_good_fraction):
+        raise DataError(f"min_good_fraction {min_good_fraction!r}: expected a fraction from 0 to 1")
     file, known = as_path(path), _variables()
     raw, changes = _netcdf(file, ids) if file.suffix == ".nc" else _tables(file, ids, known, fill_gaps)
     variables = {name: variable for name, variable in known.items() if name in raw}

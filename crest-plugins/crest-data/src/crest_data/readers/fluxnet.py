@@ -12,7 +12,7 @@ from crest_data.convention import conform
 from crest_data.errors import DataError
 from crest_data.quality import FILLED, GOOD, REJECTED
 from crest_data.readers import fluxnet_variables as fluxnet
-from crest_data.readers.choice import chosen, only
+from crest_data.readers.choice import chosen, is_fraction, only
 from crest_data.readers.fluxnet_files import STEPS, FluxFile, flux_files, read_flux_file
 from crest_data.readers.local_file import as_path
 from crest_data.readers.progress import shown
@@ -42,9 +42,10 @@ def read_fluxnet(
     filling). Times stay local standard time, as in the files, unless `time_zone` tells one such as "UTC-6" for
     half-hours. `sites` is a table with the columns site, lat, lon; the files themselves tell no place.
     """
-    if not 0.0 <= min_good_fraction <= 1.0 or worst_flag not in (0, 1, 2, 3):
+    if not is_fraction(min_good_fraction) or worst_flag not in (0, 1, 2, 3):
         raise DataError(
-            f"min_good_fraction {min_good_fraction}, worst_flag {worst_flag}: expected a fraction and 0, 1, 2 or 3"
+            f"min_good_fraction {min_good_fraction!r}, worst_flag {worst_flag!r}: expected a fraction from 0 to 1 "
+            "and 0, 1, 2 or 3"
         )
     folder = as_path(path)
     files = _of_step(flux_files(folder), step, folder)
