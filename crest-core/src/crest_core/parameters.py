@@ -32,17 +32,17 @@ class PhysicalParameters(nn.Module):
     def values(self, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
         """Return the parameters in their units, on the gradient tape; computed in float64."""
         found: dict[str, Tensor] = dict(self.raw.items())
-        bounded = [spec for spec in self.specs if spec.bounds is not None]
-        if bounded:  # all at once: a model step needs them every time
-            sizes = [found[spec.name].numel() for spec in bounded]
-            flat = torch.cat([found[spec.name].reshape(-1) for spec in bounded]).double()
-            ranges = [spec.bounds for spec, size in zip(bounded, sizes, strict=True) for _ in range(size)]
-            low, high = torch.tensor(ranges, dtype=torch.float64, device=flat.device).unbind(1)
-            physical = low + (high - low) * torch.sigmoid(flat)
-            physical = physical.to(dtype or found[bounded[0].name].dtype)
-            for spec, value in zip(bounded, physical.split(sizes), strict=True):
-                found[spec.name] = value.reshape(found[spec.name].shape)
-        return {name: value.to(dtype or value.dtype) for name, value in found.items()}
+        by_shape: dict[torch.Size, list[FieldSpec]] = {}
+        for spec in self.specs:
+            if spec.bounds is not None:
+                by_shape.setdefault(found[spec.name].shape, []).append(spec)
+        for shape, bounded in by_shape.items():  # all of a shape at once: a model step needs them every time
+            raw = torch.stack([found[spec.name] for spec in bounded])
+            ranges = torch.tensor([spec.bounds for spec in bounded], dtype=torch.float64, device=raw.device)
+            low, high = ranges.reshape(-1, 2, *(1 for _ in shape)).unbind(1)
+            physical = (low + (high - low) * torch.sigmoid(raw.double())).to(dtype or raw.dtype)
+            found.update(zip((spec.name for spec in bounded), physical.unbind(), strict=True))
+        return found if dtype is None else {name: value.to(dtype) for name, value in found.items()}
 
     def assign(self, values: Mapping[str, float | Tensor]) -> None:
         """Overwrite some parameters with values in their units."""
