@@ -1,15 +1,13 @@
 """A failure leads to the author's line, and its remedy is one for what the author has."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from crest_core import FieldError, StateError
+from crest_core.cli import main
 from crest_core.testing import NumpyBucket, TorchBucket, check_component
 from crest_core.testing.origin import origin
 
@@ -94,20 +92,22 @@ def test_the_remedy_of_a_black_box_speaks_of_no_tape():
     assert "torch" not in black.fix and black.fix != black.check.fix
 
 
-def check(folder, **environment):
-    """Run `crest check` on a class with a misspelt name, in a process of its own."""
-    (folder / "own_model.py").write_text(f"from crest_core.testing.models import TorchBucket\n\n\n{NAMED}")
-    words = [sys.executable, "-m", "crest_core", "check", "own_model:Typo", "--stage", "shapes", "--json"]
-    known = {name: value for name, value in os.environ.items() if name != "CREST_TRACEBACK"}
-    known |= {"CREST_PLUGINS": "core", **environment}
-    return subprocess.run(words, cwd=folder, env=known, capture_output=True, text=True)
+def test_the_command_shows_the_line_and_the_traceback_where_the_environment_asks_for_it(tmp_path, monkeypatch, capfd):
+    def check():
+        with pytest.raises(SystemExit):
+            main(["check", "own_model:Typo", "--stage", "shapes", "--json"])
+        return capfd.readouterr()
 
-
-def test_the_command_shows_the_line_and_the_traceback_where_the_environment_asks_for_it(tmp_path):
-    done = check(tmp_path)
-    (failure, *_) = [row for row in json.loads(done.stdout)["results"] if row["outcome"] == "fail"]
+    (tmp_path / "own_model.py").write_text(f"from crest_core.testing.models import TorchBucket\n\n\n{NAMED}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delenv("CREST_TRACEBACK", raising=False)
+    monkeypatch.setenv("CREST_PLUGINS", "core")
+    done = check()
+    (failure, *_) = [row for row in json.loads(done.out)["results"] if row["outcome"] == "fail"]
     assert failure["text"] == "NameError: name 'storrage' is not defined (at own_model.py:6, in step)"
     assert failure["fix"].startswith("mend what raises it; CREST_TRACEBACK=1")
-    assert "Traceback" not in done.stderr
-    traced = check(tmp_path, CREST_TRACEBACK="1").stderr
+    assert "Traceback" not in done.err
+    monkeypatch.setenv("CREST_TRACEBACK", "1")
+    traced = check().err
     assert "Traceback (most recent call last)" in traced and "return storrage, state" in traced
